@@ -1,0 +1,1 @@
+//! Sell and buy computation: offers, metering, vouchers, receipts, settlement, verification.

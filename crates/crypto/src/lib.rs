@@ -1,0 +1,1 @@
+//! Hash, sign, commit, encode, encrypt: everything with a proof.

@@ -1,0 +1,1 @@
+//! Make a blob available and prove it: encode, disperse, certify, retrieve, repair.

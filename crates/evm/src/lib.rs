@@ -1,0 +1,1 @@
+//! Execute a block: state in, state and receipts out.

@@ -1,0 +1,1 @@
+//! Train one model together over slow links: rounds, compression, valuation.
