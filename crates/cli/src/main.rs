@@ -1,0 +1,2 @@
+//! The `aloft` binary.
+fn main() {}
