@@ -1,1 +1,16 @@
 //! The protocol's contracts in Rust: typed calls, events, addresses, bytecode, and the Provider trait.
+//!
+//! The Solidity lives in the folder `contracts/`; what it compiles to is committed as `contracts/artifacts/`, and [`abi`] is read from
+//! there, so that calls cannot drift from bytecode. Services see the chain only through [`Provider`].
+
+pub mod abi;
+pub mod addresses;
+mod genesis;
+mod provider;
+mod revert;
+pub mod typed_data;
+
+pub use genesis::{
+    FAUCET_SUPPLY, GenesisContract, PRICE_PER_BYTE_BLOCK_WEI, genesis_contracts, genesis_contracts_with,
+};
+pub use provider::{CallError, Event, EventFilter, Mined, Provider, ProviderError, Request, read, write};

@@ -1,0 +1,80 @@
+// Compiles src/ and writes artifacts/<Name>.json, or, with --check, says which committed artifact differs.
+//
+// The artifacts are what genesis runs and what the Rust crate `contracts` reads its types from. The build is a function of the sources
+// and of package-lock.json: no paths, no metadata hash.
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const home = dirname(fileURLToPath(import.meta.url));
+const require = createRequire(import.meta.url);
+if (!existsSync(join(home, "node_modules", "solc"))) {
+  console.error(`the compiler is not installed: run "npm ci" in the folder contracts`);
+  process.exit(1);
+}
+const solc = require("solc");
+
+/** Contracts with an artifact: those in genesis, in its order. */
+const names = [
+  "GenesisOperatorRegistry",
+  "DAEntrance",
+  "USDX",
+  "X402BatchSettlement",
+  "Erc3009Collector",
+  "ContributionBook",
+  "RevenueSplitter",
+  "SplitterFactory",
+];
+
+const settings = {
+  evmVersion: "prague",
+  optimizer: { enabled: true, runs: 10_000 },
+  viaIR: true,
+  metadata: { bytecodeHash: "none", appendCBOR: false },
+  outputSelection: { "*": { "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "metadata"] } },
+};
+
+const sources = {};
+for (const folder of ["src", "src/interfaces"]) {
+  for (const file of readdirSync(join(home, folder)).sort()) {
+    if (file.endsWith(".sol")) sources[`${folder}/${file}`] = { content: readFileSync(join(home, folder, file), "utf8") };
+  }
+}
+const found = (path) => {
+  const file = join(home, "node_modules", path);
+  return existsSync(file) ? { contents: readFileSync(file, "utf8") } : { error: "not found" };
+};
+const output = JSON.parse(
+  solc.compile(JSON.stringify({ language: "Solidity", sources, settings }), { import: found }),
+);
+const problems = output.errors ?? [];
+for (const problem of problems) console.error(problem.formattedMessage);
+if (problems.length > 0) process.exit(1); // A warning is an error: there are none to get used to.
+
+const differing = [];
+for (const name of names) {
+  const compiled = output.contracts[`src/${name}.sol`][name];
+  // Hash of everything the compiler read for this contract, OpenZeppelin's files included.
+  const read = JSON.parse(compiled.metadata).sources;
+  const hash = createHash("sha256");
+  for (const path of Object.keys(read).sort()) hash.update(`${path} ${read[path].keccak256}\n`);
+  const artifact = {
+    contractName: name,
+    compiler: solc.version(),
+    settings: { evmVersion: settings.evmVersion, optimizer: settings.optimizer, viaIR: settings.viaIR },
+    sourcesSha256: hash.digest("hex"),
+    abi: compiled.abi,
+    bytecode: `0x${compiled.evm.bytecode.object}`,
+    deployedBytecode: `0x${compiled.evm.deployedBytecode.object}`,
+  };
+  const text = `${JSON.stringify(artifact, null, 1)}\n`;
+  const file = join(home, "artifacts", `${name}.json`);
+  if (!process.argv.includes("--check")) writeFileSync(file, text);
+  else if (!existsSync(file) || readFileSync(file, "utf8") !== text) differing.push(`artifacts/${name}.json`);
+}
+if (differing.length > 0) {
+  console.error(`these artifacts are not what the sources compile to: ${differing.join(", ")}; run "node build.mjs"`);
+  process.exit(1);
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity ^0.8.28;
+
+/// What a certificate says of a blob. The operators checked all of it against their rows before they signed.
+struct BlobHeader {
+    /// Name of the blob: BLAKE3 of its header as it travels.
+    bytes32 root;
+    /// Root of the groups' hash tree, BLAKE3.
+    bytes32 groupsRoot;
+    /// KZG commitment, a compressed point of G1: its first 32 bytes.
+    bytes32 commitmentHead;
+    /// KZG commitment: its last 16 bytes.
+    bytes16 commitmentTail;
+    /// Epoch whose committee holds the rows.
+    uint64 epoch;
+    /// Length of the blob before coding, bytes.
+    uint64 length;
+    /// Operators may forget the blob after this block.
+    uint64 expiryBlock;
+    /// Rows after coding.
+    uint32 totalRows;
+    /// Length of a row, bytes.
+    uint32 rowBytes;
+}
+
+/// What the chain remembers of a certified blob. Its root is its key; payer and signers are in the event.
+struct CertifiedBlob {
+    bytes32 groupsRoot;
+    bytes32 commitmentHead;
+    bytes16 commitmentTail;
+    uint64 length;
+    uint64 expiryBlock;
+    uint64 epoch;
+    /// Block that recorded the certificate; 0 when the blob is unknown.
+    uint64 certifiedBlock;
+    uint32 totalRows;
+    uint32 rowBytes;
+}
+
+/// @title Where availability certificates reach the chain.
+/// @notice A blob is recorded once, when operators that hold at least two thirds of its rows have signed for it and its fee is paid.
+/// The blob's bytes never come here. There is no owner; the price is fixed at deployment.
+///
+/// Operator `i` of `n` holds the positions `⌊i·R/n⌋ .. ⌊(i+1)·R/n⌋` of the blob's permutation of its `R` rows (equal seats).
+///
+/// Operators sign `keccak256(abi.encode("aloft/da/certificate/v1", chainId, this contract, epoch, root, commitmentHead,
+/// commitmentTail, groupsRoot, length, totalRows, rowBytes, expiryBlock))` with the BLS suite
+/// `BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_`; the 32-byte hash is the message.
+interface IDAEntrance {
+    /// A quorum signed for a blob, and somebody paid.
+    event BlobCertified(bytes32 indexed root, address indexed payer, BlobHeader header, bytes signersBitmap);
+    /// Fees or change left the contract.
+    event Withdrawn(address indexed account, uint256 amount);
+
+    /// The root is recorded already.
+    error AlreadyCertified(bytes32 root);
+    /// The header names an epoch whose committee is not the current one.
+    error WrongEpoch(uint64 epoch, uint64 current);
+    /// The blob expires before it is recorded, or later than `MAX_RETENTION_BLOCKS` from now.
+    error InvalidExpiry(uint64 expiryBlock);
+    /// Rows or bytes out of bounds.
+    error InvalidShape(uint64 length, uint32 totalRows, uint32 rowBytes);
+    /// The signers hold too few rows: `3 · held < 2 · total`.
+    error BelowQuorum(uint256 held, uint256 total);
+    /// The aggregate signature does not verify.
+    error InvalidSignature();
+    /// Less than the fee was sent.
+    error FeeTooLow(uint256 sent, uint256 fee);
+    /// There is nothing to withdraw.
+    error NothingToWithdraw();
+    /// The account refused its money.
+    error TransferFailed();
+
+    /// @notice Records a certified blob and takes its fee, in the native coin.
+    /// @dev The fee is divided among the signers equally, rounded down, the remainder to the first; what was sent beyond the fee is the
+    /// sender's to withdraw (the fee falls with every block, so nobody can know it to the wei beforehand).
+    /// @param header What was signed.
+    /// @param signersBitmap Operator `i` is bit `i % 8` (least significant first) of byte `i / 8`.
+    /// @param signature Sum of the signers' signatures, a point of G2, 256 bytes as EIP-2537 encodes it.
+    function submit(BlobHeader calldata header, bytes calldata signersBitmap, bytes calldata signature)
+        external
+        payable;
+
+    /// @notice Pays out the caller's fees and change.
+    /// @return amount What was paid, wei.
+    function withdraw() external returns (uint256 amount);
+
+    /// @notice Fee of keeping a blob, wei: `totalRows · rowBytes · blocks · pricePerByteBlock`.
+    /// @param blocks From the block that records it to its expiry.
+    function quote(uint32 totalRows, uint32 rowBytes, uint64 blocks) external view returns (uint256);
+
+    /// @notice Price of one coded byte for one block, wei.
+    function pricePerByteBlock() external view returns (uint256);
+
+    /// @notice A recorded blob; its `certifiedBlock` is 0 when the root is unknown.
+    function blob(bytes32 root) external view returns (CertifiedBlob memory);
+
+    /// @notice What an account may withdraw, wei.
+    function balances(address account) external view returns (uint256);
+
+    /// @notice What the operators sign for `header`.
+    function certificateMessage(BlobHeader calldata header) external view returns (bytes32);
+}

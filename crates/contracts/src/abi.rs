@@ -1,0 +1,53 @@
+//! Calls, events, errors and structs of each contract, read from its artifact; each module also has the contract's bytecode.
+//!
+//! What a function does is written in `contracts/src/interfaces/`, and printed with its selector in `docs/contracts.md`.
+
+// The code below is generated; its documentation is the Solidity interface's.
+#![allow(missing_docs, clippy::too_many_arguments)]
+
+/// Binds each artifact in a module of its own, because a struct may occur in several of them.
+macro_rules! contract {
+    ($module:ident, $name:ident, $path:literal) => {
+        mod $module {
+            alloy_sol_types::sol!(
+                #[derive(Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+                $name,
+                $path
+            );
+        }
+        pub use $module::$name;
+    };
+}
+
+contract!(
+    operator_registry,
+    GenesisOperatorRegistry,
+    "../../contracts/artifacts/GenesisOperatorRegistry.json"
+);
+contract!(da_entrance, DAEntrance, "../../contracts/artifacts/DAEntrance.json");
+contract!(usdx, USDX, "../../contracts/artifacts/USDX.json");
+contract!(
+    payment_channels,
+    X402BatchSettlement,
+    "../../contracts/artifacts/X402BatchSettlement.json"
+);
+contract!(
+    erc3009_collector,
+    Erc3009Collector,
+    "../../contracts/artifacts/Erc3009Collector.json"
+);
+contract!(
+    contribution_book,
+    ContributionBook,
+    "../../contracts/artifacts/ContributionBook.json"
+);
+contract!(
+    revenue_splitter,
+    RevenueSplitter,
+    "../../contracts/artifacts/RevenueSplitter.json"
+);
+contract!(
+    splitter_factory,
+    SplitterFactory,
+    "../../contracts/artifacts/SplitterFactory.json"
+);

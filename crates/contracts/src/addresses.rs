@@ -1,0 +1,26 @@
+//! Where genesis places the contracts.
+//!
+//! Ours begin with `0xA10F7` ("ALOFT") and count up. The two of x402 are where its clients have them built in.
+
+use primitives::{Address, address};
+
+/// [`GenesisOperatorRegistry`](crate::abi::GenesisOperatorRegistry): the committee.
+pub const OPERATOR_REGISTRY: Address = address!("0xA10F700000000000000000000000000000000001");
+/// [`DAEntrance`](crate::abi::DAEntrance): availability certificates.
+pub const DA_ENTRANCE: Address = address!("0xA10F700000000000000000000000000000000002");
+/// [`USDX`](crate::abi::USDX): the token payments are made in.
+pub const USDX: Address = address!("0xA10F700000000000000000000000000000000003");
+/// [`ContributionBook`](crate::abi::ContributionBook): who contributed how much to a model.
+pub const CONTRIBUTION_BOOK: Address = address!("0xA10F700000000000000000000000000000000004");
+/// [`RevenueSplitter`](crate::abi::RevenueSplitter): the code that splitters run; itself it splits nothing.
+pub const REVENUE_SPLITTER: Address = address!("0xA10F700000000000000000000000000000000005");
+/// [`SplitterFactory`](crate::abi::SplitterFactory): makes splitters.
+pub const SPLITTER_FACTORY: Address = address!("0xA10F700000000000000000000000000000000006");
+/// [`X402BatchSettlement`](crate::abi::X402BatchSettlement): payment channels.
+pub const PAYMENT_CHANNELS: Address = address!("0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003");
+/// [`Erc3009Collector`](crate::abi::Erc3009Collector): brings deposits into channels under ERC-3009 authorizations.
+pub const ERC3009_COLLECTOR: Address = address!("0x4020806089470a89826cB9fB1f4059150b550004");
+
+/// Account that local networks give the whole supply of USDX: the first of the development mnemonic
+/// `test test test test test test test test test test test junk`, whose key everybody knows.
+pub const FAUCET: Address = address!("0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266");

@@ -1,0 +1,62 @@
+//! Revert data as people read it.
+
+use crate::abi;
+use alloy_sol_types::{SolError, SolInterface};
+use primitives::hex;
+
+/// Longest part of unknown revert data that is printed, bytes.
+const MAX_PRINTED_BYTES: usize = 36;
+
+/// What a contract said when it refused: `Error(string)`, a panic, or an error of ours with its values.
+pub fn reason(data: &[u8]) -> String {
+    if data.is_empty() {
+        return "no reason given".into();
+    }
+    if let Ok(error) = alloy_sol_types::Revert::abi_decode(data) {
+        return error.reason;
+    }
+    if let Ok(panic) = alloy_sol_types::Panic::abi_decode(data) {
+        return panic.to_string();
+    }
+    macro_rules! try_contract {
+        ($($errors:ty),*) => {
+            $(if let Ok(error) = <$errors>::abi_decode(data) { return readable(&format!("{error:?}")); })*
+        };
+    }
+    try_contract!(
+        abi::DAEntrance::DAEntranceErrors,
+        abi::GenesisOperatorRegistry::GenesisOperatorRegistryErrors,
+        abi::X402BatchSettlement::X402BatchSettlementErrors,
+        abi::Erc3009Collector::Erc3009CollectorErrors,
+        abi::USDX::USDXErrors,
+        abi::RevenueSplitter::RevenueSplitterErrors,
+        abi::SplitterFactory::SplitterFactoryErrors,
+        abi::ContributionBook::ContributionBookErrors
+    );
+    format!("0x{}", hex::encode(&data[..data.len().min(MAX_PRINTED_BYTES)]))
+}
+
+/// `FeeTooLow(FeeTooLow { sent: 1, fee: 2 })` without the repetition.
+fn readable(debug: &str) -> String {
+    let inner = debug.find('(').map_or(debug, |open| &debug[open + 1..debug.len() - 1]);
+    inner.replace(" { ", "(").replace(" }", ")")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use primitives::U256;
+
+    #[test]
+    fn a_contracts_refusal_reads_as_its_name_and_values() {
+        let fee = abi::DAEntrance::FeeTooLow {
+            sent: U256::from(1),
+            fee: U256::from(2),
+        };
+        assert_eq!(reason(&fee.abi_encode()), "FeeTooLow(sent: 1, fee: 2)");
+        let text = alloy_sol_types::Revert { reason: "no".into() };
+        assert_eq!(reason(&text.abi_encode()), "no");
+        assert_eq!(reason(&[]), "no reason given");
+        assert_eq!(reason(&[1, 2, 3]), "0x010203");
+    }
+}
