@@ -1,1 +1,24 @@
 //! Execute a block: state in, state and receipts out.
+//!
+//! revm runs the transactions; the state, its Merkle root and the block rules are here. [`Packer`] builds a block,
+//! [`execute`] checks one, [`Genesis`] makes the first.
+//!
+//! **Invariant:** no clock, no network, no disk, no randomness: same block + same state = same result.
+
+mod block;
+mod database;
+mod execute;
+mod genesis;
+mod pack;
+mod revert;
+mod state;
+mod transaction;
+mod trie;
+
+pub use block::{BlockContext, BlockHashes, next_base_fee};
+pub use execute::{InvalidBlock, execute};
+pub use genesis::{Genesis, GenesisCall, GenesisContract, GenesisError};
+pub use pack::{Executed, Packer, PushError, Receipt};
+pub use revert::revert_reason;
+pub use state::{Account, AccountDiff, AccountProof, Diff, SlotProof, State};
+pub use transaction::{Refusal, Transaction};

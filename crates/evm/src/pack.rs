@@ -1,0 +1,193 @@
+//! Build a block: transactions are executed as they are put in.
+
+use crate::{
+    block::{BlockContext, BlockHashes, SPEC},
+    database::Reader,
+    state::{Diff, State},
+    transaction::{Refusal, Transaction, environment},
+};
+use alloy_consensus::{Header, Receipt as ReceiptBody, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxType};
+use alloy_eips::{
+    eip2718::Encodable2718,
+    eip2935::{HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE},
+};
+use alloy_primitives::{Bloom, Bytes, Log};
+use alloy_trie::root::ordered_trie_root_encoded;
+use revm::{
+    Context, ExecuteEvm, MainBuilder, MainContext, SystemCallEvm,
+    context::{CfgEnv, TxEnv},
+    context_interface::result::{EVMError, ExecutionResult},
+    handler::{MainnetContext, MainnetEvm},
+    primitives::hardfork::SpecId,
+};
+
+/// What a transaction did: its status, the gas used up to and with it in the block, its logs.
+pub type Receipt = ReceiptEnvelope;
+
+/// revm over a [`Reader`].
+pub(crate) type Evm<'a, I = ()> = MainnetEvm<MainnetContext<Reader<'a>>, I>;
+
+pub(crate) fn configuration(spec: SpecId, chain_id: u64) -> CfgEnv {
+    CfgEnv::new_with_spec(spec).with_chain_id(chain_id)
+}
+
+pub(crate) fn context<'a>(reader: Reader<'a>, block: &BlockContext, config: CfgEnv) -> MainnetContext<Reader<'a>> {
+    Context::mainnet()
+        .with_db(reader)
+        .with_cfg(config)
+        .with_block(block.env())
+}
+
+/// A block under construction. One journal spans its transactions: an account is read from the state once a block.
+pub struct Packer<'a> {
+    evm: Evm<'a>,
+    block: BlockContext,
+    encoded: Vec<Vec<u8>>,
+    receipts: Vec<Receipt>,
+    gas_used: u64,
+    bloom: Bloom,
+}
+
+/// Why [`Packer::push`] left a transaction out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PushError {
+    /// The block's gas does not suffice; a later block's may.
+    #[error("the block has {left} gas left, the transaction may use {gas_limit}")]
+    Full {
+        /// The transaction's gas limit.
+        gas_limit: u64,
+        /// Gas left in the block.
+        left: u64,
+    },
+    /// The transaction cannot be here; others may.
+    #[error(transparent)]
+    Skip(#[from] Refusal),
+}
+
+/// A block that was executed.
+#[derive(Clone, Debug)]
+pub struct Executed {
+    /// The state after the block.
+    pub state: State,
+    /// How it differs from the parent's.
+    pub diff: Diff,
+    /// One for each transaction.
+    pub receipts: Vec<Receipt>,
+    /// Gas used by all transactions.
+    pub gas_used: u64,
+    /// The header that the block must have.
+    pub header: Header,
+}
+
+impl<'a> Packer<'a> {
+    /// Begins a block on top of `parent`, and records the parent's hash in the history contract (EIP-2935).
+    pub fn new(parent: &State, block: BlockContext, chain_id: u64, hashes: &'a dyn BlockHashes) -> Self {
+        let mut packer = Self::with_spec(parent, block, configuration(SPEC, chain_id), hashes);
+        let hash = Bytes::copy_from_slice(packer.block.parent_hash.as_slice());
+        let outcome = packer.evm.system_call_one(HISTORY_STORAGE_ADDRESS, hash);
+        assert!(
+            outcome.is_ok(),
+            "a system call pays nothing and depends on no sender: {outcome:?}"
+        );
+        packer
+    }
+
+    pub(crate) fn with_spec(parent: &State, block: BlockContext, config: CfgEnv, hashes: &'a dyn BlockHashes) -> Self {
+        let evm = context(Reader::new(parent.clone(), hashes), &block, config).build_mainnet();
+        Self {
+            evm,
+            block,
+            encoded: Vec::new(),
+            receipts: Vec::new(),
+            gas_used: 0,
+            bloom: Bloom::ZERO,
+        }
+    }
+
+    /// Gas that transactions may still use.
+    pub fn gas_left(&self) -> u64 {
+        self.block.gas_limit - self.gas_used
+    }
+
+    /// Executes a transaction and puts it last in the block. A transaction left out leaves no trace.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::Full`] where its gas limit exceeds what is left, [`PushError::Skip`] where it is not valid here.
+    pub fn push(&mut self, transaction: &Transaction) -> Result<(), PushError> {
+        let (gas_limit, left) = (transaction.gas_limit(), self.gas_left());
+        if gas_limit > left {
+            return Err(PushError::Full { gas_limit, left });
+        }
+        let result = self.run(environment(transaction)?)?;
+        self.gas_used += result.tx_gas_used();
+        let receipt = self.receipt(transaction.tx_type(), result);
+        self.bloom.accrue_bloom(receipt.logs_bloom());
+        self.receipts.push(receipt);
+        self.encoded.push(transaction.encoded_2718());
+        Ok(())
+    }
+
+    pub(crate) fn run(&mut self, transaction: TxEnv) -> Result<ExecutionResult, Refusal> {
+        let fee = transaction.gas_price;
+        self.evm
+            .transact_one(transaction)
+            .map_err(|error| refusal(error, fee, self.block.base_fee))
+    }
+
+    fn receipt(&self, kind: TxType, result: ExecutionResult) -> Receipt {
+        let body = ReceiptBody::<Log> {
+            status: result.is_success().into(),
+            cumulative_gas_used: self.gas_used,
+            logs: result.into_logs(),
+        };
+        let receipt = ReceiptWithBloom::from(body);
+        match kind {
+            TxType::Legacy => ReceiptEnvelope::Legacy(receipt),
+            TxType::Eip2930 => ReceiptEnvelope::Eip2930(receipt),
+            TxType::Eip1559 => ReceiptEnvelope::Eip1559(receipt),
+            TxType::Eip4844 => unreachable!("blob transactions are refused"),
+            TxType::Eip7702 => ReceiptEnvelope::Eip7702(receipt),
+        }
+    }
+
+    /// Ends the block: the state after it, and the header that commits to all.
+    pub fn finish(mut self) -> Executed {
+        let journal = self.evm.finalize();
+        let parent = self.evm.ctx.journaled_state.database.state();
+        let diff = Diff::of_journal(parent, journal);
+        let mut state = parent.clone();
+        state.apply(&diff);
+        let receipts: Vec<Vec<u8>> = self.receipts.iter().map(Encodable2718::encoded_2718).collect();
+        let header = Header {
+            state_root: state.root(),
+            transactions_root: ordered_trie_root_encoded(&self.encoded),
+            receipts_root: ordered_trie_root_encoded(&receipts),
+            logs_bloom: self.bloom,
+            gas_used: self.gas_used,
+            ..self.block.header()
+        };
+        Executed {
+            state,
+            diff,
+            receipts: self.receipts,
+            gas_used: self.gas_used,
+            header,
+        }
+    }
+}
+
+/// The code of the history contract, which every genesis state must hold for [`Packer::new`] to record parents in it.
+pub(crate) fn history_contract() -> (alloy_primitives::Address, Bytes) {
+    (HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE.clone())
+}
+
+pub(crate) fn refusal(error: EVMError<std::convert::Infallible>, fee: u128, base_fee: u64) -> Refusal {
+    match error {
+        EVMError::Transaction(invalid) => Refusal::new(invalid, fee, base_fee),
+        EVMError::Database(never) => match never {},
+        EVMError::Header(error) => unreachable!("the block environment is complete: {error}"),
+        EVMError::Custom(fault) => Refusal::Fault(fault),
+        EVMError::CustomAny(fault) => Refusal::Fault(fault.to_string()),
+    }
+}

@@ -1,0 +1,111 @@
+//! What a block changes: enough to make the next state from its parent's, and what a store writes.
+
+use super::{Account, State, stored_slot};
+use crate::trie::Trie;
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use revm::state::EvmState;
+use std::collections::BTreeMap;
+
+/// Changes to a state, in a fixed order. Holds only what differs from the parent state.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Diff {
+    /// The accounts that changed.
+    pub accounts: BTreeMap<Address, AccountDiff>,
+    /// New code by its Keccak-256.
+    pub codes: BTreeMap<B256, Bytes>,
+}
+
+/// How one account changed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountDiff {
+    /// The account afterwards, whether or not this part changed; `None`: it is gone, with its storage.
+    pub account: Option<Account>,
+    /// Whether all slots stored before are gone (the address was created anew); `slots` come on top.
+    pub wiped: bool,
+    /// Slots that changed; zero: gone.
+    pub slots: BTreeMap<U256, U256>,
+}
+
+impl Diff {
+    /// Whether nothing changed.
+    pub fn is_empty(&self) -> bool {
+        self.accounts.is_empty() && self.codes.is_empty()
+    }
+
+    /// Adds changes that were made after these.
+    pub fn append(&mut self, later: Diff) {
+        for (address, change) in later.accounts {
+            let earlier = self.accounts.entry(address).or_default();
+            if change.wiped || change.account.is_none() {
+                earlier.slots.clear();
+                earlier.wiped = true;
+            }
+            earlier.account = change.account;
+            earlier.slots.extend(change.slots);
+        }
+        self.codes.extend(later.codes);
+    }
+
+    /// What revm's journal changed since `parent`, by the rules of EIP-161: an account left empty is gone.
+    ///
+    /// The journal spans many transactions: an account counts as destroyed only if the last transaction that touched it
+    /// destroyed it (revm empties it when a later one loads it), and its slots' `original_value` is not the parent's.
+    pub(crate) fn of_journal(parent: &State, journal: EvmState) -> Self {
+        let mut diff = Self::default();
+        for (address, touched) in journal {
+            if !touched.is_touched() {
+                continue;
+            }
+            let before = parent.stored(&address);
+            if touched.is_selfdestructed_locally() || touched.is_empty() {
+                if before.is_some() {
+                    diff.accounts.insert(
+                        address,
+                        AccountDiff {
+                            wiped: true,
+                            ..AccountDiff::default()
+                        },
+                    );
+                }
+                continue;
+            }
+            let info = touched.info;
+            let account = Account {
+                nonce: info.nonce,
+                balance: info.balance,
+                code_hash: info.code_hash,
+            };
+            let new = touched.status.intersects(NEW);
+            let empty = Trie::default();
+            let stored = before.filter(|_| !new).map_or(&empty, |before| &before.storage);
+            let slots: BTreeMap<_, _> = touched
+                .storage
+                .into_iter()
+                .map(|(slot, value)| (slot, value.present_value))
+                .filter(|(slot, value)| stored_slot(stored, *slot) != *value)
+                .collect();
+            if let Some(code) = info.code
+                && info.code_hash != KECCAK256_EMPTY
+                && before.is_none_or(|before| before.account.code_hash != info.code_hash)
+            {
+                diff.codes.insert(info.code_hash, code.original_bytes());
+            }
+            let wiped = new && before.is_some();
+            if wiped || !slots.is_empty() || before.is_none_or(|before| before.account != account) {
+                diff.accounts.insert(
+                    address,
+                    AccountDiff {
+                        account: Some(account),
+                        wiped,
+                        slots,
+                    },
+                );
+            }
+        }
+        diff
+    }
+}
+
+/// An account with either mark began the block without the storage it has now.
+const NEW: revm::state::AccountStatus =
+    revm::state::AccountStatus::Created.union(revm::state::AccountStatus::SelfDestructed);

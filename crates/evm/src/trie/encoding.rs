@@ -1,0 +1,145 @@
+//! How nodes are written, hashed and proved (Ethereum yellow paper, appendices C and D).
+
+use super::{KEY_NIBBLES, Kind, Link, Node, Trie, nibble};
+use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_rlp::{BufMut, EMPTY_STRING_CODE, Encodable, Header};
+use alloy_trie::{EMPTY_ROOT_HASH, nodes::RlpNode};
+
+/// A value with the bytes that stand for it in a leaf.
+pub(crate) trait Leaf {
+    /// Writes the RLP of the value.
+    fn encode(&self, out: &mut Vec<u8>);
+}
+
+impl Leaf for alloy_primitives::U256 {
+    fn encode(&self, out: &mut Vec<u8>) {
+        Encodable::encode(self, out);
+    }
+}
+
+impl<V: Leaf> Trie<V> {
+    /// The hash that commits to the whole map.
+    pub(crate) fn root(&self) -> B256 {
+        let Some(root) = &self.root else { return EMPTY_ROOT_HASH };
+        // A root shorter than 32 bytes has no parent to be written in: it is hashed all the same.
+        let reference = root.reference(0);
+        reference.as_hash().unwrap_or_else(|| keccak256(reference.as_slice()))
+    }
+
+    /// The nodes from the root towards `key`, enough to prove its value, or its absence, against [`Self::root`].
+    ///
+    /// Nodes written inside their parent are not repeated, as geth does.
+    pub(crate) fn proof(&self, key: &B256) -> Vec<Bytes> {
+        let mut nodes = Vec::new();
+        let mut next = self.root.as_ref();
+        let mut depth = 0;
+        while let Some(node) = next {
+            let mut rlp = Vec::new();
+            node.encode(depth, &mut rlp);
+            if depth == 0 || rlp.len() >= 32 {
+                nodes.push(rlp.into());
+            }
+            (next, depth) = match &node.kind {
+                Kind::Leaf { .. } => break,
+                Kind::Extension { key: here, end, child } => {
+                    let end = usize::from(*end);
+                    if super::divergence(here, key, depth, end).is_some() {
+                        break;
+                    }
+                    (Some(child), end)
+                }
+                Kind::Branch { children } => (children[nibble(key, depth)].as_ref(), depth + 1),
+            };
+        }
+        nodes
+    }
+}
+
+impl<V: Leaf> Node<V> {
+    fn reference(&self, depth: usize) -> &RlpNode {
+        self.reference.get_or_init(|| {
+            let mut rlp = Vec::new();
+            self.encode(depth, &mut rlp);
+            RlpNode::from_rlp(&rlp)
+        })
+    }
+
+    fn encode(&self, depth: usize, out: &mut Vec<u8>) {
+        match &self.kind {
+            Kind::Leaf { key, value } => {
+                let mut written = Vec::with_capacity(112);
+                value.encode(&mut written);
+                let path = CompactPath::new(key, depth, KEY_NIBBLES, true);
+                list(path.length() + written.as_slice().length(), out);
+                path.encode(out);
+                written.as_slice().encode(out);
+            }
+            Kind::Extension { key, end, child } => {
+                let end = usize::from(*end);
+                let path = CompactPath::new(key, depth, end, false);
+                let child = child.reference(end);
+                list(path.length() + child.as_slice().len(), out);
+                path.encode(out);
+                out.put_slice(child.as_slice());
+            }
+            Kind::Branch { children } => {
+                // Hash the children before measuring: `reference` is then a plain read.
+                let width = |link: &Link<V>| {
+                    link.as_ref()
+                        .map_or(1, |node| node.reference(depth + 1).as_slice().len())
+                };
+                list(children.iter().map(width).sum::<usize>() + 1, out);
+                for child in children {
+                    match child {
+                        Some(node) => out.put_slice(node.reference(depth + 1).as_slice()),
+                        None => out.put_u8(EMPTY_STRING_CODE),
+                    }
+                }
+                // A branch has no value of its own: no key is a prefix of another.
+                out.put_u8(EMPTY_STRING_CODE);
+            }
+        }
+    }
+}
+
+fn list(payload_length: usize, out: &mut Vec<u8>) {
+    out.reserve(payload_length + 4);
+    Header {
+        list: true,
+        payload_length,
+    }
+    .encode(out);
+}
+
+/// Hex-prefix encoding of part of a key: a flag nibble (leaf, odd), then the nibbles.
+struct CompactPath {
+    bytes: [u8; 33],
+    len: usize,
+}
+
+impl CompactPath {
+    fn new(key: &B256, from: usize, to: usize, leaf: bool) -> Self {
+        let odd = (to - from) % 2;
+        let flag = if leaf { 2 } else { 0 } + odd as u8;
+        let mut bytes = [0; 33];
+        bytes[0] = flag << 4 | if odd == 1 { nibble(key, from) as u8 } else { 0 };
+        let mut len = 1;
+        for index in (from + odd..to).step_by(2) {
+            bytes[len] = (nibble(key, index) << 4 | nibble(key, index + 1)) as u8;
+            len += 1;
+        }
+        Self { bytes, len }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..self.len]
+    }
+
+    fn length(&self) -> usize {
+        self.as_slice().length()
+    }
+
+    fn encode(&self, out: &mut Vec<u8>) {
+        self.as_slice().encode(out);
+    }
+}
