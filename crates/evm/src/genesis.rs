@@ -9,6 +9,7 @@ use crate::{
 use alloy_consensus::Header;
 use alloy_eips::eip1559::INITIAL_BASE_FEE;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
+use contracts::GenesisContract;
 use revm::{
     ExecuteEvm, MainBuilder,
     context::TxEnv,
@@ -18,17 +19,6 @@ use revm::{
 
 /// Gas a genesis contract's constructor or a genesis call may use: far above any real one, so that only an endless loop meets it.
 const GENESIS_GAS: u64 = 1 << 32;
-
-/// A contract that exists from the first block on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GenesisContract {
-    /// What errors call it.
-    pub name: String,
-    /// Where it is.
-    pub address: Address,
-    /// Creation code with the constructor's arguments behind it.
-    pub init_code: Bytes,
-}
 
 /// A call made while the genesis state is built. Its sender pays no gas and keeps its nonce.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +60,7 @@ pub enum GenesisError {
     #[error("constructor of {name} at {address}: {reason}")]
     Constructor {
         /// The contract's name.
-        name: String,
+        name: &'static str,
         /// Its address.
         address: Address,
         /// How it failed.
@@ -197,7 +187,7 @@ impl Builder<'_> {
         // The creation code is called as if it were the contract's code; what it returns becomes the code.
         self.put_contract(address, contract.init_code.clone());
         let failed = |reason| GenesisError::Constructor {
-            name: contract.name.clone(),
+            name: contract.name,
             address,
             reason,
         };
@@ -242,7 +232,10 @@ impl Builder<'_> {
                 output: Output::Call(data) | Output::Create(data, _),
                 ..
             } => Ok(data),
-            ExecutionResult::Revert { output, .. } => Err(format!("reverted: {}", crate::revert_reason(&output))),
+            ExecutionResult::Revert { output, .. } => {
+                let reason = crate::revert_reason(&output);
+                Err(reason.unwrap_or_else(|| format!("reverted with {output}")))
+            }
             ExecutionResult::Halt { reason, .. } => Err(format!("halted: {reason:?}")),
         }
     }

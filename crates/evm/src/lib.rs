@@ -16,8 +16,9 @@ mod transaction;
 mod trie;
 
 pub use block::{BlockContext, BlockHashes, next_base_fee};
+pub use contracts::GenesisContract;
 pub use execute::{InvalidBlock, execute};
-pub use genesis::{Genesis, GenesisCall, GenesisContract, GenesisError};
+pub use genesis::{Genesis, GenesisCall, GenesisError};
 pub use pack::{Executed, Packer, PushError, Receipt};
 pub use revert::revert_reason;
 pub use state::{Account, AccountDiff, AccountProof, Diff, SlotProof, State};
