@@ -1,0 +1,33 @@
+use super::*;
+
+#[test]
+fn every_row_leads_to_the_root_of_its_group_and_to_no_other() {
+    let rows: Vec<[u8; 128]> = (0..96).map(|row| [row; 128]).collect();
+    let tree = RowTree::of_rows(rows.iter().map(|row| &row[..]));
+    assert_eq!(tree.group_roots().len(), 3);
+    for (index, row) in rows.iter().enumerate() {
+        let root = root_of_path(index as u32, row_digest(row), &tree.path(index as u32));
+        for (group, expected) in tree.group_roots().iter().enumerate() {
+            assert_eq!(root == *expected, group == index / GROUP_ROWS);
+        }
+    }
+}
+
+#[test]
+fn a_row_does_not_open_at_another_place_of_its_group() {
+    let rows: Vec<[u8; 128]> = (0..32).map(|row| [row; 128]).collect();
+    let tree = RowTree::of_rows(rows.iter().map(|row| &row[..]));
+    for place in (0..32).filter(|&place| place != 5) {
+        assert_ne!(
+            root_of_path(place, tree.digest(5), &tree.path(5)),
+            tree.group_roots()[0]
+        );
+    }
+}
+
+#[test]
+fn two_children_hashed_as_a_row_are_not_their_parent() {
+    let digests: Vec<Digest> = (0..32).map(|row| Digest::from([row; 32])).collect();
+    let children = [[0; 32], [1; 32]].concat();
+    assert_ne!(row_digest(&children), RowTree::of_digests(&digests).path(2)[1]);
+}

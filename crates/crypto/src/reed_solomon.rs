@@ -1,0 +1,240 @@
+//! Reed-Solomon codes over GF(2^16) that take a blob's rows to parity rows, and any `k` rows back to the blob.
+//!
+//! Rows are evaluations: column by column, the data rows are a polynomial's values at the symbols `0..k`, and parity rows its
+//! values at `k..n`. Both ways go through additive Fourier transforms (Lin, Chung, Han 2014), so a symbol costs `log k`
+//! multiplications. Parity is bit for bit that of Leopard-RS's GF(2^16) code and of the crate `reed-solomon-simd` in its low
+//! rate form. Every `k` parity rows from a multiple of `k` on are a *coset*: complete, it decodes as fast as it was encoded.
+//!
+//! Three implementations give the same bytes: portable, AVX2, and AVX-512 with GFNI; the fastest that the processor has is
+//! chosen at run time.
+
+mod portable;
+#[cfg(test)]
+mod tests;
+
+use crate::galois;
+
+/// Row lengths are multiples of this many bytes: two chunks of 32 symbols, what one wide register pair holds.
+pub const ROW_ALIGNMENT: usize = 128;
+/// Fewest data rows.
+pub const DATA_ROWS_MIN: u32 = 32;
+/// Most data rows: what keeps a strip of all rows within a processor's second-level cache.
+pub const DATA_ROWS_MAX: u32 = 1024;
+
+/// Why a code was not made, or rows were not decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CodeError {
+    /// Data rows are a power of two from 32 to 1,024; total rows are two, three or four times as many.
+    #[error("no code takes {data_rows} rows to {total_rows}")]
+    Parameters {
+        /// Rows asked for before encoding.
+        data_rows: u32,
+        /// Rows asked for after encoding.
+        total_rows: u32,
+    },
+    /// Row lengths are positive multiples of [`ROW_ALIGNMENT`].
+    #[error("rows of {row_bytes} bytes are not whole multiples of {ROW_ALIGNMENT}")]
+    RowBytes {
+        /// Length asked for.
+        row_bytes: usize,
+    },
+    /// A row is not as long as said.
+    #[error("row {row} has {bytes} bytes, not {expected}")]
+    RowLength {
+        /// Index of the row.
+        row: u32,
+        /// Its length.
+        bytes: usize,
+        /// The length of every row.
+        expected: usize,
+    },
+    /// There is no such row.
+    #[error("row {row} is not among {total_rows}")]
+    RowIndex {
+        /// Index of the row.
+        row: u32,
+        /// Rows there are.
+        total_rows: u32,
+    },
+    /// Fewer distinct rows than data rows say nothing of the others.
+    #[error("{rows} distinct rows do not decode {data_rows}")]
+    TooFewRows {
+        /// Distinct rows given.
+        rows: u32,
+        /// Rows needed.
+        data_rows: u32,
+    },
+    /// This processor lacks the instructions asked for.
+    #[error("this processor has no {0:?} instructions")]
+    Unsupported(Instructions),
+}
+
+/// The instructions that a code computes with. All give the same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Instructions {
+    /// Those of every processor.
+    Portable,
+}
+
+impl Instructions {
+    /// Slowest first.
+    pub const ALL: [Self; 1] = [Self::Portable];
+
+    /// Whether this processor has them.
+    pub fn available(self) -> bool {
+        match self {
+            Self::Portable => true,
+        }
+    }
+}
+
+/// A code: how many rows data has, and how many it becomes.
+#[derive(Clone, Debug)]
+pub struct Code {
+    data_rows: u32,
+    total_rows: u32,
+}
+
+/// How given rows decode.
+enum Plan<'a> {
+    /// All data rows are there.
+    Data(Vec<&'a [u8]>),
+    /// All rows of the coset that starts at this row are there.
+    Coset(usize, Vec<&'a [u8]>),
+    /// The rows at each position of a domain of a power of two positions, `k` of them present.
+    Erasures(Vec<Option<&'a [u8]>>),
+}
+
+impl Code {
+    /// A code that takes `data_rows` rows to `total_rows`, the data rows first.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::Parameters`] unless `data_rows` is a power of two from 32 to 1,024 and `total_rows` is two, three or four
+    /// times as many.
+    pub fn new(data_rows: u32, total_rows: u32) -> Result<Code, CodeError> {
+        let counts = DATA_ROWS_MIN..=DATA_ROWS_MAX;
+        let factor = total_rows / data_rows.max(1);
+        let whole = u64::from(factor) * u64::from(data_rows) == u64::from(total_rows);
+        if !data_rows.is_power_of_two() || !counts.contains(&data_rows) || !whole || !(2..=4).contains(&factor) {
+            return Err(CodeError::Parameters { data_rows, total_rows });
+        }
+        Ok(Self { data_rows, total_rows })
+    }
+
+    /// Rows before encoding.
+    pub fn data_rows(&self) -> u32 {
+        self.data_rows
+    }
+
+    /// Rows after encoding, the data rows included.
+    pub fn total_rows(&self) -> u32 {
+        self.total_rows
+    }
+
+    /// The parity rows of `data`, contiguous: rows `data_rows..total_rows`.
+    ///
+    /// # Panics
+    ///
+    /// When `row_bytes` is not a positive multiple of [`ROW_ALIGNMENT`], or `data` is not `data_rows` rows of it.
+    pub fn encode(&self, data: &[u8], row_bytes: usize) -> Vec<u8> {
+        let mut parity = vec![0; (self.total_rows - self.data_rows) as usize * row_bytes];
+        self.encode_into(data, row_bytes, &mut parity);
+        parity
+    }
+
+    /// As [`Self::encode`], into `parity`: memory used before is written faster than memory never touched.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::encode`], and when `parity` is not `total_rows - data_rows` rows long.
+    pub fn encode_into(&self, data: &[u8], row_bytes: usize, parity: &mut [u8]) {
+        let (k, n) = (self.data_rows as usize, self.total_rows as usize);
+        assert!(
+            row_bytes > 0 && row_bytes.is_multiple_of(ROW_ALIGNMENT),
+            "rows of {row_bytes} bytes"
+        );
+        assert_eq!(data.len(), k * row_bytes, "data is {k} rows of {row_bytes} bytes");
+        assert_eq!(
+            parity.len(),
+            (n - k) * row_bytes,
+            "parity is {} rows of {row_bytes} bytes",
+            n - k
+        );
+        portable::encode(k, data, row_bytes, parity);
+    }
+
+    /// The data rows, contiguous, from any `data_rows` distinct rows, each with its index.
+    ///
+    /// Rows beyond those needed are not looked at, nor is a second row of an index; data rows are preferred, then the lowest.
+    /// Rows that are not one blob's decode to something, so check each before: this corrects losses, not errors.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::RowBytes`], [`CodeError::RowIndex`], [`CodeError::RowLength`] for a malformed argument, and
+    /// [`CodeError::TooFewRows`] when there are not enough.
+    pub fn decode(&self, rows: &[(u32, &[u8])], row_bytes: usize) -> Result<Vec<u8>, CodeError> {
+        let k = self.data_rows as usize;
+        Ok(match self.plan(rows, row_bytes)? {
+            Plan::Data(rows) => rows.concat(),
+            Plan::Coset(first, rows) => portable::decode_coset(first, &rows, row_bytes),
+            Plan::Erasures(rows) => portable::decode(k, &rows, row_bytes),
+        })
+    }
+
+    fn plan<'a>(&self, rows: &[(u32, &'a [u8])], row_bytes: usize) -> Result<Plan<'a>, CodeError> {
+        let (data_rows, total_rows) = (self.data_rows, self.total_rows);
+        let k = data_rows as usize;
+        if row_bytes == 0 || !row_bytes.is_multiple_of(ROW_ALIGNMENT) {
+            return Err(CodeError::RowBytes { row_bytes });
+        }
+        let mut present = vec![None; total_rows as usize];
+        for &(row, bytes) in rows {
+            let slot = present
+                .get_mut(row as usize)
+                .ok_or(CodeError::RowIndex { row, total_rows })?;
+            if bytes.len() != row_bytes {
+                return Err(CodeError::RowLength {
+                    row,
+                    bytes: bytes.len(),
+                    expected: row_bytes,
+                });
+            }
+            slot.get_or_insert(bytes);
+        }
+        let distinct = present.iter().flatten().count();
+        if distinct < k {
+            return Err(CodeError::TooFewRows {
+                rows: distinct as u32,
+                data_rows,
+            });
+        }
+        for (coset, rows) in present.chunks(k).enumerate() {
+            if let Some(rows) = rows.iter().copied().collect::<Option<Vec<_>>>() {
+                return Ok(if coset == 0 {
+                    Plan::Data(rows)
+                } else {
+                    Plan::Coset(coset * k, rows)
+                });
+            }
+        }
+        let last = present
+            .iter()
+            .enumerate()
+            .filter(|(_, row)| row.is_some())
+            .nth(k - 1)
+            .map_or(0, |(row, _)| row);
+        present.truncate(last + 1);
+        present.resize((last + 1).next_power_of_two(), None);
+        Ok(Plan::Erasures(present))
+    }
+}
+
+/// The logarithms to multiply by, for every position of a domain whose rows are `present`: the error locator's value at rows
+/// that are, one over its derivative's at rows that are not.
+fn decoding_factors<T>(present: &[Option<T>]) -> Vec<u16> {
+    let erased: Vec<bool> = present.iter().map(Option::is_none).collect();
+    let locator = galois::log_locator(&erased);
+    let factor = |(log, erased): (&u64, &bool)| galois::exp(if *erased { galois::inverse_log(*log) } else { *log });
+    locator.iter().zip(&erased).map(factor).collect()
+}
