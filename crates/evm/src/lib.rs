@@ -6,6 +6,9 @@
 //! **Invariant:** no clock, no network, no disk, no randomness: same block + same state = same result.
 
 mod block;
+mod call;
+#[cfg(test)]
+mod conformance;
 mod database;
 mod execute;
 mod genesis;
@@ -16,6 +19,9 @@ mod transaction;
 mod trie;
 
 pub use block::{BlockContext, BlockHashes, next_base_fee};
+pub use call::{
+    CALL_GAS_MAX, CallEnd, CallOutcome, CallRequest, EstimateError, call, create_access_list, estimate_gas,
+};
 pub use contracts::GenesisContract;
 pub use execute::{InvalidBlock, execute};
 pub use genesis::{Genesis, GenesisCall, GenesisError};
