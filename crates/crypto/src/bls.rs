@@ -193,6 +193,11 @@ impl Signature {
 /// The point of G2 that a signature of `message` multiplies, as EIP-2537 encodes it: what a contract computes before it checks
 /// one.
 pub fn hash_to_g2(message: &[u8]) -> [u8; 256] {
+    hash_with_dst(message, SIGNATURE_DST)
+}
+
+/// RFC 9380's `BLS12381G2_XMD:SHA-256_SSWU_RO_` under the tag `dst`.
+fn hash_with_dst(message: &[u8], dst: &[u8]) -> [u8; 256] {
     let mut point = blst_p2::default();
     let mut affine = blst_p2_affine::default();
     // SAFETY: every pointer is to a live value or slice with the length given; blst writes only `point` and `affine`.
@@ -201,8 +206,8 @@ pub fn hash_to_g2(message: &[u8]) -> [u8; 256] {
             &mut point,
             message.as_ptr(),
             message.len(),
-            SIGNATURE_DST.as_ptr(),
-            SIGNATURE_DST.len(),
+            dst.as_ptr(),
+            dst.len(),
             [].as_ptr(),
             0,
         );

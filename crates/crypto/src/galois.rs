@@ -118,3 +118,21 @@ fn walsh_hadamard(values: &mut [i64]) {
 pub(crate) fn inverse_log(log: u64) -> u64 {
     (GROUP_ORDER as u64 - log) % GROUP_ORDER as u64
 }
+
+/// Whether this processor has the 512-bit instructions that [`bit_matrix`] is for.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn gfni_available() -> bool {
+    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bw") && is_x86_feature_detected!("gfni")
+}
+
+/// Eight rows and columns of a linear map, those of the output bits from `to` and of the input bits from `from`, as
+/// `gf2p8affineqb` takes a matrix: the row of output bit 0 in the highest byte, the column of input bit 0 in the lowest bit.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn bit_matrix(map: &[u16; 16], to: usize, from: usize) -> u64 {
+    let row = |bit: usize| {
+        (0..8).fold(0u8, |row, column| {
+            row | ((map[from + column] >> (to + bit) & 1) as u8) << column
+        })
+    };
+    u64::from_be_bytes(std::array::from_fn(row))
+}

@@ -129,6 +129,16 @@ pub fn verify(commitment: &Commitment, index: usize, leaf: &[u8; 32], opening: &
     index < LEAVES_MAX && verify_evaluation(commitment, Setup::get().point(index), y, opening)
 }
 
+/// The point of the blob's domain at which leaf `index` is the value, big endian: the `z` that EIP-4844's point evaluation takes.
+///
+/// # Panics
+///
+/// When `index` is not below [`LEAVES_MAX`].
+pub fn point(index: usize) -> [u8; 32] {
+    assert!(index < LEAVES_MAX, "leaf {index} of {LEAVES_MAX}");
+    Setup::get().point(index).to_bytes()
+}
+
 /// EIP-4844's `verify_kzg_proof`: whether `proof` proves that the polynomial under `commitment` is `y` at `z`, both big endian.
 ///
 /// False when a point or a field element is malformed, where the standard raises an error.

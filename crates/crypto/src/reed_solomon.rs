@@ -8,11 +8,18 @@
 //! Three implementations give the same bytes: portable, AVX2, and AVX-512 with GFNI; the fastest that the processor has is
 //! chosen at run time.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod gfni;
 mod portable;
+#[cfg(target_arch = "x86_64")]
+mod strips;
 #[cfg(test)]
 mod tests;
 
 use crate::galois;
+use std::{fmt, sync::Arc};
 
 /// Row lengths are multiples of this many bytes: two chunks of 32 symbols, what one wide register pair holds.
 pub const ROW_ALIGNMENT: usize = 128;
@@ -74,32 +81,55 @@ pub enum CodeError {
 pub enum Instructions {
     /// Those of every processor.
     Portable,
+    /// x86-64's 256-bit registers and byte shuffles.
+    Avx2,
+    /// x86-64's 512-bit registers and products of bit matrices (AVX-512 F and BW, GFNI).
+    Gfni,
 }
 
 impl Instructions {
     /// Slowest first.
-    pub const ALL: [Self; 1] = [Self::Portable];
-
-    /// Whether this processor has them.
-    pub fn available(self) -> bool {
-        match self {
-            Self::Portable => true,
-        }
-    }
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Gfni];
 }
 
-/// A code: how many rows data has, and how many it becomes.
-#[derive(Clone, Debug)]
+/// A code: how many rows data has, and how many it becomes. Its tables take a millisecond to make and are shared by clones.
+#[derive(Clone)]
 pub struct Code {
     data_rows: u32,
     total_rows: u32,
+    engine: Engine,
+}
+
+/// The tables for the instructions chosen.
+#[derive(Clone)]
+enum Engine {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Arc<strips::Engine<avx2::Avx2>>),
+    #[cfg(target_arch = "x86_64")]
+    Gfni(Arc<strips::Engine<gfni::Gfni>>),
+}
+
+impl Engine {
+    /// The tables for `k` data rows of `n`, or nothing where the processor lacks the instructions.
+    fn new(instructions: Instructions, k: usize, n: usize) -> Option<Self> {
+        match instructions {
+            Instructions::Portable => Some(Self::Portable),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => strips::Engine::new(k, n / k).map(|engine| Self::Avx2(Arc::new(engine))),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Gfni => strips::Engine::new(k, n / k).map(|engine| Self::Gfni(Arc::new(engine))),
+            #[cfg(not(target_arch = "x86_64"))]
+            Instructions::Avx2 | Instructions::Gfni => None,
+        }
+    }
 }
 
 /// How given rows decode.
 enum Plan<'a> {
     /// All data rows are there.
     Data(Vec<&'a [u8]>),
-    /// All rows of the coset that starts at this row are there.
+    /// All rows of this parity coset are there.
     Coset(usize, Vec<&'a [u8]>),
     /// The rows at each position of a domain of a power of two positions, `k` of them present.
     Erasures(Vec<Option<&'a [u8]>>),
@@ -113,13 +143,32 @@ impl Code {
     /// [`CodeError::Parameters`] unless `data_rows` is a power of two from 32 to 1,024 and `total_rows` is two, three or four
     /// times as many.
     pub fn new(data_rows: u32, total_rows: u32) -> Result<Code, CodeError> {
-        let counts = DATA_ROWS_MIN..=DATA_ROWS_MAX;
+        let fastest = Instructions::ALL.into_iter().rev();
+        fastest
+            .map(|instructions| Self::with_instructions(data_rows, total_rows, instructions))
+            .find(|code| !matches!(code, Err(CodeError::Unsupported(_))))
+            .expect("every processor has the portable instructions")
+    }
+
+    /// As [`Self::new`], with instructions named by the caller: for tests and measurements.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`], and [`CodeError::Unsupported`] where the processor lacks them.
+    pub fn with_instructions(data_rows: u32, total_rows: u32, instructions: Instructions) -> Result<Code, CodeError> {
         let factor = total_rows / data_rows.max(1);
         let whole = u64::from(factor) * u64::from(data_rows) == u64::from(total_rows);
+        let counts = DATA_ROWS_MIN..=DATA_ROWS_MAX;
         if !data_rows.is_power_of_two() || !counts.contains(&data_rows) || !whole || !(2..=4).contains(&factor) {
             return Err(CodeError::Parameters { data_rows, total_rows });
         }
-        Ok(Self { data_rows, total_rows })
+        let engine = Engine::new(instructions, data_rows as usize, total_rows as usize)
+            .ok_or(CodeError::Unsupported(instructions))?;
+        Ok(Self {
+            data_rows,
+            total_rows,
+            engine,
+        })
     }
 
     /// Rows before encoding.
@@ -161,7 +210,13 @@ impl Code {
             "parity is {} rows of {row_bytes} bytes",
             n - k
         );
-        portable::encode(k, data, row_bytes, parity);
+        match &self.engine {
+            Engine::Portable => portable::encode(k, data, row_bytes, parity),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Avx2(engine) => engine.encode(data, row_bytes, parity),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Gfni(engine) => engine.encode(data, row_bytes, parity),
+        }
     }
 
     /// The data rows, contiguous, from any `data_rows` distinct rows, each with its index.
@@ -175,10 +230,18 @@ impl Code {
     /// [`CodeError::TooFewRows`] when there are not enough.
     pub fn decode(&self, rows: &[(u32, &[u8])], row_bytes: usize) -> Result<Vec<u8>, CodeError> {
         let k = self.data_rows as usize;
-        Ok(match self.plan(rows, row_bytes)? {
-            Plan::Data(rows) => rows.concat(),
-            Plan::Coset(first, rows) => portable::decode_coset(first, &rows, row_bytes),
-            Plan::Erasures(rows) => portable::decode(k, &rows, row_bytes),
+        Ok(match (self.plan(rows, row_bytes)?, &self.engine) {
+            (Plan::Data(rows), _) => rows.concat(),
+            (Plan::Coset(coset, rows), Engine::Portable) => portable::decode_coset(coset * k, &rows, row_bytes),
+            (Plan::Erasures(rows), Engine::Portable) => portable::decode(k, &rows, row_bytes),
+            #[cfg(target_arch = "x86_64")]
+            (Plan::Coset(coset, rows), Engine::Avx2(engine)) => engine.decode_coset(coset, &rows, row_bytes),
+            #[cfg(target_arch = "x86_64")]
+            (Plan::Erasures(rows), Engine::Avx2(engine)) => engine.decode(&rows, row_bytes),
+            #[cfg(target_arch = "x86_64")]
+            (Plan::Coset(coset, rows), Engine::Gfni(engine)) => engine.decode_coset(coset, &rows, row_bytes),
+            #[cfg(target_arch = "x86_64")]
+            (Plan::Erasures(rows), Engine::Gfni(engine)) => engine.decode(&rows, row_bytes),
         })
     }
 
@@ -214,7 +277,7 @@ impl Code {
                 return Ok(if coset == 0 {
                     Plan::Data(rows)
                 } else {
-                    Plan::Coset(coset * k, rows)
+                    Plan::Coset(coset, rows)
                 });
             }
         }
@@ -230,7 +293,13 @@ impl Code {
     }
 }
 
-/// The logarithms to multiply by, for every position of a domain whose rows are `present`: the error locator's value at rows
+impl fmt::Debug for Code {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Code({} -> {})", self.data_rows, self.total_rows)
+    }
+}
+
+/// The symbols to multiply by, for every position of a domain whose rows are `present`: the error locator's value at rows
 /// that are, one over its derivative's at rows that are not.
 fn decoding_factors<T>(present: &[Option<T>]) -> Vec<u16> {
     let erased: Vec<bool> = present.iter().map(Option::is_none).collect();

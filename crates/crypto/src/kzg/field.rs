@@ -40,6 +40,13 @@ impl Fr {
         scalar
     }
 
+    /// The big-endian number.
+    pub(super) fn to_bytes(self) -> [u8; 32] {
+        let mut bytes = self.to_scalar().b;
+        bytes.reverse();
+        bytes
+    }
+
     /// `self` to the power `exponent`, big endian.
     pub(super) fn power(self, exponent: &[u8; 32]) -> Self {
         let mut result = Self::from_u64(1);

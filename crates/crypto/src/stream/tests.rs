@@ -1,6 +1,13 @@
 use super::*;
+use proptest::prelude::*;
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
-const PREFIX: [u8; 7] = *b"prefix!";
+const PREFIX: [u8; NONCE_PREFIX_BYTES] = *b"prefix!";
+const SEALED_SEGMENT: usize = SEGMENT_BYTES + TAG_BYTES;
+
+fn plain(len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i / 251) as u8).collect()
+}
 
 #[test]
 fn what_is_sealed_opens_at_every_length_near_a_segment_boundary() {
@@ -14,10 +21,132 @@ fn what_is_sealed_opens_at_every_length_near_a_segment_boundary() {
         2 * SEGMENT_BYTES,
         3 * SEGMENT_BYTES + 5,
     ] {
-        let plain: Vec<u8> = (0..len).map(|i| i as u8).collect();
-        let sealed = seal(&key, PREFIX, b"aad", &plain);
+        let sealed = seal(&key, PREFIX, b"aad", &plain(len));
         assert_eq!(sealed.len() as u64, sealed_len(len as u64));
         assert_eq!(plain_len(sealed.len() as u64), Some(len as u64));
-        assert_eq!(open(&key, &PREFIX, b"aad", &sealed).unwrap(), plain);
+        assert_eq!(open(&key, &PREFIX, b"aad", &sealed).unwrap(), plain(len));
+    }
+}
+
+/// The layout is fixed: whoever knows AES-256-GCM can open a stream segment by segment.
+#[test]
+fn a_segment_is_aes_256_gcm_under_the_nonce_that_the_format_states() {
+    let sealed = seal(&Key::from_bytes([7; 32]), PREFIX, b"aad", &plain(SEGMENT_BYTES + 10));
+    let nonces = [*b"prefix!\0\0\0\0\0", *b"prefix!\0\0\0\x01\x01"];
+    for (segment, nonce) in sealed.chunks(SEALED_SEGMENT).zip(nonces) {
+        let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[7; 32]).unwrap());
+        let mut segment = segment.to_vec();
+        cipher
+            .open_in_place(Nonce::assume_unique_for_key(nonce), Aad::from(b"aad"), &mut segment)
+            .unwrap();
+    }
+}
+
+#[test]
+fn a_segment_opens_alone_and_only_at_its_place() {
+    let key = Key::from_bytes([7; 32]);
+    let sealed = seal(&key, PREFIX, b"", &plain(2 * SEGMENT_BYTES + 10));
+    let segments: Vec<&[u8]> = sealed.chunks(SEALED_SEGMENT).collect();
+    assert_eq!(
+        open_segment(&key, &PREFIX, b"", 1, false, segments[1]).unwrap(),
+        plain(2 * SEGMENT_BYTES)[SEGMENT_BYTES..]
+    );
+    for (number, last) in [(0, false), (2, false), (1, true)] {
+        let error = StreamError::Unauthentic { segment: number };
+        assert_eq!(
+            open_segment(&key, &PREFIX, b"", number, last, segments[1]).unwrap_err(),
+            error
+        );
+    }
+    assert_eq!(
+        open_segment(&key, &PREFIX, b"", 0, false, &[0; 15]).unwrap_err(),
+        StreamError::Length { bytes: 15 }
+    );
+}
+
+#[test]
+fn a_stream_rearranged_does_not_open() {
+    let key = Key::from_bytes([7; 32]);
+    let sealed = seal(&key, PREFIX, b"", &plain(3 * SEGMENT_BYTES));
+    let [a, b, c] = [0, 1, 2].map(|segment| &sealed[segment * SEALED_SEGMENT..][..SEALED_SEGMENT]);
+    for arrangement in [
+        &[b, a, c][..],
+        &[a, c, b],
+        &[a, a, b, c],
+        &[a, b, b, c],
+        &[a, b, c, c],
+        &[a, b],
+        &[a, c],
+        &[b, c],
+        &[c],
+        &[a],
+    ] {
+        assert!(
+            open(&key, &PREFIX, b"", &arrangement.concat()).is_err(),
+            "{} segments",
+            arrangement.len()
+        );
+    }
+}
+
+#[test]
+fn a_stream_opens_under_its_own_key_prefix_and_associated_data_only() {
+    let key = Key::from_bytes([7; 32]);
+    let sealed = seal(&key, PREFIX, b"aad", b"content");
+    assert!(open(&Key::from_bytes([8; 32]), &PREFIX, b"aad", &sealed).is_err());
+    assert!(open(&key, b"another", b"aad", &sealed).is_err());
+    assert!(open(&key, &PREFIX, b"", &sealed).is_err());
+}
+
+#[test]
+fn a_key_commitment_depends_on_the_key_and_on_the_context() {
+    let (a, b) = (
+        Key::generate(&mut ChaCha20Rng::seed_from_u64(1)),
+        Key::generate(&mut ChaCha20Rng::seed_from_u64(2)),
+    );
+    assert_eq!(commitment(&a, b"blob"), commitment(&a.clone(), b"blob"));
+    assert_ne!(commitment(&a, b"blob"), commitment(&b, b"blob"));
+    assert_ne!(commitment(&a, b"blob"), commitment(&a, b"other"));
+}
+
+#[test]
+fn a_key_does_not_print() {
+    assert_eq!(format!("{:?}", Key::from_bytes([7; 32])), "stream::Key(..)");
+}
+
+/// No length beyond what the segment number counts is taken for a stream's, nor makes the arithmetic fail.
+#[test]
+fn lengths_that_no_content_seals_to_are_refused() {
+    for sealed in [
+        0,
+        1,
+        15,
+        SEALED_SEGMENT as u64 + 1,
+        SEALED_SEGMENT as u64 + 16,
+        u64::MAX,
+        u64::MAX / 2,
+    ] {
+        assert_eq!(plain_len(sealed), None, "{sealed}");
+    }
+    assert_eq!(plain_len(sealed_len(PLAIN_BYTES_MAX)), Some(PLAIN_BYTES_MAX));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..Default::default() })]
+
+    #[test]
+    fn a_stream_changed_in_any_bit_or_cut_anywhere_does_not_open(len in 0..200_000usize, place: prop::sample::Index, bit in 0..8u8) {
+        let key = Key::from_bytes([7; 32]);
+        let mut sealed = seal(&key, PREFIX, b"", &plain(len));
+        let place = place.index(sealed.len());
+        prop_assert!(open(&key, &PREFIX, b"", &sealed[..place]).is_err());
+        sealed[place] ^= 1 << bit;
+        prop_assert!(open(&key, &PREFIX, b"", &sealed).is_err());
+    }
+
+    #[test]
+    fn a_length_and_its_sealed_length_name_each_other(plain in 0..=PLAIN_BYTES_MAX, sealed: u64) {
+        prop_assert_eq!(plain_len(sealed_len(plain)), Some(plain));
+        prop_assert!(plain_len(sealed).is_none_or(|plain| sealed_len(plain) == sealed));
     }
 }
