@@ -123,10 +123,21 @@ fn run(before: &State, block: &BlockContext, bytes: &[u8]) -> Result<(B256, B256
     ))
 }
 
-/// Cases of Ethereum's tests that do not apply here, with why.
-fn does_not_apply(name: &str) -> bool {
-    // Blob transactions and blob gas: this chain has none.
-    name.contains("stEIP4844") || name.contains("eip4844_blobs") || name.contains("eip7516_blobgasfee")
+/// Blob transactions and blob gas: this chain has none.
+const BLOBS: [&str; 3] = ["stEIP4844", "eip4844_blobs", "eip7516_blobgasfee"];
+
+/// They begin with an account that has storage but neither nonce nor code (EIP-7610). No transaction can make one since EIP-161,
+/// and revm does not look for it.
+const IMPOSSIBLE: [&str; 5] = [
+    "create2collisionStorageParis",
+    "dynamicAccountOverwriteEmpty_Paris",
+    "InitCollisionParis",
+    "RevertInCreateInInit_Paris",
+    "RevertInCreateInInitCreate2Paris",
+];
+
+fn applies(name: &str) -> bool {
+    !BLOBS.iter().chain(&IMPOSSIBLE).any(|left_out| name.contains(left_out))
 }
 
 #[test]
@@ -135,10 +146,13 @@ fn ethereum_state_tests_give_their_roots_and_logs() {
         return;
     };
     let (mut passed, mut failures) = (0, Vec::new());
-    for (name, tests) in files.iter().filter(|(name, _)| !does_not_apply(name)) {
+    for (name, tests) in files.iter().filter(|(name, _)| applies(name)) {
         for (test, content) in tests.as_object().unwrap() {
+            let Some(cases) = content["post"]["Cancun"].as_array() else {
+                continue;
+            };
             let (before, block) = (state_before(&content["pre"]), block(&content["env"]));
-            for (index, case) in content["post"]["Cancun"].as_array().into_iter().flatten().enumerate() {
+            for (index, case) in cases.iter().enumerate() {
                 let outcome = run(&before, &block, &field::<Bytes>(&case["txbytes"]));
                 let expected = (field::<B256>(&case["hash"]), field::<B256>(&case["logs"]));
                 let refused = !case["expectException"].is_null();
