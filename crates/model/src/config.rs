@@ -10,14 +10,20 @@ pub const MAX_WIDTH: u32 = 65_536;
 /// Most layers of either kind of network.
 pub const MAX_LAYERS: u32 = 64;
 
-/// Longest sequence a transformer reads. One head's attention weights are then 256 MiB.
+/// Longest sequence a transformer reads. The weights of one head that a training step keeps are then 256 MiB.
 pub const MAX_CONTEXT: u32 = 8_192;
 
 /// Most parameters of a network: 1 GiB of them.
 pub const MAX_PARAMETERS: usize = 1 << 28;
 
-/// Most tokens or rows of one forward pass: what follows from it stays far from any address space's end.
+/// Most rows of one pass of a dense network.
 pub const MAX_BATCH_ROWS: usize = 1 << 20;
+
+/// Most tokens of one pass of a transformer: eight of the longest sequences.
+pub const MAX_BATCH_TOKENS: usize = 1 << 16;
+
+/// Most attention weights a layer keeps for the backward pass: 4 GiB. A forward pass alone keeps none.
+pub const MAX_ATTENTION_WEIGHTS: usize = 1 << 30;
 
 /// Size of the transformer's vocabulary: every byte is a token.
 pub const VOCABULARY: usize = 256;

@@ -41,8 +41,8 @@ mod trainer;
 mod transformer;
 
 pub use config::{
-    MAX_BATCH_ROWS, MAX_CONTEXT, MAX_LAYERS, MAX_PARAMETERS, MAX_WIDTH, MlpConfig, NetworkConfig, TransformerConfig,
-    VOCABULARY,
+    MAX_ATTENTION_WEIGHTS, MAX_BATCH_ROWS, MAX_BATCH_TOKENS, MAX_CONTEXT, MAX_LAYERS, MAX_PARAMETERS, MAX_WIDTH,
+    MlpConfig, NetworkConfig, TransformerConfig, VOCABULARY,
 };
 pub use error::ModelError;
 pub use examples::{Examples, MAX_EXAMPLES, Table, Text};

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::config::{MAX_BATCH_ROWS, VOCABULARY, within};
+use crate::config::{MAX_ATTENTION_WEIGHTS, MAX_BATCH_TOKENS, VOCABULARY, within};
 use crate::examples::{Text, expect_length};
 use crate::layers::attention::{Attended, Attention};
 use crate::layers::linear::Linear;
@@ -111,7 +111,7 @@ impl Transformer {
     /// network's context or the bytes are too many.
     pub fn forward(&self, kernels: &Kernels, bytes: &[u8], length: usize) -> Result<Vec<f32>, ModelError> {
         within("sequence length", length as u64, 1, self.config.context.into())?;
-        within("token count", bytes.len() as u64, 0, MAX_BATCH_ROWS as u64)?;
+        within("token count", bytes.len() as u64, 0, MAX_BATCH_TOKENS as u64)?;
         expect_length("bytes", bytes.len(), bytes.len() / length * length)?;
         let mut logits = self.run(kernels, bytes, length, false).logits;
         crate::network::canonicalise_nan(&mut logits);
@@ -133,6 +133,13 @@ impl Transformer {
         gradients: &mut [f32],
     ) -> Result<f32, ModelError> {
         let (inputs, targets) = self.check_text(text)?;
+        let attention = self.attention(inputs.len(), text.length());
+        within(
+            "attention weight count",
+            attention.weight_count() as u64,
+            1,
+            MAX_ATTENTION_WEIGHTS as u64,
+        )?;
         gradients.fill(0.0);
         let Trace {
             blocks,
@@ -155,7 +162,6 @@ impl Transformer {
             &mut gradient,
             gradients,
         );
-        let attention = self.attention(inputs.len(), text.length());
         for (block, trace) in self.blocks.iter().zip(&blocks).rev() {
             block.backward(kernels, &attention, parameters, trace, &mut gradient, gradients);
         }
@@ -205,7 +211,7 @@ impl Transformer {
     fn check_text(&self, text: &Text) -> Result<(Vec<u8>, Vec<u8>), ModelError> {
         within("sequence length", text.length() as u64, 1, self.config.context.into())?;
         let (inputs, targets) = text.split();
-        within("token count", inputs.len() as u64, 1, MAX_BATCH_ROWS as u64)?;
+        within("token count", inputs.len() as u64, 1, MAX_BATCH_TOKENS as u64)?;
         Ok((inputs, targets))
     }
 }
@@ -231,7 +237,7 @@ impl Block {
         let input = if keep { x.to_vec() } else { Vec::new() };
         let attention_input = self.attention_norm.forward(kernels, p, x);
         let mut queries_keys_values = self.attention_in.forward(kernels, p, &attention_input.output);
-        let attended = attention.forward(kernels, &mut queries_keys_values);
+        let attended = attention.forward(kernels, &mut queries_keys_values, keep);
         kernels.add(x, &self.attention_out.forward(kernels, p, &attended.output));
         let middle = if keep { x.to_vec() } else { Vec::new() };
         let dense_input = self.dense_norm.forward(kernels, p, x);

@@ -26,24 +26,37 @@ pub(crate) struct Attention {
 #[derive(Debug, Default)]
 pub(crate) struct Attended {
     pub(crate) output: Vec<f32>,
-    /// For each sequence and head, `length × length`.
+    /// For each sequence and head, `length × length`. Scratch when the pass was not to be kept.
     weights: Vec<f32>,
 }
 
 impl Attention {
-    /// Turns `queries_keys_values` in place, then attends.
-    pub(crate) fn forward(&self, kernels: &Kernels, queries_keys_values: &mut [f32]) -> Attended {
+    /// Weights that [`forward`](Self::forward) keeps.
+    pub(crate) fn weight_count(&self) -> usize {
+        self.sequences * self.heads * self.length * self.length
+    }
+
+    /// Turns `queries_keys_values` in place, then attends. The weights are kept for the backward pass only if `keep`.
+    pub(crate) fn forward(&self, kernels: &Kernels, queries_keys_values: &mut [f32], keep: bool) -> Attended {
         let Self { length, width, .. } = *self;
         let stride = 3 * width;
         self.rotate(kernels, queries_keys_values, false);
         let mut output = vec![0.0; self.sequences * length * width];
-        let mut weights = vec![0.0; self.sequences * self.heads * length * length];
-        for (place, weights) in self.places().zip(weights.chunks_exact_mut(length * length)) {
+        let mut weights = vec![
+            0.0;
+            if keep {
+                self.weight_count()
+            } else {
+                QUERY_BLOCK.min(length) * length
+            }
+        ];
+        for (index, place) in self.places().enumerate() {
             let (queries, keys, values) = self.views(queries_keys_values, place);
             for first in (0..length).step_by(QUERY_BLOCK) {
                 let rows = QUERY_BLOCK.min(length - first);
                 let seen = first + rows;
-                let block = &mut weights[first * length..seen * length];
+                let start = if keep { (index * length + first) * length } else { 0 };
+                let block = &mut weights[start..][..rows * length];
                 kernels.multiply(
                     Matrix::strided(&queries[first * stride..], rows, self.head_width(), stride),
                     Matrix::strided(keys, seen, self.head_width(), stride).transposed(),
