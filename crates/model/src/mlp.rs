@@ -44,6 +44,20 @@ impl Standardisation {
         }
     }
 
+    /// Mean and standard deviation of each column of `table`; a column that never changes keeps its scale of one.
+    ///
+    /// Summed in `f64`, row after row. For a cross entropy, use the input half alone.
+    pub fn of(table: &Table) -> Self {
+        let (input_mean, input_scale) = moments(table.inputs(), table.input_width());
+        let (target_mean, target_scale) = moments(table.targets(), table.target_width());
+        Self {
+            input_mean,
+            input_scale,
+            target_mean,
+            target_scale,
+        }
+    }
+
     fn check(&self, config: &MlpConfig) -> Result<(), ModelError> {
         let (inputs, outputs) = (config.inputs as usize, config.outputs as usize);
         for (what, values, length) in [
@@ -81,6 +95,32 @@ impl Standardisation {
         }
         Ok(())
     }
+}
+
+/// Mean and standard deviation of each column of finite rows; one in place of a deviation of zero.
+fn moments(rows: &[f32], width: usize) -> (Vec<f32>, Vec<f32>) {
+    let count = (rows.len() / width).max(1) as f64;
+    let mut means = vec![0.0f64; width];
+    for row in rows.chunks_exact(width) {
+        means
+            .iter_mut()
+            .zip(row)
+            .for_each(|(mean, &x)| *mean += f64::from(x) / count);
+    }
+    let mut variances = vec![0.0f64; width];
+    for row in rows.chunks_exact(width) {
+        for ((variance, mean), &x) in variances.iter_mut().zip(&means).zip(row) {
+            *variance += (f64::from(x) - mean) * (f64::from(x) - mean) / count;
+        }
+    }
+    let scale = |variance: f64| match variance.sqrt().min(f64::from(f32::MAX)) as f32 {
+        0.0 => 1.0,
+        deviation => deviation,
+    };
+    (
+        means.into_iter().map(|mean| mean as f32).collect(),
+        variances.into_iter().map(scale).collect(),
+    )
 }
 
 /// What each layer saw on the way forward.

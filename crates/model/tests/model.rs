@@ -222,6 +222,20 @@ fn a_row_has_the_same_bits_alone_as_among_others() {
     }
 }
 
+#[test]
+fn a_standardisation_is_the_mean_and_deviation_of_each_column() {
+    let inputs = vec![1.0, 7.0, 3.0, 7.0, 5.0, 7.0, 7.0, 7.0];
+    let Ok(Examples::Table(table)) = Examples::table(inputs, vec![-f32::MAX, f32::MAX, 0.0, 0.0], 2, 1) else {
+        panic!("the rows are whole")
+    };
+    let units = Standardisation::of(&table);
+    assert_eq!(
+        (units.input_mean, units.input_scale),
+        (vec![4.0, 7.0], vec![5.0f32.sqrt(), 1.0])
+    );
+    assert!(units.target_mean == [0.0] && units.target_scale[0].is_finite());
+}
+
 /// Moves each tensor along its own gradient and compares the change of the loss with what the gradient foretells.
 fn gradients_match_differences(mut network: Network, examples: &Examples, tolerance: f64) {
     let kernels = Kernels::detect();

@@ -42,14 +42,12 @@ impl Attention {
         let stride = 3 * width;
         self.rotate(kernels, queries_keys_values, false);
         let mut output = vec![0.0; self.sequences * length * width];
-        let mut weights = vec![
-            0.0;
-            if keep {
-                self.weight_count()
-            } else {
-                QUERY_BLOCK.min(length) * length
-            }
-        ];
+        let weight_count = if keep {
+            self.weight_count()
+        } else {
+            QUERY_BLOCK.min(length) * length
+        };
+        let mut weights = vec![0.0; weight_count];
         for (index, place) in self.places().enumerate() {
             let (queries, keys, values) = self.views(queries_keys_values, place);
             for first in (0..length).step_by(QUERY_BLOCK) {
