@@ -147,28 +147,37 @@ fn main() {
         (random >> 33) % sides
     };
     let mut nonces = vec![0; ACCOUNTS as usize];
-    let mut block = |make: &mut dyn FnMut(u64, u64, u64) -> Transaction, sender: Option<u64>| -> Vec<Transaction> {
-        (0..TRANSACTIONS_PER_BLOCK)
-            .map(|_| {
-                let from = sender.unwrap_or_else(|| dice(ACCOUNTS));
-                let to = dice(ACCOUNTS);
-                nonces[from as usize] += 1;
-                make(from, nonces[from as usize] - 1, to)
-            })
-            .collect()
+    let mut next_nonce = |from: u64| {
+        nonces[from as usize] += 1;
+        nonces[from as usize] - 1
     };
-    let mut pay = |from, nonce, to| transaction(from, nonce, account(to), 1, Bytes::new());
-    let transfers: Vec<_> = (0..BLOCKS).map(|_| block(&mut pay, None)).collect();
-    // The funder hands tokens to random accounts first, so that most token transfers move a balance that exists.
-    let mut token = |from: u64, nonce, to| {
-        let amount = U256::from(if from == 0 { 1_000 } else { 0 });
+    let pay_tokens = |from: u64, nonce, to: u64, amount: u64| {
         let call = transferCall {
             to: account(to),
-            amount,
+            amount: U256::from(amount),
         };
         transaction(from, nonce, USDX, 0, call.abi_encode().into())
     };
-    let tokens: Vec<_> = (0..BLOCKS).map(|_| block(&mut token, Some(0))).collect();
+    // The funder hands out tokens first, unmeasured, so that the measured transfers move balances that exist.
+    let funding = (1..=TRANSACTIONS_PER_BLOCK)
+        .map(|to| pay_tokens(0, next_nonce(0), to, 1_000_000))
+        .collect();
+    pack(&mut state, &mut parent, &[funding]);
+    let mut blocks = |holders: u64, make: &dyn Fn(u64, u64, u64) -> Transaction| -> Vec<Vec<Transaction>> {
+        let mut one = |_| {
+            let (from, to) = (1 + dice(holders), 1 + dice(holders));
+            make(from, next_nonce(from), to)
+        };
+        (0..BLOCKS)
+            .map(|_| (0..TRANSACTIONS_PER_BLOCK).map(&mut one).collect())
+            .collect()
+    };
+    let transfers = blocks(ACCOUNTS - 1, &|from, nonce, to| {
+        transaction(from, nonce, account(to), 1, Bytes::new())
+    });
+    let tokens = blocks(TRANSACTIONS_PER_BLOCK, &|from, nonce, to| {
+        pay_tokens(from, nonce, to, 1)
+    });
     let (transfers_packed, transfers_verified) = pack(&mut state, &mut parent, &transfers);
     let (tokens_packed, tokens_verified) = pack(&mut state, &mut parent, &tokens);
     println!(

@@ -211,7 +211,8 @@ fn a_packed_block_verifies_and_every_lie_in_its_header_is_refused() {
     assert_eq!(good.state.storage(&store, U256::from(1)), U256::ZERO);
     assert_eq!(good.state.storage(&store, U256::from(2)), U256::from(9));
 
-    let lies: [(&str, fn(&mut Header)); 19] = [
+    type Lie = (&'static str, fn(&mut Header));
+    let lies: [Lie; 19] = [
         ("parentHash", |header| header.parent_hash.0[0] ^= 1),
         ("sha3Uncles", |header| header.ommers_hash.0[0] ^= 1),
         ("stateRoot", |header| header.state_root.0[0] ^= 1),
