@@ -61,6 +61,8 @@ interface IX402BatchSettlement {
     error InvalidChannel();
     /// An amount of zero.
     error ZeroAmount();
+    /// A batch without a claim.
+    error EmptyBatch();
     /// The collector did not bring what was announced.
     error WrongDeposit(uint256 received, uint128 announced);
     /// The caller may not do this in this channel.

@@ -1,21 +1,21 @@
 //! Where genesis places the contracts.
 //!
-//! Ours begin with `0xA10F7` ("ALOFT") and count up. The two of x402 are where its clients have them built in.
+//! Ours begin with `0xa10f7` ("ALOFT") and count up. The two of x402 are where its clients have them built in.
 
 use primitives::{Address, address};
 
 /// [`GenesisOperatorRegistry`](crate::abi::GenesisOperatorRegistry): the committee.
-pub const OPERATOR_REGISTRY: Address = address!("0xA10F700000000000000000000000000000000001");
+pub const OPERATOR_REGISTRY: Address = address!("0xA10f700000000000000000000000000000000001");
 /// [`DAEntrance`](crate::abi::DAEntrance): availability certificates.
-pub const DA_ENTRANCE: Address = address!("0xA10F700000000000000000000000000000000002");
+pub const DA_ENTRANCE: Address = address!("0xa10F700000000000000000000000000000000002");
 /// [`USDX`](crate::abi::USDX): the token payments are made in.
-pub const USDX: Address = address!("0xA10F700000000000000000000000000000000003");
+pub const USDX: Address = address!("0xa10f700000000000000000000000000000000003");
 /// [`ContributionBook`](crate::abi::ContributionBook): who contributed how much to a model.
-pub const CONTRIBUTION_BOOK: Address = address!("0xA10F700000000000000000000000000000000004");
+pub const CONTRIBUTION_BOOK: Address = address!("0xa10f700000000000000000000000000000000004");
 /// [`RevenueSplitter`](crate::abi::RevenueSplitter): the code that splitters run; itself it splits nothing.
-pub const REVENUE_SPLITTER: Address = address!("0xA10F700000000000000000000000000000000005");
+pub const REVENUE_SPLITTER: Address = address!("0xa10f700000000000000000000000000000000005");
 /// [`SplitterFactory`](crate::abi::SplitterFactory): makes splitters.
-pub const SPLITTER_FACTORY: Address = address!("0xA10F700000000000000000000000000000000006");
+pub const SPLITTER_FACTORY: Address = address!("0xA10f700000000000000000000000000000000006");
 /// [`X402BatchSettlement`](crate::abi::X402BatchSettlement): payment channels.
 pub const PAYMENT_CHANNELS: Address = address!("0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003");
 /// [`Erc3009Collector`](crate::abi::Erc3009Collector): brings deposits into channels under ERC-3009 authorizations.

@@ -5,12 +5,15 @@
 
 pub mod abi;
 pub mod addresses;
+mod documents;
 mod genesis;
 mod provider;
 mod revert;
 pub mod typed_data;
 
+pub use documents::docs;
 pub use genesis::{
     FAUCET_SUPPLY, GenesisContract, PRICE_PER_BYTE_BLOCK_WEI, genesis_contracts, genesis_contracts_with,
 };
 pub use provider::{CallError, Event, EventFilter, Mined, Provider, ProviderError, Request, read, write};
+pub use revert::reason as revert_reason;

@@ -1,0 +1,128 @@
+//! Accounts and operators with fixed keys.
+
+use blst::min_pk;
+use contracts::{addresses, typed_data};
+use primitives::{Address, B256, Bytes, U256, keccak256};
+use secp256k1::{Message, SecretKey, ecdsa::RecoverableSignature};
+
+const SIGNATURE_DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+const POSSESSION_DST: &[u8] = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
+
+/// An Ethereum account.
+pub struct Wallet {
+    key: SecretKey,
+    pub address: Address,
+}
+
+impl Wallet {
+    pub fn new(seed: u8) -> Self {
+        Self::from_bytes([seed; 32])
+    }
+
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        let key = SecretKey::from_secret_bytes(bytes).expect("a small number is a key");
+        let public = key.public_key().serialize_uncompressed();
+        Self {
+            key,
+            address: Address::from_slice(&keccak256(&public[1..])[12..]),
+        }
+    }
+
+    /// `r | s | v`, 65 bytes.
+    pub fn sign(&self, digest: B256) -> Bytes {
+        let (r, s, v) = self.sign_split(digest);
+        [r.as_slice(), s.as_slice(), &[v]].concat().into()
+    }
+
+    pub fn sign_split(&self, digest: B256) -> (B256, B256, u8) {
+        let (id, compact) =
+            RecoverableSignature::sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.key).serialize_compact();
+        (
+            B256::from_slice(&compact[..32]),
+            B256::from_slice(&compact[32..]),
+            27 + id.to_u8(),
+        )
+    }
+
+    /// `collectorData` that authorizes a deposit of `amount` USDX into a channel, valid for ever.
+    pub fn authorize_deposit(&self, chain_id: u64, channel_id: B256, amount: u128, salt: u64) -> Bytes {
+        let salt = U256::from(salt);
+        let authorization = typed_data::ReceiveWithAuthorization {
+            from: self.address,
+            to: addresses::ERC3009_COLLECTOR,
+            value: U256::from(amount),
+            validAfter: U256::ZERO,
+            validBefore: U256::MAX,
+            nonce: typed_data::deposit_nonce(channel_id, salt),
+        };
+        let signature = self.sign(typed_data::receive_with_authorization_digest(chain_id, &authorization));
+        typed_data::collector_data(U256::ZERO, U256::MAX, salt, signature)
+    }
+}
+
+/// A DA operator.
+pub struct Operator {
+    pub account: Address,
+    pub stream_key: B256,
+    pub secret: min_pk::SecretKey,
+}
+
+impl Operator {
+    pub fn new(seed: u8) -> Self {
+        Self {
+            account: Address::repeat_byte(seed),
+            stream_key: B256::repeat_byte(seed),
+            secret: min_pk::SecretKey::key_gen(&[seed; 32], &[]).expect("32 bytes suffice"),
+        }
+    }
+
+    pub fn key(&self) -> Bytes {
+        key_to_eip2537(&self.secret.sk_to_pk())
+    }
+
+    pub fn possession(&self) -> Bytes {
+        let key = self.secret.sk_to_pk().compress();
+        signature_to_eip2537(&self.secret.sign(&key, POSSESSION_DST, &[]))
+    }
+
+    pub fn sign(&self, message: B256) -> min_pk::Signature {
+        self.secret.sign(message.as_slice(), SIGNATURE_DST, &[])
+    }
+
+    pub fn registration(&self) -> contracts::abi::GenesisOperatorRegistry::registerCall {
+        contracts::abi::GenesisOperatorRegistry::registerCall {
+            account: self.account,
+            streamKey: self.stream_key,
+            blsKey: self.key(),
+            possession: self.possession(),
+            endpoint: "127.0.0.1:9000".into(),
+        }
+    }
+}
+
+/// Sum of the signatures of `message` by `signers`, as EIP-2537 encodes it.
+pub fn aggregate<'a>(signers: impl IntoIterator<Item = &'a Operator>, message: B256) -> Bytes {
+    let signatures: Vec<_> = signers.into_iter().map(|operator| operator.sign(message)).collect();
+    let references: Vec<_> = signatures.iter().collect();
+    let sum = min_pk::AggregateSignature::aggregate(&references, false).expect("there are signers");
+    signature_to_eip2537(&sum.to_signature())
+}
+
+/// `x | y`, each in 64 bytes.
+pub fn key_to_eip2537(key: &min_pk::PublicKey) -> Bytes {
+    padded(&key.serialize(), [0, 1])
+}
+
+/// `x.c0 | x.c1 | y.c0 | y.c1`, each in 64 bytes; blst puts c1 first.
+pub fn signature_to_eip2537(signature: &min_pk::Signature) -> Bytes {
+    padded(&signature.serialize(), [1, 0, 3, 2])
+}
+
+fn padded<const N: usize>(coordinates: &[u8], order: [usize; N]) -> Bytes {
+    let mut bytes = Vec::with_capacity(64 * N);
+    for index in order {
+        bytes.extend([0; 16]);
+        bytes.extend(&coordinates[48 * index..48 * (index + 1)]);
+    }
+    bytes.into()
+}

@@ -1,0 +1,14 @@
+//! The contracts, as genesis creates them, run by revm under Prague's rules.
+
+mod artifacts;
+mod book;
+mod chain;
+mod channels;
+mod documents;
+mod entrance;
+mod keys;
+mod registry;
+mod splitter;
+mod tree;
+mod usdx;
+mod vectors;
