@@ -9,10 +9,16 @@
 //! `BLAKE3 derive-key("aloft/da/rlc/v1", seed (32))` in its extended output: for every chunk of 32 symbols, for every `t` of
 //! eight, 64 bytes that hold 32 symbols as a row's chunk does.
 
+#[cfg(target_arch = "x86_64")]
+mod gfni;
 mod portable;
 #[cfg(test)]
 mod tests;
+#[cfg(target_arch = "x86_64")]
+mod tower;
 
+#[cfg(target_arch = "x86_64")]
+use crate::galois;
 use crate::{
     galois::CHUNK_BYTES,
     reed_solomon::{Code, ROW_ALIGNMENT},
@@ -33,6 +39,8 @@ pub struct Coefficients {
     row_bytes: usize,
     /// `row_bytes / 64` chunks of eight times 64 bytes.
     bytes: Vec<u8>,
+    /// Whether the bytes are in the form that wide registers compute in.
+    wide: bool,
 }
 
 impl Coefficients {
@@ -40,15 +48,33 @@ impl Coefficients {
     ///
     /// # Panics
     ///
-    /// When `row_bytes` is not a multiple of [`ROW_ALIGNMENT`].
+    /// When `row_bytes` is not a positive multiple of [`ROW_ALIGNMENT`].
     pub fn derive(seed: &Digest, row_bytes: usize) -> Self {
-        assert!(row_bytes.is_multiple_of(ROW_ALIGNMENT), "rows of {row_bytes} bytes");
+        let mut coefficients = Self::derive_portable(seed, row_bytes);
+        #[cfg(target_arch = "x86_64")]
+        if galois::gfni_available() {
+            // SAFETY: the processor has the instructions.
+            unsafe { gfni::convert(&mut coefficients.bytes) };
+            coefficients.wide = true;
+        }
+        coefficients
+    }
+
+    fn derive_portable(seed: &Digest, row_bytes: usize) -> Self {
+        assert!(
+            row_bytes > 0 && row_bytes.is_multiple_of(ROW_ALIGNMENT),
+            "rows of {row_bytes} bytes"
+        );
         let mut bytes = vec![0; LANES * row_bytes];
         blake3::Hasher::new_derive_key(CONTEXT)
             .update(seed.as_bytes())
             .finalize_xof()
             .fill(&mut bytes);
-        Self { row_bytes, bytes }
+        Self {
+            row_bytes,
+            bytes,
+            wide: false,
+        }
     }
 
     /// What `row` combines to.
@@ -62,10 +88,10 @@ impl Coefficients {
             self.row_bytes,
             "rows are as long as the coefficients are for"
         );
-        portable::combine(&self.bytes, row)
+        self.combine_rows(row, self.row_bytes)[0]
     }
 
-    /// What each of `rows`, contiguous, combines to.
+    /// What each of `rows`, contiguous, combines to; two at a time are faster than one by one.
     ///
     /// # Panics
     ///
@@ -80,7 +106,14 @@ impl Coefficients {
             "{} bytes are not rows of {row_bytes}",
             rows.len()
         );
-        rows.chunks_exact(row_bytes).map(|row| self.combine(row)).collect()
+        #[cfg(target_arch = "x86_64")]
+        if self.wide {
+            // SAFETY: the coefficients are wide only where the processor has the instructions.
+            return unsafe { gfni::combine(&self.bytes, rows, row_bytes) };
+        }
+        rows.chunks_exact(row_bytes)
+            .map(|row| portable::combine(&self.bytes, row))
+            .collect()
     }
 }
 

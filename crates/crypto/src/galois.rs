@@ -17,9 +17,9 @@ pub(crate) const CHUNK_SYMBOLS: usize = 32;
 /// Order of the multiplicative group.
 const GROUP_ORDER: usize = 65_535;
 /// `x^16 + x^5 + x^3 + x^2 + 1`, of which x is a generator.
-const POLYNOMIAL: u32 = 0x1002D;
+pub(crate) const POLYNOMIAL: u32 = 0x1002D;
 /// The basis, least coordinate first, as polynomials.
-const CANTOR_BASIS: [u16; 16] = [
+pub(crate) const CANTOR_BASIS: [u16; 16] = [
     0x0001, 0xACCA, 0x3C0E, 0x163E, 0xC582, 0xED2E, 0x914C, 0x4012, 0x6C98, 0x10D8, 0x6A72, 0xB900, 0xFDB8, 0xFB34,
     0xFF38, 0x991E,
 ];

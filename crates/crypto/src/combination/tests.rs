@@ -1,17 +1,89 @@
 use super::*;
+use proptest::prelude::*;
 
+/// Bytes that a seed fixes.
+fn bytes(seed: u64, len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    blake3::Hasher::new()
+        .update(&seed.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut bytes);
+    bytes
+}
+
+/// What makes the check of a row sound: every row of a codeword, data and parity, combines to the codeword of combinations.
 #[test]
 fn every_row_combines_to_what_the_code_says() {
-    let code = Code::new(32, 96).unwrap();
-    let mut data = vec![0; 32 * 256];
-    blake3::Hasher::new().finalize_xof().fill(&mut data);
-    let parity = code.encode(&data, 256);
-    let coefficients = Coefficients::derive(&Digest::of(b"seed"), 256);
-    let z = coefficients.combine_rows(&data, 256);
-    let expected: Vec<Combined> = data
-        .chunks(256)
-        .chain(parity.chunks(256))
-        .map(|row| coefficients.combine(row))
-        .collect();
-    assert_eq!(extend(&code, &z), expected);
+    for (k, n) in [(32, 64), (64, 192), (1024, 4096)] {
+        let code = Code::new(k, n).unwrap();
+        let data = bytes(1, k as usize * 256);
+        let coefficients = Coefficients::derive(&Digest::of(b"seed"), 256);
+        let mut expected = coefficients.combine_rows(&data, 256);
+        let extended = extend(&code, &expected);
+        expected.extend(coefficients.combine_rows(&code.encode(&data, 256), 256));
+        assert!(extended == expected, "{k} {n}");
+    }
+}
+
+#[test]
+fn a_row_changed_in_any_bit_combines_to_something_else() {
+    let coefficients = Coefficients::derive(&Digest::of(b"seed"), 128);
+    let row = bytes(2, 128);
+    let combined = coefficients.combine(&row);
+    for bit in 0..1024 {
+        let mut changed = row.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        assert_ne!(coefficients.combine(&changed), combined);
+    }
+}
+
+/// The format's definition, symbol by symbol, against what other implementations must find.
+#[test]
+fn a_combination_is_the_sum_that_the_format_states() {
+    let seed = Digest::of(b"seed");
+    let row = bytes(3, 128);
+    let mut coefficients = vec![0; 8 * 128];
+    blake3::Hasher::new_derive_key("aloft/da/rlc/v1")
+        .update(seed.as_bytes())
+        .finalize_xof()
+        .fill(&mut coefficients);
+    let symbol = |chunk: &[u8], index: usize| u16::from_le_bytes([chunk[index], chunk[32 + index]]);
+    let mut expected = Vec::new();
+    for lane in 0..8 {
+        let mut sum = 0;
+        for chunk in 0..2 {
+            for index in 0..32 {
+                let factor = symbol(&coefficients[(8 * chunk + lane) * 64..], index);
+                sum ^= crate::galois::multiply(symbol(&row[chunk * 64..], index), factor);
+            }
+        }
+        expected.extend(u16::to_le_bytes(sum));
+    }
+    assert_eq!(Coefficients::derive(&seed, 128).combine(&row).to_vec(), expected);
+    assert_eq!(
+        Coefficients::derive_portable(&seed, 128).combine(&row).to_vec(),
+        expected
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, rng_seed: proptest::test_runner::RngSeed::Fixed(3), ..Default::default() })]
+
+    #[test]
+    fn wide_registers_give_the_portable_result(seed: u64, count in 0..6usize, length in 1..20usize) {
+        let row_bytes = length * ROW_ALIGNMENT;
+        let rows = bytes(seed, count * row_bytes);
+        let name = Digest::of(&seed.to_le_bytes());
+        let portable = Coefficients::derive_portable(&name, row_bytes).combine_rows(&rows, row_bytes);
+        prop_assert_eq!(Coefficients::derive(&name, row_bytes).combine_rows(&rows, row_bytes), portable);
+    }
+
+    #[test]
+    fn combinations_are_linear(a: u64, b: u64) {
+        let coefficients = Coefficients::derive(&Digest::of(b"seed"), 256);
+        let sum = |a: &[u8], b: &[u8]| a.iter().zip(b).map(|(a, b)| a ^ b).collect::<Vec<u8>>();
+        let (a, b) = (bytes(a, 256), bytes(b, 256));
+        let combined = coefficients.combine(&sum(&a, &b)).to_vec();
+        prop_assert_eq!(sum(&coefficients.combine(&a), &coefficients.combine(&b)), combined);
+    }
 }

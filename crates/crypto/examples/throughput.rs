@@ -1,0 +1,199 @@
+//! Prints, as one JSON object, what a core does a second with each part of a blob's path, next to the libraries that do the
+//! same: gigabytes (1e9) of a blob's own bytes per second of the thread's CPU time, the best of several runs.
+//!
+//! `cargo run --release -p crypto --example throughput`
+//!
+//! The blob is 16 MiB in 1,024 rows that become 3,072. CPU time leaves out what other programs take from the core, not what
+//! they take from its caches and memory.
+
+use c_kzg::{Blob, ethereum_kzg_settings};
+use crypto::{
+    combination::{self, Coefficients},
+    digest, kzg,
+    reed_solomon::{Code, CodeError, Instructions},
+    stream,
+};
+use primitives::{Digest, MIB};
+use reed_solomon_simd::{
+    engine::DefaultEngine,
+    rate::{LowRateDecoder, LowRateEncoder, RateDecoder, RateEncoder},
+};
+use std::hint::black_box;
+
+const DATA_ROWS: u32 = 1024;
+const TOTAL_ROWS: u32 = 3072;
+const BLOB_BYTES: usize = 16 * MIB as usize;
+const ROW_BYTES: usize = BLOB_BYTES / DATA_ROWS as usize;
+/// Runs of each measurement, of which the best counts.
+const RUNS: usize = 9;
+
+fn main() {
+    let mut data = aligned(BLOB_BYTES);
+    blake3::Hasher::new().finalize_xof().fill(data.bytes());
+    let data = data.bytes();
+    let mut parity = aligned(BLOB_BYTES / DATA_ROWS as usize * (TOTAL_ROWS - DATA_ROWS) as usize);
+    let mut figures: Vec<(String, f64)> = Vec::new();
+    let mut report = |name: &str, seconds: f64| figures.push((name.to_owned(), BLOB_BYTES as f64 / seconds / 1e9));
+
+    for instructions in Instructions::ALL {
+        let code = match Code::with_instructions(DATA_ROWS, TOTAL_ROWS, instructions) {
+            Err(CodeError::Unsupported(_)) => continue,
+            code => code.expect("1,024 to 3,072 rows is a code"),
+        };
+        let name = format!("{instructions:?}").to_lowercase();
+        report(
+            &format!("encode_{name}"),
+            best(|| code.encode_into(data, ROW_BYTES, parity.bytes())),
+        );
+        let all = || {
+            data.chunks(ROW_BYTES)
+                .chain(parity.as_slice().chunks(ROW_BYTES))
+                .zip(0u32..)
+        };
+        // The worst case: every other row of all, so that no coset is whole and every part of the decoder works.
+        let spread: Vec<(u32, &[u8])> = all()
+            .filter(|(_, row)| row % 3 == 2)
+            .map(|(bytes, row)| (row, bytes))
+            .collect();
+        assert!(code.decode(&spread, ROW_BYTES).expect("rows enough") == data);
+        report(
+            &format!("decode_spread_{name}"),
+            best(|| code.decode(&spread, ROW_BYTES)),
+        );
+        let half: Vec<(u32, &[u8])> = all()
+            .filter(|(_, row)| *row < 2 * DATA_ROWS && row % 2 == 1)
+            .map(|(bytes, row)| (row, bytes))
+            .collect();
+        report(
+            &format!("decode_first_two_cosets_{name}"),
+            best(|| code.decode(&half, ROW_BYTES)),
+        );
+        let coset: Vec<(u32, &[u8])> = all()
+            .filter(|(_, row)| *row >= 2 * DATA_ROWS)
+            .map(|(bytes, row)| (row, bytes))
+            .collect();
+        report(&format!("decode_coset_{name}"), best(|| code.decode(&coset, ROW_BYTES)));
+    }
+    let code = Code::new(DATA_ROWS, TOTAL_ROWS).expect("1,024 to 3,072 rows is a code");
+    report("encode_into_fresh_memory", best(|| code.encode(data, ROW_BYTES)));
+
+    let mut encoder = None;
+    report(
+        "reed_solomon_simd_encode",
+        best(|| {
+            let encoder: &mut LowRateEncoder<DefaultEngine> = encoder.insert(
+                LowRateEncoder::new(1024, 2048, ROW_BYTES, DefaultEngine::new(), None).expect("supported counts"),
+            );
+            data.chunks(ROW_BYTES)
+                .for_each(|row| encoder.add_original_shard(row).expect("a row"));
+            black_box(encoder.encode().expect("all rows").recovery_iter().count())
+        }),
+    );
+    report(
+        "reed_solomon_simd_decode_spread",
+        best(|| {
+            let mut decoder =
+                LowRateDecoder::new(1024, 2048, ROW_BYTES, DefaultEngine::new(), None).expect("supported counts");
+            for (row, bytes) in data.chunks(ROW_BYTES).enumerate().filter(|(row, _)| row % 3 == 2) {
+                decoder.add_original_shard(row, bytes).expect("a row");
+            }
+            let parity = parity.as_slice().chunks(ROW_BYTES).enumerate();
+            for (row, bytes) in parity.filter(|(row, _)| (row + 1024) % 3 == 2) {
+                decoder.add_recovery_shard(row, bytes).expect("a row");
+            }
+            black_box(decoder.decode().expect("rows enough").restored_original_iter().count())
+        }),
+    );
+
+    report("row_digests_of_all_rows", {
+        let rows = || data.chunks(ROW_BYTES).chain(parity.as_slice().chunks(ROW_BYTES));
+        best(|| digest::RowTree::of_rows(rows()))
+    });
+    let seed = Digest::of(b"throughput");
+    report("derive_coefficients", best(|| Coefficients::derive(&seed, ROW_BYTES)));
+    let coefficients = Coefficients::derive(&seed, ROW_BYTES);
+    report("combine_data_rows", best(|| coefficients.combine_rows(data, ROW_BYTES)));
+    let z = coefficients.combine_rows(data, ROW_BYTES);
+    report("extend_combinations", best(|| combination::extend(&code, &z)));
+    let key = stream::Key::from_bytes([1; 32]);
+    report("seal", best(|| stream::seal(&key, [0; 7], b"", data)));
+
+    let leaves: Vec<[u8; 32]> = (0..98u64)
+        .map(|leaf| kzg::scalar(&Digest::of(&leaf.to_le_bytes())))
+        .collect();
+    let commitment = kzg::commit(&leaves);
+    report("kzg_commit_98_leaves", best(|| kzg::commit(&leaves)));
+    report("kzg_open", best(|| kzg::open(&leaves, 7)));
+    let opening = kzg::open(&leaves, 7);
+    report(
+        "kzg_verify",
+        best(|| assert!(kzg::verify(&commitment, 7, &leaves[7], &opening))),
+    );
+
+    let settings = ethereum_kzg_settings(0);
+    let mut slots = Box::new([0; 131_072]);
+    for (slot, bytes) in slots.chunks_exact_mut(32).zip(data.chunks_exact(31)) {
+        slot[1..].copy_from_slice(bytes);
+    }
+    let blob = Blob::new(*slots);
+    let seconds = best(|| {
+        settings
+            .blob_to_kzg_commitment(&blob)
+            .expect("31 bytes are below the order")
+    });
+    let c_kzg = 4096.0 * 31.0 / seconds / 1e9;
+
+    let fields: Vec<String> = figures
+        .iter()
+        .map(|(name, rate)| format!("  \"{name}\": {rate:.4}"))
+        .collect();
+    println!("{{\n  \"unit\": \"GB of a 16 MiB blob per CPU second of one thread, best of {RUNS}\",");
+    println!(
+        "{},\n  \"c_kzg_commitment_to_all_bytes\": {c_kzg:.4}\n}}",
+        fields.join(",\n")
+    );
+}
+
+/// Seconds of this thread's CPU time that the fastest run of `work` took.
+fn best<T>(mut work: impl FnMut() -> T) -> f64 {
+    let mut seconds = f64::INFINITY;
+    for _ in 0..RUNS {
+        let start = thread_seconds();
+        black_box(work());
+        seconds = seconds.min(thread_seconds() - start);
+    }
+    seconds
+}
+
+fn thread_seconds() -> f64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the clock exists on Linux and the call writes one `timespec`.
+    assert_eq!(
+        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) },
+        0
+    );
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// Memory that starts a cache line, as a node keeps for its rows.
+struct Aligned(Vec<[u64; 8]>, usize);
+
+fn aligned(len: usize) -> Aligned {
+    let lines = vec![[0; 8]; len / 64 + 1];
+    let skip = lines.as_ptr().addr().next_multiple_of(64) - lines.as_ptr().addr();
+    Aligned(lines, skip)
+}
+
+impl Aligned {
+    fn bytes(&mut self) -> &mut [u8] {
+        let skip = self.1;
+        let len = (self.0.len() - 1) * 64;
+        // SAFETY: any bytes are words and words are bytes; the range is within the vector's.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_mut_ptr().cast::<u8>().add(skip), len) }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        // SAFETY: as in `bytes`.
+        unsafe { std::slice::from_raw_parts(self.0.as_ptr().cast::<u8>().add(self.1), (self.0.len() - 1) * 64) }
+    }
+}
