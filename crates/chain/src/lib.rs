@@ -1,1 +1,22 @@
 //! Agree on blocks: mempool, proposal, finality.
+//!
+//! A transaction enters the [`Pool`]; a validator makes a block of what waits there ([`Ledger::propose`]), the others execute it
+//! ([`Ledger::verify`]) and vote; a final block is written to the [`Store`] with the state after it ([`Ledger::finalize`]) before
+//! anyone is told. [`consensus`] drives this with votes over a network; [`Ledger`] alone has no clock and no socket.
+//!
+//! **Invariant:** nothing here serves HTTP, reads a clock but the runtime's, or spawns a task but on the runtime.
+
+pub mod block;
+pub mod consensus;
+#[cfg(test)]
+mod fixtures;
+pub mod keys;
+pub mod ledger;
+pub mod pool;
+pub mod store;
+
+pub use block::Block;
+pub use keys::{Committee, Member, ValidatorKeys};
+pub use ledger::{Ledger, LedgerError, STATE_HISTORY_BLOCKS, Sealed};
+pub use pool::{Pool, PoolError, PoolLimits};
+pub use store::{MemoryDisk, Store, StoreError};

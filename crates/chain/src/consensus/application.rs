@@ -1,0 +1,229 @@
+//! What consensus asks of the chain: make a block, check a block.
+
+use super::{Pace, Runtime, Scheme};
+use crate::{
+    block::{Block, Context},
+    ledger::{Ledger, LedgerError},
+};
+use alloy_primitives::{Address, B256};
+use commonware_codec::Encode as _;
+use commonware_consensus::marshal::ancestry::Ancestry;
+use commonware_cryptography::{Digested, Hasher as _, Sha256};
+use commonware_macros::select;
+use commonware_parallel::Sequential;
+use futures::StreamExt as _;
+use std::{
+    collections::VecDeque,
+    future::pending,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+/// How far ahead of our clock a block's timestamp may be before we wait with our vote.
+const CLOCK_AHEAD_MAX: Duration = Duration::from_millis(500);
+/// How far above the last final block we execute: what is further is fetched and finalized first.
+const CANDIDATE_DEPTH_MAX: u64 = 16;
+/// Blocks whose arrival is remembered, to pace their successors.
+const ARRIVALS_MAX: usize = 64;
+
+/// Proposes and verifies blocks on a ledger.
+#[derive(Clone)]
+pub(super) struct Application {
+    ledger: Ledger,
+    beneficiary: Address,
+    pace: Pace,
+    arrivals: Arc<Mutex<Arrivals>>,
+}
+
+/// When recent blocks were first seen here.
+#[derive(Default)]
+struct Arrivals(VecDeque<(B256, SystemTime)>);
+
+impl Arrivals {
+    /// When `hash` was first seen: `now`, if it is new.
+    fn first_seen(&mut self, hash: B256, now: SystemTime) -> SystemTime {
+        if let Some((_, seen)) = self.0.iter().find(|(known, _)| *known == hash) {
+            return *seen;
+        }
+        if self.0.len() == ARRIVALS_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((hash, now));
+        now
+    }
+}
+
+/// The value that contracts see as `PREVRANDAO`: SHA-256 of the place in the vote for which the block was made.
+///
+/// This is not a randomness beacon. Everyone can compute it as soon as the parent is known, and a leader that does not like it can
+/// let its turn pass. Nothing of value may depend on it.
+pub(super) fn prev_randao(context: &Context) -> B256 {
+    B256::from(Sha256::hash(&[b"aloft-chain-prev-randao", &context.encode()]).0)
+}
+
+impl Application {
+    pub(super) fn new(ledger: Ledger, beneficiary: Address, pace: Pace) -> Self {
+        Self {
+            ledger,
+            beneficiary,
+            pace,
+            arrivals: Arc::default(),
+        }
+    }
+
+    fn first_seen(&self, hash: B256, now: SystemTime) -> SystemTime {
+        self.arrivals
+            .lock()
+            .expect("no holder of the arrivals' lock panics")
+            .first_seen(hash, now)
+    }
+
+    /// Waits until a successor of `parent` is due: not before the block interval, and then as soon as a transaction waits, but at
+    /// the idle interval in any case.
+    async fn wait_until_due<E: Runtime>(&self, runtime: &E, parent: B256) {
+        let seen = self.first_seen(parent, runtime.current());
+        runtime.sleep_until(seen + self.pace.block_interval).await;
+        let idle = runtime.sleep_until(seen + self.pace.idle_interval);
+        futures::pin_mut!(idle);
+        let mut arrivals = self.ledger.pool().arrivals();
+        loop {
+            arrivals.borrow_and_update();
+            if self.ledger.any_ready(&parent) {
+                return;
+            }
+            select! {
+                _ = &mut idle => return,
+                changed = arrivals.changed() => if changed.is_err() { return },
+            }
+        }
+    }
+
+    /// Executes `block` after those of its ancestors that were not executed yet. Whether it is valid; never returns where that
+    /// cannot be known.
+    async fn execute<E: Runtime>(&self, runtime: &E, block: Arc<Block>, mut ancestry: impl Ancestry<Block>) -> bool {
+        self.wait_until_near(block.header().number).await;
+        let mut missing = Vec::new();
+        let mut cursor = block;
+        while !self.ledger.knows(&cursor.hash()) {
+            let parent = cursor.header().parent_hash;
+            missing.push(cursor);
+            if self.ledger.knows(&parent) {
+                break;
+            }
+            match ancestry.next().await {
+                // A parent in the vote that is not the parent in the header: no honest proposer makes such a block.
+                Some(next) if next.inner().hash() != parent => return false,
+                Some(next) => cursor = next.inner_shared(),
+                None => return pending().await,
+            }
+        }
+        let ledger = self.ledger.clone();
+        let work = runtime.child("execute").shared(true);
+        let executed = work.spawn(move |_| async move {
+            missing
+                .iter()
+                .rev()
+                .try_for_each(|block| ledger.verify(block.ethereum()).map(drop))
+        });
+        match executed.await {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => verdict(&error).await,
+            Err(_) => pending().await,
+        }
+    }
+
+    /// Waits until the last final block is not far below `number`: blocks in between come by way of finality, which is bounded,
+    /// instead of by way of ancestry, which is not.
+    async fn wait_until_near(&self, number: u64) {
+        let mut finals = self.ledger.subscribe();
+        while number > self.ledger.latest().header.number + CANDIDATE_DEPTH_MAX {
+            // Falling behind is no harm: only the latest matters, and it is looked up above.
+            if let Err(tokio::sync::broadcast::error::RecvError::Closed) = finals.recv().await {
+                return pending().await;
+            }
+        }
+    }
+}
+
+/// Whether an error condemns the block. If it does not, the block may well be valid, and we say nothing: the vote goes on without
+/// us.
+async fn verdict(error: &LedgerError) -> bool {
+    if error.condemns_block() {
+        tracing::warn!(%error, source = ?std::error::Error::source(error), "refused a block");
+        return false;
+    }
+    tracing::error!(%error, source = ?std::error::Error::source(error), "could not check a block");
+    pending().await
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+impl<E: Runtime> commonware_consensus::Application<E> for Application {
+    type SigningScheme = Scheme;
+    type Context = Context;
+    type Block = Block;
+    type Input = ();
+
+    async fn propose(
+        &mut self,
+        (runtime, place): (E, Context),
+        mut ancestry: impl Ancestry<Block>,
+        (): (),
+    ) -> Option<Digested<Block>> {
+        let parent = ancestry.next().await?.inner_shared();
+        if !self.execute(&runtime, parent.clone(), ancestry).await {
+            return None;
+        }
+        self.wait_until_due(&runtime, parent.hash()).await;
+        let timestamp = seconds(runtime.current()).max(parent.header().timestamp);
+        let (ledger, beneficiary, budget) = (self.ledger.clone(), self.beneficiary, self.pace.build_budget);
+        let (parent, randao) = (parent.hash(), prev_randao(&place));
+        let built = runtime.child("build").shared(true).spawn(move |clock| async move {
+            let deadline = clock.current() + budget;
+            ledger.propose(parent, timestamp, beneficiary, randao, &mut || {
+                clock.current() >= deadline
+            })
+        });
+        match built.await {
+            Ok(Ok(sealed)) => {
+                self.first_seen(sealed.hash, runtime.current());
+                let transactions = sealed
+                    .transactions
+                    .iter()
+                    .map(|transaction| transaction.inner().clone())
+                    .collect();
+                let block = Block::new(place, sealed.header.clone(), transactions);
+                Some(Digested::compute(block, &Sequential).await)
+            }
+            Ok(Err(error)) => {
+                tracing::error!(%error, "could not make a block");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    async fn verify(&mut self, (runtime, place): (E, Context), mut ancestry: impl Ancestry<Block>) -> bool {
+        let Some(block) = ancestry.next().await else {
+            return pending().await;
+        };
+        let block = block.inner_shared();
+        self.first_seen(block.hash(), runtime.current());
+        // The vote's context equals the block's own, or this would not be asked; a repeated block at the end of an epoch keeps its
+        // first one, so the block's own is what counts.
+        let _ = place;
+        if block.header().mix_hash != prev_randao(&commonware_consensus::CertifiableBlock::context(&*block)) {
+            tracing::warn!(hash = %block.hash(), "refused a block: its prevRandao is not that of its place");
+            return false;
+        }
+        let due = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(block.header().timestamp));
+        let Some(due) = due.and_then(|due| due.checked_sub(CLOCK_AHEAD_MAX)) else {
+            return self.execute(&runtime, block, ancestry).await;
+        };
+        runtime.sleep_until(due).await;
+        self.execute(&runtime, block, ancestry).await
+    }
+}

@@ -1,0 +1,51 @@
+//! Executed blocks that are not final, some of which never will be.
+
+use super::Sealed;
+use alloy_primitives::B256;
+use evm::{Diff, State};
+use std::{collections::HashMap, sync::Arc};
+
+/// Most candidates kept. Consensus has a handful in flight; a faulty leader could have us execute more.
+const CANDIDATES_MAX: usize = 64;
+
+/// An executed block, the state after it, and what it changed.
+#[derive(Clone)]
+pub(super) struct Candidate {
+    pub(super) block: Arc<Sealed>,
+    pub(super) state: State,
+    pub(super) diff: Diff,
+}
+
+#[derive(Default)]
+pub(super) struct Candidates {
+    by_hash: HashMap<B256, Candidate>,
+}
+
+impl Candidates {
+    pub(super) fn get(&self, hash: &B256) -> Option<&Candidate> {
+        self.by_hash.get(hash)
+    }
+
+    /// Keeps `candidate`. When there are too many the lowest leaves: what builds on it can be executed again.
+    pub(super) fn insert(&mut self, candidate: Candidate) -> Arc<Sealed> {
+        if self.by_hash.len() >= CANDIDATES_MAX {
+            let lowest = self
+                .by_hash
+                .values()
+                .map(|other| (other.block.header.number, other.block.hash))
+                .min();
+            self.by_hash
+                .extract_if(|hash, _| lowest.is_some_and(|(_, lowest)| lowest == *hash))
+                .for_each(drop);
+        }
+        let block = candidate.block.clone();
+        self.by_hash.insert(block.hash, candidate);
+        block
+    }
+
+    /// Forgets what a final block at `number` decided: itself, its siblings and all below.
+    pub(super) fn settle(&mut self, number: u64) {
+        self.by_hash
+            .retain(|_, candidate| candidate.block.header.number > number);
+    }
+}

@@ -1,0 +1,518 @@
+//! Everything a node knows of the chain.
+//!
+//! A block comes in executed and unvoted ([`Ledger::propose`], [`Ledger::verify`]): it waits with its state among other
+//! candidates, some of which will never be final. [`Ledger::finalize`] makes one durable and part of the chain for ever. The ledger
+//! itself has no clock, no socket and no task: who calls it decides when.
+
+mod candidates;
+mod history;
+#[cfg(test)]
+mod tests;
+
+use crate::{
+    block::{EthereumBlock, MAX_BODY_BYTES, TRANSACTION_OVERHEAD_BYTES},
+    pool::{AccountFunds, Origin, Pool, PoolError, PoolLimits},
+    store::{Store, StoreError},
+};
+use alloy_consensus::{Header, TxEnvelope, transaction::SignerRecoverable as _};
+use alloy_primitives::{Address, B256};
+use candidates::{Candidate, Candidates};
+use evm::{BlockContext, BlockHashes, GenesisError, InvalidBlock, Packer, PushError, State, Transaction};
+use history::History;
+use rayon::prelude::*;
+use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::broadcast;
+
+pub use history::STATE_HISTORY_BLOCKS;
+
+/// Final blocks a subscriber may fall behind before it misses some: 16 s at the default pace.
+const SUBSCRIPTION_BLOCKS: usize = 64;
+/// How many transactions in a row may not fit into what is left of a block before the proposer stops trying.
+const MISFITS_MAX: u32 = 16;
+/// Gas of the cheapest transaction: with less left, a block is full.
+const TRANSACTION_GAS: u64 = 21_000;
+
+/// A block that was executed, with what came of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Ethereum hash of the header.
+    pub hash: B256,
+    /// The header.
+    pub header: Header,
+    /// The transactions with their senders.
+    pub transactions: Vec<Transaction>,
+    /// One receipt for each transaction.
+    pub receipts: Vec<evm::Receipt>,
+}
+
+/// Why the ledger could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The genesis cannot be executed.
+    #[error("build the genesis block")]
+    Genesis(#[from] GenesisError),
+    /// The store failed. The ledger's state is as before.
+    #[error("store")]
+    Store(#[from] StoreError),
+    /// A block's parent was not executed here.
+    #[error("block {hash} builds on {parent}, which is not known")]
+    UnknownParent {
+        /// The block.
+        hash: B256,
+        /// Its parent.
+        parent: B256,
+    },
+    /// No execution of the block can be found.
+    #[error("block {hash} was not executed")]
+    Unknown {
+        /// The block.
+        hash: B256,
+    },
+    /// The block breaks a rule: it will never be valid.
+    #[error("block {hash} is not valid")]
+    Invalid {
+        /// The block.
+        hash: B256,
+        /// The rule.
+        source: InvalidBlock,
+    },
+    /// A transaction of the block has no signer.
+    #[error("transaction {index} of block {hash} has an invalid signature")]
+    InvalidSignature {
+        /// The block.
+        hash: B256,
+        /// Which transaction.
+        index: usize,
+    },
+    /// A block that does not follow the last final one was to become final.
+    #[error("block {hash} does not follow final block {latest}")]
+    NotNext {
+        /// The block.
+        hash: B256,
+        /// The last final block.
+        latest: B256,
+    },
+}
+
+impl LedgerError {
+    /// Whether the block itself is at fault, so that no retry and no other node could find it valid.
+    pub fn condemns_block(&self) -> bool {
+        matches!(self, Self::Invalid { .. } | Self::InvalidSignature { .. })
+    }
+}
+
+/// Everything a node knows of the chain. Clones share it.
+#[derive(Clone)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    chain_id: u64,
+    genesis: Header,
+    store: Store,
+    pool: Pool,
+    chain: Mutex<Chain>,
+    finals: broadcast::Sender<Arc<Sealed>>,
+    /// One block at a time is written, in order.
+    writing: Mutex<()>,
+}
+
+/// What changes with every block: cheap to look at, and locked only for moments.
+struct Chain {
+    history: History,
+    candidates: Candidates,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ledger({})", self.latest().header.number)
+    }
+}
+
+impl Ledger {
+    /// Opens the chain of `genesis` in `store`, or begins it there.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Genesis`] where the store holds another network; [`StoreError::StateRoot`] and [`StoreError::Corrupt`] where
+    /// it was damaged.
+    pub fn open(genesis: &evm::Genesis, store: Store, limits: PoolLimits) -> Result<Self, LedgerError> {
+        let (genesis_header, genesis_state, genesis_diff) = genesis.build()?;
+        let hash = genesis_header.hash_slow();
+        let (latest, state) = match (store.genesis()?, store.height()?) {
+            (Some(found), Some(height)) => {
+                if found != hash {
+                    return Err(StoreError::Genesis { found, expected: hash }.into());
+                }
+                let latest = store.block(height)?.ok_or(StoreError::Corrupt { what: "last block" })?;
+                let state = store.state()?;
+                let (found, expected) = (state.root(), latest.header.state_root);
+                if found != expected {
+                    return Err(StoreError::StateRoot {
+                        height,
+                        found,
+                        expected,
+                    }
+                    .into());
+                }
+                (latest, state)
+            }
+            _ => {
+                let (transactions, receipts) = (Vec::new(), Vec::new());
+                let block = Sealed {
+                    hash,
+                    header: genesis_header.clone(),
+                    transactions,
+                    receipts,
+                };
+                store.append(&block, &genesis_diff)?;
+                (block, genesis_state)
+            }
+        };
+        let chain = Chain {
+            history: History::new(Arc::new(latest), state),
+            candidates: Candidates::default(),
+        };
+        let limits = PoolLimits {
+            block_gas: limits.block_gas.min(genesis.gas_limit),
+            ..limits
+        };
+        let shared = Shared {
+            chain_id: genesis.chain_id,
+            genesis: genesis_header,
+            store,
+            pool: Pool::new(genesis.chain_id, limits),
+            chain: Mutex::new(chain),
+            finals: broadcast::Sender::new(SUBSCRIPTION_BLOCKS),
+            writing: Mutex::default(),
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    fn chain(&self) -> MutexGuard<'_, Chain> {
+        self.shared.chain.lock().expect("no holder of the chain's lock panics")
+    }
+
+    /// EIP-155 chain id.
+    pub fn chain_id(&self) -> u64 {
+        self.shared.chain_id
+    }
+
+    /// Header of the block at height zero.
+    pub fn genesis(&self) -> &Header {
+        &self.shared.genesis
+    }
+
+    /// Makes a block on top of `parent` out of waiting transactions, best tip first, until it is full, none is left, or `stop`
+    /// says so (asked before each transaction). The block is a candidate then, as if verified.
+    ///
+    /// `timestamp` is in seconds and not before the parent's.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::UnknownParent`] where `parent` was not executed here, or is so old that its state is gone.
+    pub fn propose(
+        &self,
+        parent: B256,
+        timestamp: u64,
+        beneficiary: Address,
+        prev_randao: B256,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> Result<Arc<Sealed>, LedgerError> {
+        let unknown = LedgerError::UnknownParent {
+            hash: B256::ZERO,
+            parent,
+        };
+        let (parent_header, state) = self.chain().executed(&parent).ok_or(unknown)?;
+        let context = BlockContext::after(&parent_header, parent, timestamp, beneficiary, prev_randao);
+        let nonce = |sender: &Address| state.account(sender).map_or(0, |account| account.nonce);
+        let mut selection = self.pool().select(context.base_fee, nonce);
+        let lineage = Lineage { ledger: self, parent };
+        let mut packer = Packer::new(&state, context, self.chain_id(), &lineage);
+        let (mut transactions, mut body_bytes, mut misfits) = (Vec::new(), 0, 0);
+        while packer.gas_left() >= TRANSACTION_GAS && misfits < MISFITS_MAX && !stop() {
+            let Some(next) = selection.next_best() else { break };
+            let bytes = next.bytes + TRANSACTION_OVERHEAD_BYTES;
+            if body_bytes + bytes > MAX_BODY_BYTES {
+                misfits += 1;
+                continue;
+            }
+            match packer.push(&next.transaction) {
+                Ok(()) => {
+                    body_bytes += bytes;
+                    transactions.push(next.transaction.clone());
+                    selection.accept();
+                }
+                Err(PushError::Full { .. }) => misfits += 1,
+                Err(PushError::Skip(refusal)) => {
+                    tracing::debug!(hash = %next.transaction.tx_hash(), %refusal, "transaction left out of the block");
+                }
+            }
+        }
+        let executed = packer.finish();
+        let hash = executed.header.hash_slow();
+        let block = Sealed {
+            hash,
+            header: executed.header,
+            transactions,
+            receipts: executed.receipts,
+        };
+        Ok(self.chain().candidates.insert(Candidate {
+            block: Arc::new(block),
+            state: executed.state,
+            diff: executed.diff,
+        }))
+    }
+
+    /// Executes a block that another proposed, on top of its parent, and keeps it as a candidate. Again for a block already
+    /// executed costs nothing. Senders the pool knows are not recovered again.
+    ///
+    /// # Errors
+    ///
+    /// Those for which [`LedgerError::condemns_block`] are final; [`LedgerError::UnknownParent`] calls for the parent first.
+    pub fn verify(&self, block: &EthereumBlock) -> Result<Arc<Sealed>, LedgerError> {
+        let hash = block.header.hash_slow();
+        let parent = block.header.parent_hash;
+        let (parent_header, state) = {
+            let chain = self.chain();
+            if let Some(known) = chain.candidates.get(&hash) {
+                return Ok(known.block.clone());
+            }
+            if chain.history.hash(block.header.number) == Some(hash) {
+                drop(chain);
+                return Ok(self
+                    .by_number(block.header.number)?
+                    .ok_or(LedgerError::Unknown { hash })?);
+            }
+            chain
+                .executed(&parent)
+                .ok_or(LedgerError::UnknownParent { hash, parent })?
+        };
+        let transactions = self.with_senders(hash, &block.body.transactions)?;
+        let senders: Vec<Address> = transactions.iter().map(Transaction::signer).collect();
+        let lineage = Lineage { ledger: self, parent };
+        let executed = evm::execute(&parent_header, &state, block, &senders, self.chain_id(), &lineage)
+            .map_err(|source| LedgerError::Invalid { hash, source })?;
+        let block = Sealed {
+            hash,
+            header: executed.header,
+            transactions,
+            receipts: executed.receipts,
+        };
+        Ok(self.chain().candidates.insert(Candidate {
+            block: Arc::new(block),
+            state: executed.state,
+            diff: executed.diff,
+        }))
+    }
+
+    /// Whether the block was executed here: then [`Ledger::propose`] can build on it.
+    pub fn knows(&self, hash: &B256) -> bool {
+        self.chain().executed(hash).is_some()
+    }
+
+    /// Makes an executed block part of the chain for ever. It and the state after it are durable when this returns. Blocks become
+    /// final in order; doing it again changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`LedgerError::Unknown`] where the block was not executed, [`LedgerError::NotNext`] where it does not follow the last final
+    /// block, [`LedgerError::Store`] where it could not be written. The ledger is as before then.
+    pub fn finalize(&self, hash: B256) -> Result<Arc<Sealed>, LedgerError> {
+        let _in_order = self.shared.writing.lock().expect("no writer panics");
+        let candidate = self.chain().candidates.get(&hash).cloned();
+        let Some(Candidate { block, state, diff }) = candidate else {
+            let done = self.by_hash(hash)?;
+            return done.ok_or(LedgerError::Unknown { hash });
+        };
+        let latest = self.latest().hash;
+        if block.header.parent_hash != latest {
+            return Err(LedgerError::NotNext { hash, latest });
+        }
+        self.shared.store.append(&block, &diff)?;
+        {
+            let mut chain = self.chain();
+            chain.history.push(block.clone(), state.clone());
+            chain.candidates.settle(block.header.number);
+        }
+        self.pool().settle(&block.transactions, |sender| funds(&state, sender));
+        // An error only says that nobody listens.
+        let _ = self.shared.finals.send(block.clone());
+        Ok(block)
+    }
+
+    /// The last final block.
+    pub fn latest(&self) -> Arc<Sealed> {
+        self.chain().history.latest().clone()
+    }
+
+    /// The final block at a height.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store fails.
+    pub fn by_number(&self, number: u64) -> Result<Option<Arc<Sealed>>, StoreError> {
+        if let Some(recent) = self.chain().history.block(number) {
+            return Ok(Some(recent.clone()));
+        }
+        Ok(self.shared.store.block(number)?.map(Arc::new))
+    }
+
+    /// The final block with this hash.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store fails.
+    pub fn by_hash(&self, hash: B256) -> Result<Option<Arc<Sealed>>, StoreError> {
+        let Some(number) = self.shared.store.height_of(&hash)? else {
+            return Ok(None);
+        };
+        self.by_number(number)
+    }
+
+    /// The final block that holds a transaction, and the transaction's index in it.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store fails.
+    pub fn transaction(&self, hash: B256) -> Result<Option<(Arc<Sealed>, usize)>, StoreError> {
+        let Some((number, index)) = self.shared.store.transaction(&hash)? else {
+            return Ok(None);
+        };
+        Ok(self.by_number(number)?.map(|block| (block, index as usize)))
+    }
+
+    /// The state after the final block at `number`, if it is one of the last [`STATE_HISTORY_BLOCKS`] this node saw.
+    pub fn state_at(&self, number: u64) -> Option<State> {
+        self.chain().history.state(number).cloned()
+    }
+
+    /// What a transaction sent now would run in: a block after the latest, at its timestamp, paid to nobody.
+    pub fn pending(&self) -> (BlockContext, State) {
+        let chain = self.chain();
+        let (latest, state) = (chain.history.latest(), chain.history.latest_state());
+        let context = BlockContext::after(
+            &latest.header,
+            latest.hash,
+            latest.header.timestamp,
+            Address::ZERO,
+            latest.header.mix_hash,
+        );
+        (context, state.clone())
+    }
+
+    /// Hashes of the final blocks, for executing calls on top of the latest.
+    pub fn hashes(&self) -> impl BlockHashes + '_ {
+        Lineage {
+            ledger: self,
+            parent: self.latest().hash,
+        }
+    }
+
+    /// Takes a transaction from a user: it waits here, and the other validators are told.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError`], in the words wallets expect.
+    pub fn submit(&self, raw: &[u8]) -> Result<B256, PoolError> {
+        let transaction = self.pool().admit(raw)?;
+        self.insert(transaction, Origin::User)
+    }
+
+    /// Takes transactions that another validator told us of; their senders are recovered in parallel. Says of each whether it
+    /// waits here now.
+    pub fn receive(&self, batch: &[impl AsRef<[u8]> + Sync]) -> Vec<Result<B256, PoolError>> {
+        let admitted: Vec<_> = batch.par_iter().map(|raw| self.pool().admit(raw.as_ref())).collect();
+        admitted
+            .into_iter()
+            .map(|transaction| self.insert(transaction?, Origin::Validator))
+            .collect()
+    }
+
+    fn insert(&self, transaction: Transaction, origin: Origin) -> Result<B256, PoolError> {
+        let funds = funds(self.chain().history.latest_state(), &transaction.signer());
+        self.pool().insert(transaction, funds, origin)
+    }
+
+    /// The waiting transactions.
+    pub fn pool(&self) -> &Pool {
+        &self.shared.pool
+    }
+
+    /// Whether a transaction waits that could go into a block on top of `parent`.
+    pub fn any_ready(&self, parent: &B256) -> bool {
+        let Some((header, state)) = self.chain().executed(parent) else {
+            return false;
+        };
+        let nonce = |sender: &Address| state.account(sender).map_or(0, |account| account.nonce);
+        self.pool().any_ready(evm::next_base_fee(&header), nonce)
+    }
+
+    /// Final blocks from now on. A receiver that falls 64 behind misses the oldest, and is told how many.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Sealed>> {
+        self.shared.finals.subscribe()
+    }
+
+    /// The block's transactions with their senders: those the pool knows, and the others recovered in parallel.
+    fn with_senders(&self, block: B256, transactions: &[TxEnvelope]) -> Result<Vec<Transaction>, LedgerError> {
+        let hashes: Vec<B256> = transactions.iter().map(|transaction| *transaction.tx_hash()).collect();
+        let known = self.pool().senders(&hashes);
+        transactions
+            .par_iter()
+            .zip(known)
+            .enumerate()
+            .map(|(index, (transaction, known))| {
+                let sender = known.map_or_else(|| transaction.recover_signer(), Ok);
+                let sender = sender.map_err(|_| LedgerError::InvalidSignature { hash: block, index })?;
+                Ok(Transaction::new_unchecked(transaction.clone(), sender))
+            })
+            .collect()
+    }
+}
+
+fn funds(state: &State, sender: &Address) -> AccountFunds {
+    let account = state.account(sender);
+    account.map_or_else(AccountFunds::default, |account| AccountFunds {
+        nonce: account.nonce,
+        balance_wei: account.balance,
+    })
+}
+
+impl Chain {
+    /// Header and state of a block that can be built on: a candidate or a recent final one.
+    fn executed(&self, hash: &B256) -> Option<(Header, State)> {
+        if let Some(candidate) = self.candidates.get(hash) {
+            return Some((candidate.block.header.clone(), candidate.state.clone()));
+        }
+        let (block, state) = self.history.find(hash)?;
+        Some((block.header.clone(), state.clone()))
+    }
+}
+
+/// The ancestors of a block under execution, as the `BLOCKHASH` instruction sees them.
+struct Lineage<'a> {
+    ledger: &'a Ledger,
+    parent: B256,
+}
+
+impl BlockHashes for Lineage<'_> {
+    fn block_hash(&self, number: u64) -> Option<B256> {
+        {
+            let chain = self.ledger.chain();
+            let mut cursor = self.parent;
+            while let Some(candidate) = chain.candidates.get(&cursor) {
+                match candidate.block.header.number {
+                    found if found == number => return Some(cursor),
+                    _ => cursor = candidate.block.header.parent_hash,
+                }
+            }
+            if let Some(hash) = chain.history.hash(number) {
+                return Some(hash);
+            }
+        }
+        self.ledger.by_number(number).ok()?.map(|block| block.hash)
+    }
+}

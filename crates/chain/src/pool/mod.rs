@@ -1,0 +1,228 @@
+//! Transactions that wait for a block.
+//!
+//! Each sender's transactions wait in the order of their nonces; a gap is held until it is filled, within a window. When the
+//! pool is full the transaction with the lowest fee leaves. A transaction's sender is recovered once, when it comes in: blocks
+//! made of pooled transactions are verified without recovering it again.
+
+mod admission;
+mod error;
+mod selection;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+pub use error::PoolError;
+pub use selection::Selection;
+
+use crate::block::TRANSACTION_OVERHEAD_BYTES;
+use alloy_eips::eip2718::Encodable2718 as _;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use evm::Transaction;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard},
+};
+use tokio::sync::watch;
+use waiting::Waiting;
+
+/// How much a node keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PoolLimits {
+    /// Most transactions.
+    pub transactions_max: usize,
+    /// Most encoded bytes of them all.
+    pub bytes_max: usize,
+    /// How far ahead of its account a transaction's nonce may be; hence also most transactions of one sender.
+    pub nonce_window: u64,
+    /// Lowest `maxFeePerGas`, in wei.
+    pub fee_min_wei: u128,
+    /// Most gas of one transaction: a block's gas limit.
+    pub block_gas: u64,
+}
+
+impl Default for PoolLimits {
+    /// 32,768 transactions or 32 MiB: 19 full blocks of transfers, and a bound on memory that is hard to notice.
+    fn default() -> Self {
+        Self {
+            transactions_max: 32_768,
+            bytes_max: 32 << 20,
+            nonce_window: 1_024,
+            fee_min_wei: 1,
+            block_gas: 36_000_000,
+        }
+    }
+}
+
+/// Most bytes of transactions waiting to be told to the other validators; beyond it the oldest are not told.
+const OUTBOX_BYTES_MAX: usize = 8 << 20;
+
+/// A pooled transaction.
+#[derive(Debug)]
+pub struct Pooled {
+    /// The transaction and its sender.
+    pub transaction: Transaction,
+    /// Encoded bytes.
+    pub bytes: usize,
+    /// Most it may cost its sender, in wei.
+    pub cost_wei: U256,
+    /// Place in the order of arrival.
+    pub arrival: u64,
+}
+
+/// What an account is, as far as the pool cares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AccountFunds {
+    /// Next nonce.
+    pub nonce: u64,
+    /// Balance, in wei.
+    pub balance_wei: U256,
+}
+
+/// Whether a transaction came from a user of this node, who expects it to be told to the others, or from another validator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// From a user of this node.
+    User,
+    /// From another validator, which told everyone.
+    Validator,
+}
+
+/// Transactions that wait for a block. Shared by the node's interfaces; every method is short.
+#[derive(Debug)]
+pub struct Pool {
+    chain_id: u64,
+    limits: PoolLimits,
+    state: Mutex<State>,
+    arrivals: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: Waiting,
+    outbox: VecDeque<Bytes>,
+    outbox_bytes: usize,
+}
+
+impl Pool {
+    /// An empty pool for chain `chain_id`.
+    pub fn new(chain_id: u64, limits: PoolLimits) -> Self {
+        Self {
+            chain_id,
+            limits,
+            state: Mutex::default(),
+            arrivals: watch::Sender::new(0),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of the pool's lock panics")
+    }
+
+    /// Checks `raw` as far as no account is needed, and recovers its sender (31 µs). Holds no lock.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError`] says what is wrong with the transaction.
+    pub fn admit(&self, raw: &[u8]) -> Result<Transaction, PoolError> {
+        admission::admit(raw, self.chain_id, &self.limits)
+    }
+
+    /// Adds an admitted transaction of an account that has `funds`.
+    ///
+    /// # Errors
+    ///
+    /// [`PoolError`] says why it may not wait here.
+    pub fn insert(&self, transaction: Transaction, funds: AccountFunds, origin: Origin) -> Result<B256, PoolError> {
+        let hash = *transaction.tx_hash();
+        let encoded = Bytes::from(transaction.encoded_2718());
+        let mut state = self.state();
+        state.waiting.insert(transaction, encoded.len(), funds, &self.limits)?;
+        if origin == Origin::User {
+            state.outbox_bytes += encoded.len();
+            state.outbox.push_back(encoded);
+            while state.outbox_bytes > OUTBOX_BYTES_MAX {
+                state.forget_oldest_untold();
+            }
+        }
+        drop(state);
+        self.arrivals.send_modify(|count| *count = count.wrapping_add(1));
+        Ok(hash)
+    }
+
+    /// Changes whenever a transaction arrives: for whoever waits for one.
+    pub fn arrivals(&self) -> watch::Receiver<u64> {
+        self.arrivals.subscribe()
+    }
+
+    /// Takes the next transactions to tell the other validators, up to `bytes_max` encoded bytes with their lengths; none if there
+    /// are none.
+    pub fn take_untold(&self, bytes_max: usize) -> Vec<Bytes> {
+        let mut state = self.state();
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        while let Some(next) = state.outbox.front() {
+            bytes += next.len() + TRANSACTION_OVERHEAD_BYTES;
+            if bytes > bytes_max {
+                break;
+            }
+            taken.extend(state.forget_oldest_untold());
+        }
+        taken
+    }
+
+    /// The transaction named `hash`, if it waits here.
+    pub fn get(&self, hash: &B256) -> Option<Arc<Pooled>> {
+        self.state().waiting.get(hash)
+    }
+
+    /// The senders of those of `hashes` that wait here, under one lock.
+    pub fn senders(&self, hashes: &[B256]) -> Vec<Option<Address>> {
+        let state = self.state();
+        hashes
+            .iter()
+            .map(|hash| Some(state.waiting.get(hash)?.transaction.signer()))
+            .collect()
+    }
+
+    /// First nonce from `nonce` on that no waiting transaction of `sender` uses.
+    pub fn next_nonce(&self, sender: &Address, nonce: u64) -> u64 {
+        self.state().waiting.next_nonce(sender, nonce)
+    }
+
+    /// All waiting transactions, by sender and nonce.
+    pub fn content(&self) -> Vec<Arc<Pooled>> {
+        self.state().waiting.content()
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.state().waiting.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Those that can go into the next block at `base_fee_wei`, best tip first, given each account's next nonce.
+    pub fn select(&self, base_fee_wei: u64, nonce: impl Fn(&Address) -> u64) -> Selection {
+        self.state().waiting.select(base_fee_wei, nonce)
+    }
+
+    /// Whether [`Pool::select`] would give any: cheaper, as it stops at the first.
+    pub fn any_ready(&self, base_fee_wei: u64, nonce: impl Fn(&Address) -> u64) -> bool {
+        self.state().waiting.any_ready(base_fee_wei, nonce)
+    }
+
+    /// Forgets what a final block made obsolete: its transactions, and those that its senders can no longer use or afford.
+    pub fn settle(&self, included: &[Transaction], funds: impl Fn(&Address) -> AccountFunds) {
+        self.state().waiting.settle(included, funds);
+    }
+}
+
+impl State {
+    fn forget_oldest_untold(&mut self) -> Option<Bytes> {
+        let oldest = self.outbox.pop_front()?;
+        self.outbox_bytes -= oldest.len();
+        Some(oldest)
+    }
+}

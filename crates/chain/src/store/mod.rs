@@ -1,0 +1,377 @@
+//! What a node keeps on disk: flat state, blocks and their indices, all written by one transaction a block.
+//!
+//! | table          | key                            | value                                                |
+//! |----------------|--------------------------------|------------------------------------------------------|
+//! | `meta`         | name                           | format version, genesis hash, height                  |
+//! | `accounts`     | address (20)                   | nonce (8, big endian), balance (32), code hash (32)   |
+//! | `slots`        | address (20), slot (32)        | value (32)                                           |
+//! | `codes`        | Keccak-256 (32)                | code                                                 |
+//! | `blocks`       | height                         | header, transactions with senders, receipts ([record]) |
+//! | `heights`      | block hash (32)                | height                                               |
+//! | `transactions` | transaction hash (32)          | height, index                                        |
+//!
+//! A block is durable when [`Store::append`] returns: whenever the power fails, the next start finds the last block that was
+//! appended, whole, with exactly the state after it. Merkle tries are not stored: they are rebuilt from the flat state.
+
+mod memory;
+pub(crate) mod record;
+#[cfg(test)]
+mod tests;
+
+pub use memory::MemoryDisk;
+
+use crate::ledger::Sealed;
+use alloy_primitives::{Address, B256, Bytes, U256};
+use evm::{Account, AccountDiff, Diff, State};
+use redb::{
+    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition, WriteTransaction,
+};
+use std::{path::Path, sync::Arc};
+
+/// Layout of the tables; another number is another layout.
+const FORMAT: u64 = 1;
+/// Memory redb may keep pages in. The state itself lives in memory anyway; this serves blocks and receipts.
+const CACHE_BYTES: usize = 16 << 20;
+/// Accounts and slots handed to the state at a time while it is rebuilt, so that the flat copy never exists as a whole.
+const LOAD_BATCH: usize = 4096;
+
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+const ACCOUNTS: TableDefinition<&[u8; 20], &[u8; 72]> = TableDefinition::new("accounts");
+const SLOTS: TableDefinition<&[u8; 52], &[u8; 32]> = TableDefinition::new("slots");
+const CODES: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("codes");
+const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
+const HEIGHTS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("heights");
+const TRANSACTIONS: TableDefinition<&[u8; 32], (u64, u32)> = TableDefinition::new("transactions");
+
+const META_FORMAT: &str = "format";
+const META_GENESIS: &str = "genesis";
+const META_HEIGHT: &str = "height";
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database failed: the disk is full, the file is locked by another node, or the medium is broken.
+    #[error("database")]
+    Database(#[source] Box<redb::Error>),
+    /// Another version of Aloft wrote this.
+    #[error("the database has format {found}, this version reads {FORMAT}")]
+    Format {
+        /// The number found.
+        found: u64,
+    },
+    /// The database belongs to another network.
+    #[error("the database is of the network with genesis {found}, not {expected}")]
+    Genesis {
+        /// Genesis hash on disk.
+        found: B256,
+        /// Genesis hash of the configured network.
+        expected: B256,
+    },
+    /// Stored bytes do not decode: the file was changed by something else.
+    #[error("stored {what} does not decode")]
+    Corrupt {
+        /// What was being read.
+        what: &'static str,
+    },
+    /// The state rebuilt from the tables is not the one the last block's header commits to.
+    #[error("the stored state has root {found}, block {height} says {expected}")]
+    StateRoot {
+        /// The last block.
+        height: u64,
+        /// Root of what was stored.
+        found: B256,
+        /// Root in the header.
+        expected: B256,
+    },
+}
+
+impl<E: Into<redb::Error>> From<E> for StoreError {
+    fn from(error: E) -> Self {
+        Self::Database(Box::new(error.into()))
+    }
+}
+
+/// A node's database. Clones share it.
+#[derive(Clone)]
+pub struct Store {
+    database: Arc<Database>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Store {
+    /// Opens the database file at `path`, or makes it. One process at a time can have it open.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`] where the file cannot be opened, [`StoreError::Format`] where another version wrote it.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::new(Database::builder().set_cache_size(CACHE_BYTES).create(path)?)
+    }
+
+    /// Opens a database on a disk in memory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::open`].
+    pub fn in_memory(disk: &MemoryDisk) -> Result<Self, StoreError> {
+        Self::new(
+            Database::builder()
+                .set_cache_size(CACHE_BYTES)
+                .create_with_backend(disk.mount())?,
+        )
+    }
+
+    fn new(database: Database) -> Result<Self, StoreError> {
+        let store = Self {
+            database: Arc::new(database),
+        };
+        // A new file gets its tables and its format number in one transaction, so that readers never miss a table.
+        let write = store.database.begin_write()?;
+        let found = write
+            .open_table(META)?
+            .get(META_FORMAT)?
+            .map(|value| number(value.value()));
+        match found {
+            Some(found) => match found? {
+                FORMAT => write.abort()?,
+                found => return Err(StoreError::Format { found }),
+            },
+            None => {
+                write
+                    .open_table(META)?
+                    .insert(META_FORMAT, FORMAT.to_be_bytes().as_slice())?;
+                write.open_table(ACCOUNTS)?;
+                write.open_table(SLOTS)?;
+                write.open_table(CODES)?;
+                write.open_table(BLOCKS)?;
+                write.open_table(HEIGHTS)?;
+                write.open_table(TRANSACTIONS)?;
+                write.commit()?;
+            }
+        }
+        Ok(store)
+    }
+
+    /// Height of the last block, or `None` in a new database.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database fails.
+    pub fn height(&self) -> Result<Option<u64>, StoreError> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        meta.get(META_HEIGHT)?.map(|value| number(value.value())).transpose()
+    }
+
+    /// Hash of the genesis block, or `None` in a new database.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database fails.
+    pub fn genesis(&self) -> Result<Option<B256>, StoreError> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        let Some(value) = meta.get(META_GENESIS)? else {
+            return Ok(None);
+        };
+        let hash = B256::try_from(value.value()).map_err(|_| StoreError::Corrupt { what: "genesis hash" })?;
+        Ok(Some(hash))
+    }
+
+    /// Writes a block and what it changed, in one transaction; durable when it returns. The first block is the genesis.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Database`]; nothing is written then.
+    pub fn append(&self, block: &Sealed, diff: &Diff) -> Result<(), StoreError> {
+        let height = block.header.number;
+        let write = self.database.begin_write()?;
+        {
+            let mut meta = write.open_table(META)?;
+            if height == 0 {
+                meta.insert(META_GENESIS, block.hash.as_slice())?;
+            }
+            meta.insert(META_HEIGHT, height.to_be_bytes().as_slice())?;
+            write
+                .open_table(BLOCKS)?
+                .insert(height, record::encode(block).as_slice())?;
+            write.open_table(HEIGHTS)?.insert(&block.hash.0, height)?;
+            let mut transactions = write.open_table(TRANSACTIONS)?;
+            for (index, transaction) in (0u32..).zip(&block.transactions) {
+                transactions.insert(&transaction.tx_hash().0, (height, index))?;
+            }
+        }
+        write_diff(&write, diff)?;
+        write.commit()?;
+        Ok(())
+    }
+
+    /// The block at `height`.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database fails or the stored bytes do not decode.
+    pub fn block(&self, height: u64) -> Result<Option<Sealed>, StoreError> {
+        let blocks = self.database.begin_read()?.open_table(BLOCKS)?;
+        let Some(bytes) = blocks.get(height)? else {
+            return Ok(None);
+        };
+        record::decode(bytes.value()).map(Some)
+    }
+
+    /// Height of the block with this hash.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database fails.
+    pub fn height_of(&self, hash: &B256) -> Result<Option<u64>, StoreError> {
+        let heights = self.database.begin_read()?.open_table(HEIGHTS)?;
+        Ok(heights.get(&hash.0)?.map(|height| height.value()))
+    }
+
+    /// Height and index of a transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database fails.
+    pub fn transaction(&self, hash: &B256) -> Result<Option<(u64, u32)>, StoreError> {
+        let transactions = self.database.begin_read()?.open_table(TRANSACTIONS)?;
+        Ok(transactions.get(&hash.0)?.map(|place| place.value()))
+    }
+
+    /// Rebuilds the state after the last block from the flat tables (about 1 µs an account or slot).
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database fails or the stored bytes do not decode.
+    pub fn state(&self) -> Result<State, StoreError> {
+        let read = self.database.begin_read()?;
+        let mut state = State::empty();
+        let mut batch = Batch::default();
+        for row in read.open_table(CODES)?.iter()? {
+            let (hash, code) = row?;
+            batch
+                .diff
+                .codes
+                .insert(B256::from(*hash.value()), Bytes::copy_from_slice(code.value()));
+            batch.flush_when_full(&mut state);
+        }
+        let slots = read.open_table(SLOTS)?;
+        for row in read.open_table(ACCOUNTS)?.iter()? {
+            let (address, account) = row?;
+            let (address, account) = (Address::from(*address.value()), read_account(account.value()));
+            for row in slots.range::<&[u8; 52]>(&slot_key(&address, U256::ZERO)..=&slot_key(&address, U256::MAX))? {
+                let (key, value) = row?;
+                let slot = U256::from_be_slice(&key.value()[20..]);
+                batch
+                    .put(address, account)
+                    .slots
+                    .insert(slot, U256::from_be_bytes(*value.value()));
+                batch.flush_when_full(&mut state);
+            }
+            batch.put(address, account);
+            batch.flush_when_full(&mut state);
+        }
+        batch.flush(&mut state);
+        Ok(state)
+    }
+
+    /// How many accounts and slots are stored.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database fails.
+    pub fn state_len(&self) -> Result<(u64, u64), StoreError> {
+        let read = self.database.begin_read()?;
+        Ok((read.open_table(ACCOUNTS)?.len()?, read.open_table(SLOTS)?.len()?))
+    }
+}
+
+/// Accounts on their way from the tables into a state.
+#[derive(Default)]
+struct Batch {
+    diff: Diff,
+    rows: usize,
+}
+
+impl Batch {
+    fn put(&mut self, address: Address, account: Account) -> &mut AccountDiff {
+        let change = self.diff.accounts.entry(address).or_default();
+        change.account = Some(account);
+        change
+    }
+
+    fn flush_when_full(&mut self, state: &mut State) {
+        self.rows += 1;
+        if self.rows >= LOAD_BATCH {
+            self.flush(state);
+        }
+    }
+
+    fn flush(&mut self, state: &mut State) {
+        state.apply(&std::mem::take(self).diff);
+    }
+}
+
+fn write_diff(write: &WriteTransaction, diff: &Diff) -> Result<(), StoreError> {
+    let mut codes = write.open_table(CODES)?;
+    for (hash, code) in &diff.codes {
+        codes.insert(&hash.0, code.as_ref())?;
+    }
+    let (mut accounts, mut slots) = (write.open_table(ACCOUNTS)?, write.open_table(SLOTS)?);
+    for (address, change) in &diff.accounts {
+        if change.wiped || change.account.is_none() {
+            slots.retain_in::<&[u8; 52], _>(
+                &slot_key(address, U256::ZERO)..=&slot_key(address, U256::MAX),
+                |_, _| false,
+            )?;
+        }
+        match change.account {
+            Some(account) => accounts.insert(&address.0.0, &account_bytes(&account))?,
+            None => accounts.remove(&address.0.0)?,
+        };
+        for (slot, value) in &change.slots {
+            let key = slot_key(address, *slot);
+            if value.is_zero() {
+                slots.remove(&key)?;
+            } else {
+                slots.insert(&key, &value.to_be_bytes::<32>())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn slot_key(address: &Address, slot: U256) -> [u8; 52] {
+    let mut key = [0; 52];
+    key[..20].copy_from_slice(address.as_slice());
+    key[20..].copy_from_slice(&slot.to_be_bytes::<32>());
+    key
+}
+
+fn account_bytes(account: &Account) -> [u8; 72] {
+    let mut bytes = [0; 72];
+    bytes[..8].copy_from_slice(&account.nonce.to_be_bytes());
+    bytes[8..40].copy_from_slice(&account.balance.to_be_bytes::<32>());
+    bytes[40..].copy_from_slice(account.code_hash.as_slice());
+    bytes
+}
+
+fn read_account(bytes: &[u8; 72]) -> Account {
+    let nonce = u64::from_be_bytes(bytes[..8].try_into().expect("8 bytes"));
+    Account {
+        nonce,
+        balance: U256::from_be_slice(&bytes[8..40]),
+        code_hash: B256::from_slice(&bytes[40..]),
+    }
+}
+
+fn number(bytes: &[u8]) -> Result<u64, StoreError> {
+    bytes
+        .try_into()
+        .map(u64::from_be_bytes)
+        .map_err(|_| StoreError::Corrupt { what: "number" })
+}

@@ -1,0 +1,87 @@
+//! A block as the `blocks` table holds it: what a node needs to serve it, without executing or recovering anything again.
+//!
+//! ```text
+//! header length (4) | header (RLP) | count (4) | count times: sender (20) | length (4) | transaction (EIP-2718)
+//!                                             | count times: length (4) | receipt (EIP-2718)
+//! ```
+//!
+//! Lengths are big endian. The block's hash is that of the header.
+
+use super::StoreError;
+use crate::ledger::Sealed;
+use alloy_consensus::{Header, TxEnvelope};
+use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
+use alloy_primitives::Address;
+use alloy_rlp::{Decodable as _, Encodable as _};
+use evm::{Receipt, Transaction};
+
+pub(super) fn encode(block: &Sealed) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut header = Vec::with_capacity(block.header.length());
+    block.header.encode(&mut header);
+    put(&header, &mut out);
+    out.extend(length(block.transactions.len()));
+    for transaction in &block.transactions {
+        out.extend(transaction.signer());
+        put(&transaction.encoded_2718(), &mut out);
+    }
+    for receipt in &block.receipts {
+        put(&receipt.encoded_2718(), &mut out);
+    }
+    out
+}
+
+/// Reads a record, which is our own unless the file was damaged.
+///
+/// # Errors
+///
+/// [`StoreError::Corrupt`] where the bytes are no record.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Sealed, StoreError> {
+    decode_block(bytes).ok_or(StoreError::Corrupt { what: "block" })
+}
+
+fn decode_block(mut bytes: &[u8]) -> Option<Sealed> {
+    let mut header_bytes = take(&mut bytes)?;
+    let header = Header::decode(&mut header_bytes).ok()?;
+    let count = take_length(&mut bytes)?;
+    // A transaction takes at least its sender and length: damage cannot reserve more than a few times the record.
+    let mut transactions = Vec::with_capacity(count.min(bytes.len() / 24));
+    for _ in 0..count {
+        let sender = Address::from_slice(bytes.split_off(..20)?);
+        let envelope = TxEnvelope::decode_2718_exact(take(&mut bytes)?).ok()?;
+        transactions.push(Transaction::new_unchecked(envelope, sender));
+    }
+    let receipts: Option<Vec<_>> = (0..count)
+        .map(|_| Receipt::decode_2718_exact(take(&mut bytes)?).ok())
+        .collect();
+    if !bytes.is_empty() {
+        return None;
+    }
+    Some(Sealed {
+        hash: header.hash_slow(),
+        header,
+        transactions,
+        receipts: receipts?,
+    })
+}
+
+fn length(length: usize) -> [u8; 4] {
+    u32::try_from(length)
+        .expect("a block's parts are under 4 GiB")
+        .to_be_bytes()
+}
+
+fn put(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend(length(bytes.len()));
+    out.extend(bytes);
+}
+
+fn take_length(bytes: &mut &[u8]) -> Option<usize> {
+    let length = bytes.split_off(..4)?;
+    Some(u32::from_be_bytes(length.try_into().ok()?) as usize)
+}
+
+fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = take_length(bytes)?;
+    bytes.split_off(..length)
+}

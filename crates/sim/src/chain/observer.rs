@@ -1,0 +1,126 @@
+//! Someone who sees all validators at once, and holds them to their promises.
+
+use super::node::Node;
+use alloy_primitives::B256;
+use commonware_cryptography::{Hasher as _, Sha256};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    fmt::Write as _,
+    time::SystemTime,
+};
+
+/// What came of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// Last final height of each validator that was up at the end.
+    pub heights: Vec<u64>,
+    /// Hash of the final block at each height that any validator had.
+    pub blocks: BTreeMap<u64, B256>,
+    /// Transactions that users gave to validators and that are final.
+    pub included: usize,
+    /// Transactions that users gave to validators and that are not final.
+    pub missing: usize,
+    /// Simulated milliseconds.
+    pub elapsed_ms: u64,
+    /// What was observed, line by line: the same for the same seed.
+    pub log: String,
+    /// Digest of everything the runtime did: every message, timer and random number.
+    pub audit: String,
+}
+
+impl Outcome {
+    /// SHA-256 of the log, in hexadecimal.
+    pub fn log_digest(&self) -> String {
+        Sha256::hash(&[self.log.as_bytes()]).to_string()
+    }
+}
+
+pub(super) struct Observer {
+    start: SystemTime,
+    now: SystemTime,
+    /// The final block at each height, by whoever had it first.
+    blocks: BTreeMap<u64, B256>,
+    /// Next height to look at, of each validator.
+    next: HashMap<usize, u64>,
+    given: BTreeSet<B256>,
+    included: HashMap<B256, u64>,
+    log: String,
+}
+
+impl Observer {
+    pub(super) fn new(start: SystemTime) -> Self {
+        Self {
+            start,
+            now: start,
+            blocks: BTreeMap::new(),
+            next: HashMap::new(),
+            given: BTreeSet::new(),
+            included: HashMap::new(),
+            log: String::new(),
+        }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        self.now
+            .duration_since(self.start)
+            .map_or(0, |since| since.as_millis() as u64)
+    }
+
+    /// Writes a line.
+    pub(super) fn note(&mut self, now: SystemTime, line: &str) {
+        self.now = now;
+        let _ = writeln!(self.log, "{:>8} {line}", self.elapsed_ms());
+    }
+
+    /// A user gave a validator this transaction.
+    pub(super) fn expect(&mut self, transaction: B256) {
+        self.given.insert(transaction);
+    }
+
+    /// Looks at the final blocks that a validator has since last time.
+    pub(super) fn look(&mut self, now: SystemTime, node: &Node) {
+        self.now = now;
+        let Some(ledger) = node.ledger() else { return };
+        let next = self.next.get(&node.index).copied().unwrap_or(0);
+        let latest = ledger.latest().header.number;
+        // After a crash a validator may lack blocks whose durability it had not confirmed; it gets them again.
+        for height in next..=latest {
+            let block = ledger
+                .by_number(height)
+                .expect("the disk works")
+                .expect("final blocks have no gaps");
+            let first = *self.blocks.entry(height).or_insert(block.hash);
+            assert_eq!(
+                block.hash, first,
+                "validator {} has another final block at height {height}",
+                node.index
+            );
+            self.note(
+                now,
+                &format!("validator {} height {height} block {}", node.index, block.hash),
+            );
+            for transaction in &block.transactions {
+                let seen = *self.included.entry(*transaction.tx_hash()).or_insert(height);
+                assert_eq!(seen, height, "transaction {} is final twice", transaction.tx_hash());
+            }
+        }
+        self.next.insert(node.index, latest + 1);
+    }
+
+    pub(super) fn outcome(self, nodes: &[Node], audit: String) -> Outcome {
+        let included = self
+            .given
+            .iter()
+            .filter(|hash| self.included.contains_key(*hash))
+            .count();
+        Outcome {
+            heights: nodes.iter().filter_map(Node::height).collect(),
+            included,
+            missing: self.given.len() - included,
+            elapsed_ms: self.elapsed_ms(),
+            blocks: self.blocks,
+            log: self.log,
+            audit,
+        }
+    }
+}
