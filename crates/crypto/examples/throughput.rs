@@ -32,6 +32,7 @@ fn main() {
     blake3::Hasher::new().finalize_xof().fill(data.bytes());
     let data = data.bytes();
     let mut parity = aligned(BLOB_BYTES / DATA_ROWS as usize * (TOTAL_ROWS - DATA_ROWS) as usize);
+    let mut decoded = aligned(BLOB_BYTES);
     let mut figures: Vec<(String, f64)> = Vec::new();
     let mut report = |name: &str, seconds: f64| figures.push((name.to_owned(), BLOB_BYTES as f64 / seconds / 1e9));
 
@@ -58,7 +59,7 @@ fn main() {
         assert!(code.decode(&spread, ROW_BYTES).expect("rows enough") == data);
         report(
             &format!("decode_spread_{name}"),
-            best(|| code.decode(&spread, ROW_BYTES)),
+            best(|| code.decode_into(&spread, ROW_BYTES, decoded.bytes())),
         );
         let half: Vec<(u32, &[u8])> = all()
             .filter(|(_, row)| *row < 2 * DATA_ROWS && row % 2 == 1)
@@ -66,13 +67,16 @@ fn main() {
             .collect();
         report(
             &format!("decode_first_two_cosets_{name}"),
-            best(|| code.decode(&half, ROW_BYTES)),
+            best(|| code.decode_into(&half, ROW_BYTES, decoded.bytes())),
         );
         let coset: Vec<(u32, &[u8])> = all()
             .filter(|(_, row)| *row >= 2 * DATA_ROWS)
             .map(|(bytes, row)| (row, bytes))
             .collect();
-        report(&format!("decode_coset_{name}"), best(|| code.decode(&coset, ROW_BYTES)));
+        report(
+            &format!("decode_coset_{name}"),
+            best(|| code.decode_into(&coset, ROW_BYTES, decoded.bytes())),
+        );
     }
     let code = Code::new(DATA_ROWS, TOTAL_ROWS).expect("1,024 to 3,072 rows is a code");
     report("encode_into_fresh_memory", best(|| code.encode(data, ROW_BYTES)));

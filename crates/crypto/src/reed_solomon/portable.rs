@@ -12,19 +12,20 @@ pub(super) fn encode(k: usize, data: &[u8], row_bytes: usize, parity: &mut [u8])
     }
 }
 
-/// The data rows from all rows of the coset that starts at row `first`.
-pub(super) fn decode_coset(first: usize, rows: &[&[u8]], row_bytes: usize) -> Vec<u8> {
-    let mut work = rows.concat();
-    inverse_transform(&mut work, row_bytes, first);
-    transform(&mut work, row_bytes, 0);
-    work
+/// Writes the data rows from all rows of coset `coset`.
+pub(super) fn decode_coset(coset: usize, rows: &[&[u8]], row_bytes: usize, data: &mut [u8]) {
+    for (slot, row) in data.chunks_exact_mut(row_bytes).zip(rows) {
+        slot.copy_from_slice(row);
+    }
+    inverse_transform(data, row_bytes, coset * rows.len());
+    transform(data, row_bytes, 0);
 }
 
-/// The `k` data rows from rows at the positions of a domain, `k` of them present.
+/// Writes the data rows from rows at the positions of a domain, as many of them present as there are data rows.
 ///
 /// With Λ the polynomial that vanishes where rows are missing and F = PΛ, of degree below the domain's size: F is known
 /// everywhere, and where Λ vanishes F' = PΛ'.
-pub(super) fn decode(k: usize, present: &[Option<&[u8]>], row_bytes: usize) -> Vec<u8> {
+pub(super) fn decode(present: &[Option<&[u8]>], row_bytes: usize, data: &mut [u8]) {
     let factors = super::decoding_factors(present);
     let mut work = vec![0; present.len() * row_bytes];
     for ((slot, row), &factor) in work.chunks_exact_mut(row_bytes).zip(present).zip(&factors) {
@@ -35,17 +36,17 @@ pub(super) fn decode(k: usize, present: &[Option<&[u8]>], row_bytes: usize) -> V
     inverse_transform(&mut work, row_bytes, 0);
     differentiate(&mut work, row_bytes);
     transform(&mut work, row_bytes, 0);
-    let mut data = vec![0; k * row_bytes];
+    super::copy_present(present, row_bytes, data);
     for (position, slot) in data.chunks_exact_mut(row_bytes).enumerate() {
-        match present[position] {
-            Some(row) => slot.copy_from_slice(row),
-            None => {
-                let derivative = &work[position * row_bytes..][..row_bytes];
-                multiply_add(slot, derivative, &Multiplier::new(factors[position]));
-            }
+        if present[position].is_none() {
+            slot.fill(0);
+            multiply_add(
+                slot,
+                &work[position * row_bytes..][..row_bytes],
+                &Multiplier::new(factors[position]),
+            );
         }
     }
-    data
 }
 
 /// Coefficients in the Lin-Chung-Han basis from values at `first..first + rows`.

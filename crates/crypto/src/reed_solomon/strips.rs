@@ -176,13 +176,13 @@ impl<L: Lanes> Engine<L> {
         }
     }
 
-    /// The data rows from all rows of coset `coset`.
-    pub(super) fn decode_coset(&self, coset: usize, rows: &[&[u8]], row_bytes: usize) -> Vec<u8> {
+    /// Writes the data rows from all rows of coset `coset`.
+    pub(super) fn decode_coset(&self, coset: usize, rows: &[&[u8]], row_bytes: usize, data: &mut [u8]) {
         assert!(
             rows.len() == self.k && rows.iter().all(|row| row.len() == row_bytes),
             "a coset of rows"
         );
-        let mut data = vec![0; self.k * row_bytes];
+        assert_eq!(data.len(), self.k * row_bytes, "room for the data");
         let inputs: Vec<*const u8> = rows.iter().map(|row| row.as_ptr()).collect();
         let outputs: Vec<*mut u8> = data.chunks_exact_mut(row_bytes).map(<[u8]>::as_mut_ptr).collect();
         // SAFETY: as in `encode`, with `k` rows in, checked above, and one coset out.
@@ -197,16 +197,19 @@ impl<L: Lanes> Engine<L> {
                 stream: false,
             });
         }
-        data
     }
 
-    /// The `k` data rows from rows at the positions of a domain of two or four cosets.
-    pub(super) fn decode(&self, present: &[Option<&[u8]>], row_bytes: usize) -> Vec<u8> {
+    /// Writes the data rows from rows at the positions of a domain of two or four cosets, `k` of them present.
+    pub(super) fn decode(&self, present: &[Option<&[u8]>], row_bytes: usize, data: &mut [u8]) {
         let cosets = present.len() / self.k;
         assert!(
             present.len().is_multiple_of(self.k) && matches!(cosets, 2 | 4),
             "a domain of {} rows",
             present.len()
+        );
+        assert!(
+            present.iter().skip(self.cosets.len() * self.k).all(Option::is_none),
+            "no rows beyond the code's"
         );
         assert!(
             present.iter().flatten().all(|row| row.len() == row_bytes),
@@ -216,12 +219,8 @@ impl<L: Lanes> Engine<L> {
             .into_iter()
             .map(|factor| L::factor(&galois::linear_map(factor)))
             .collect();
-        let mut data = vec![0; self.k * row_bytes];
-        for (slot, row) in data.chunks_exact_mut(row_bytes).zip(present) {
-            if let Some(row) = row {
-                slot.copy_from_slice(row);
-            }
-        }
+        assert_eq!(data.len(), self.k * row_bytes, "room for the data");
+        super::copy_present(present, row_bytes, data);
         let outputs: Vec<*mut u8> = data.chunks_exact_mut(row_bytes).map(<[u8]>::as_mut_ptr).collect();
         // SAFETY: the pointers are to rows of `row_bytes` bytes, checked above, that do not overlap; there is one factor for
         // each position; the instructions are there, or `new` had made no engine.
@@ -234,7 +233,6 @@ impl<L: Lanes> Engine<L> {
                 row_bytes,
             })
         }
-        data
     }
 }
 
