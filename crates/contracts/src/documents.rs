@@ -15,7 +15,7 @@ pub fn docs() -> String {
     }
     macro_rules! section {
         ($contract:ident, $calls:ident, $events:expr, $errors:ident) => {
-            let _ = writeln!(page, "\n## {}\n", stringify!($contract));
+            let _ = writeln!(page, "\n## {}", stringify!($contract));
             table(
                 &mut page,
                 "Function",
@@ -90,9 +90,8 @@ fn table<const N: usize>(page: &mut String, kind: &str, id: &str, signatures: &[
     }
     let mut rows: Vec<_> = signatures.iter().zip(ids).collect();
     rows.sort();
-    let _ = writeln!(page, "| {kind} | {id} |\n|---|---|");
+    let _ = writeln!(page, "\n| {kind} | {id} |\n|---|---|");
     for (signature, id) in rows {
         let _ = writeln!(page, "| `{signature}` | `0x{}` |", hex::encode(id));
     }
-    page.push('\n');
 }

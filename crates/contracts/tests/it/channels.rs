@@ -21,20 +21,20 @@ use rand_chacha::ChaCha8Rng;
 
 sol!(ReentrantCollector, "../../contracts/artifacts/ReentrantCollector.json");
 
-const RECEIVER: Address = Address::repeat_byte(0xee);
-const SOMEBODY: Address = Address::repeat_byte(0x55);
+pub const RECEIVER: Address = Address::repeat_byte(0xee);
+pub const SOMEBODY: Address = Address::repeat_byte(0x55);
 const DELAY: u64 = 3600;
 
 /// A payer with USDX, a receiver's hot key, and the chain.
-struct Scene {
-    chain: Chain,
-    payer: Wallet,
-    provider: Wallet,
+pub struct Scene {
+    pub chain: Chain,
+    pub payer: Wallet,
+    pub provider: Wallet,
     salt: u64,
 }
 
 impl Scene {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let payer = Wallet::new(1);
         Self {
             chain: Chain::genesis(payer.address, &[]),
@@ -44,7 +44,7 @@ impl Scene {
         }
     }
 
-    fn config(&self, salt: u8) -> ChannelConfig {
+    pub fn config(&self, salt: u8) -> ChannelConfig {
         ChannelConfig {
             payer: self.payer.address,
             payerAuthorizer: self.payer.address,
@@ -71,7 +71,7 @@ impl Scene {
         self.send(SOMEBODY, &call)
     }
 
-    fn voucher(&self, config: &ChannelConfig, ceiling: u128, total: u128) -> VoucherClaim {
+    pub fn voucher(&self, config: &ChannelConfig, ceiling: u128, total: u128) -> VoucherClaim {
         VoucherClaim {
             voucher: Voucher {
                 channel: config.clone(),

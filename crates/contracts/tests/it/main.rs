@@ -6,6 +6,7 @@ mod chain;
 mod channels;
 mod documents;
 mod entrance;
+mod gas;
 mod keys;
 mod registry;
 mod splitter;

@@ -14,7 +14,7 @@ use rand::{RngExt, SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 
 const BUYER: Address = Address::repeat_byte(0xb0);
-const COMPUTE: Address = Address::repeat_byte(0xc0);
+pub const COMPUTE: Address = Address::repeat_byte(0xc0);
 const STORAGE: Address = Address::repeat_byte(0xc1);
 const TRAINER: Address = Address::repeat_byte(0xc2);
 const PUBLISHER: Address = Address::repeat_byte(0xda);
@@ -35,15 +35,15 @@ fn legs() -> Vec<Leg> {
     ]
 }
 
-struct Scene {
-    chain: Chain,
-    splitter: Address,
-    contributors: Vec<(Address, u64)>,
-    tree: Tree,
+pub struct Scene {
+    pub chain: Chain,
+    pub splitter: Address,
+    pub contributors: Vec<(Address, u64)>,
+    pub tree: Tree,
 }
 
 impl Scene {
-    fn new(weights: &[u64]) -> Self {
+    pub fn new(weights: &[u64]) -> Self {
         let mut chain = Chain::genesis(BUYER, &[]);
         let create = Factory::createCall {
             modelRoot: MODEL,
@@ -64,7 +64,7 @@ impl Scene {
         }
     }
 
-    fn publish(&mut self) {
+    pub fn publish(&mut self) {
         let call = ContributionBook::publishCall {
             modelRoot: MODEL,
             weightsRoot: self.tree.root(),
@@ -74,7 +74,7 @@ impl Scene {
         self.chain.send(PUBLISHER, CONTRIBUTION_BOOK, &call).unwrap();
     }
 
-    fn pay(&mut self, amount: u64) {
+    pub fn pay(&mut self, amount: u64) {
         let call = USDX::transferCall {
             to: self.splitter,
             value: U256::from(amount),

@@ -1,0 +1,155 @@
+//! What the calls of the main job cost: the table of docs/spec/economy.md, measured.
+
+use crate::{
+    chain::{CHAIN_ID, Chain},
+    channels, entrance, splitter,
+};
+use alloy_sol_types::SolCall;
+use contracts::{
+    abi::{
+        RevenueSplitter as Splitter,
+        SplitterFactory::{self, Leg},
+        X402BatchSettlement as Channels,
+    },
+    addresses::{self, DA_ENTRANCE, ERC3009_COLLECTOR, PAYMENT_CHANNELS, SPLITTER_FACTORY},
+    typed_data::channel_id,
+};
+use primitives::{Address, B256, U256};
+use std::{fmt::Write, fs, path::Path};
+
+const BEGIN: &str = "<!-- gas: printed by a test of the crate contracts -->\n";
+const END: &str = "<!-- end of gas -->\n";
+
+fn gas<C: SolCall>(chain: &mut Chain, from: Address, to: Address, call: &C, value: U256) -> u64 {
+    chain.pay(from, to, call, value).map(|sent| sent.gas).unwrap()
+}
+
+fn measured() -> Vec<(&'static str, u64)> {
+    let mut rows = Vec::new();
+    {
+        let (mut chain, operators) = entrance::network(4);
+        for (name, seed) in [
+            ("`DAEntrance.submit`, 3 of 4 signers, their first fee", 1),
+            ("`DAEntrance.submit`, 3 of 4 signers, later", 2),
+        ] {
+            let header = entrance::header(seed);
+            let fee = entrance::fee(&mut chain, &header);
+            let call = entrance::certificate(&header, &operators, &[0, 1, 2]);
+            rows.push((name, gas(&mut chain, entrance::PAYER, DA_ENTRANCE, &call, fee)));
+        }
+    }
+    let mut scene = channels::Scene::new();
+    let config = scene.config(1);
+    for (name, salt) in [
+        ("`deposit` through the ERC-3009 collector, a new channel", 1),
+        ("`deposit`, a top-up", 2),
+    ] {
+        let id = channel_id(CHAIN_ID, &config);
+        let call = Channels::depositCall {
+            config: config.clone(),
+            amount: 10_000,
+            collector: ERC3009_COLLECTOR,
+            collectorData: scene.payer.authorize_deposit(CHAIN_ID, id, 10_000, salt),
+        };
+        rows.push((
+            name,
+            gas(
+                &mut scene.chain,
+                channels::SOMEBODY,
+                PAYMENT_CHANNELS,
+                &call,
+                U256::ZERO,
+            ),
+        ));
+    }
+    for (name, total) in [
+        ("`claim` of one voucher, a new receiver", 1_000),
+        ("`claim` of one voucher, later", 2_000),
+    ] {
+        let call = Channels::claimCall {
+            voucherClaims: vec![scene.voucher(&config, total, total)],
+        };
+        let provider = scene.provider.address;
+        rows.push((
+            name,
+            gas(&mut scene.chain, provider, PAYMENT_CHANNELS, &call, U256::ZERO),
+        ));
+    }
+    let settle = Channels::settleCall {
+        receiver: channels::RECEIVER,
+        token: addresses::USDX,
+    };
+    rows.push((
+        "`settle`, a new receiver",
+        gas(
+            &mut scene.chain,
+            channels::SOMEBODY,
+            PAYMENT_CHANNELS,
+            &settle,
+            U256::ZERO,
+        ),
+    ));
+
+    let mut scene = splitter::Scene::new(&[500_000_000_000, 300_000_000_000, 150_000_000_000, 50_000_000_000]);
+    scene.publish();
+    let somebody = channels::SOMEBODY;
+    let half = |kind| Leg {
+        account: splitter::COMPUTE,
+        bps: 5_000,
+        kind,
+    };
+    let create = SplitterFactory::createCall {
+        modelRoot: B256::repeat_byte(9),
+        legs: vec![half(0), half(3)],
+    };
+    rows.push((
+        "`SplitterFactory.create`, 2 legs",
+        gas(&mut scene.chain, somebody, SPLITTER_FACTORY, &create, U256::ZERO),
+    ));
+    let token = addresses::USDX;
+    for name in ["`sync`, 4 legs, their first money", "`sync`, 4 legs, later"] {
+        scene.pay(100_000);
+        let call = Splitter::syncCall { token };
+        rows.push((name, gas(&mut scene.chain, somebody, scene.splitter, &call, U256::ZERO)));
+    }
+    let call = Splitter::claimCall {
+        token,
+        account: splitter::COMPUTE,
+    };
+    rows.push((
+        "`claim` of a plain leg, its first money",
+        gas(&mut scene.chain, somebody, scene.splitter, &call, U256::ZERO),
+    ));
+    let (account, weight) = scene.contributors[0];
+    let call = Splitter::claimDataCall {
+        token,
+        account,
+        weight: U256::from(weight),
+        proof: scene.tree.proof(0),
+    };
+    rows.push((
+        "`claimData`, 1 of 4 contributors, its first money",
+        gas(&mut scene.chain, somebody, scene.splitter, &call, U256::ZERO),
+    ));
+    rows
+}
+
+#[test]
+fn the_economy_page_says_what_calls_cost() {
+    let mut table = String::from("| Call | Gas |\n|---|---:|\n");
+    for (name, gas) in measured() {
+        let _ = writeln!(table, "| {name} | {gas} |");
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spec/economy.md");
+    let page = fs::read_to_string(&path).expect("the page exists");
+    let (before, rest) = page.split_once(BEGIN).expect("the page marks where the table begins");
+    let (found, after) = rest.split_once(END).expect("the page marks where the table ends");
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).expect("docs can be written");
+    } else {
+        assert_eq!(
+            found, table,
+            "docs/spec/economy.md has other figures; run this test with UPDATE=1"
+        );
+    }
+}
