@@ -26,6 +26,7 @@ const contracts = [
   "ContributionBook",
   "RevenueSplitter",
   "SplitterFactory",
+  "ModelRegistry",
 ].map((name) => ({ name, path: `src/${name}.sol` }));
 /** Contracts that only tests run. */
 contracts.push({ name: "ReentrantCollector", path: "test/ReentrantCollector.sol" });

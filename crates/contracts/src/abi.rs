@@ -51,3 +51,8 @@ contract!(
     SplitterFactory,
     "../../contracts/artifacts/SplitterFactory.json"
 );
+contract!(
+    model_registry,
+    ModelRegistry,
+    "../../contracts/artifacts/ModelRegistry.json"
+);

@@ -80,6 +80,12 @@ pub fn docs() -> String {
         events!(SplitterFactory, SplitterFactoryEvents),
         SplitterFactoryErrors
     );
+    section!(
+        ModelRegistry,
+        ModelRegistryCalls,
+        events!(ModelRegistry, ModelRegistryEvents),
+        ModelRegistryErrors
+    );
     page
 }
 

@@ -82,5 +82,11 @@ pub fn genesis_contracts_with(faucet: Address) -> Vec<GenesisContract> {
             &abi::SplitterFactory::BYTECODE,
             addresses::REVENUE_SPLITTER.abi_encode(),
         ),
+        contract(
+            "ModelRegistry",
+            addresses::MODEL_REGISTRY,
+            &abi::ModelRegistry::BYTECODE,
+            vec![],
+        ),
     ]
 }

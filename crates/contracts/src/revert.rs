@@ -31,7 +31,8 @@ pub fn reason(data: &[u8]) -> String {
         abi::USDX::USDXErrors,
         abi::RevenueSplitter::RevenueSplitterErrors,
         abi::SplitterFactory::SplitterFactoryErrors,
-        abi::ContributionBook::ContributionBookErrors
+        abi::ContributionBook::ContributionBookErrors,
+        abi::ModelRegistry::ModelRegistryErrors
     );
     format!("0x{}", hex::encode(&data[..data.len().min(MAX_PRINTED_BYTES)]))
 }

@@ -8,6 +8,7 @@ mod documents;
 mod entrance;
 mod gas;
 mod keys;
+mod models;
 mod registry;
 mod splitter;
 mod tree;
