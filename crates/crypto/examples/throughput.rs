@@ -172,10 +172,8 @@ fn best<T>(mut work: impl FnMut() -> T) -> f64 {
 fn thread_seconds() -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the clock exists on Linux and the call writes one `timespec`.
-    assert_eq!(
-        unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) },
-        0
-    );
+    let status = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(status, 0, "a thread's clock");
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
 
