@@ -10,9 +10,13 @@ import { fileURLToPath } from "node:url";
 
 const home = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
-if (!existsSync(join(home, "node_modules", "solc"))) {
-  console.error(`the compiler is not installed: run "npm ci" in the folder contracts`);
-  process.exit(1);
+const manifest = (path) => JSON.parse(readFileSync(join(home, path, "package.json"), "utf8"));
+for (const [name, version] of Object.entries(manifest(".").devDependencies)) {
+  const folder = `node_modules/${name}`;
+  if (!existsSync(join(home, folder)) || manifest(folder).version !== version) {
+    console.error(`${name} ${version} is not installed: run "npm ci" in the folder contracts`);
+    process.exit(1);
+  }
 }
 const solc = require("solc");
 

@@ -4,11 +4,19 @@ use crate::abi;
 use alloy_sol_types::{SolError, SolInterface};
 use primitives::hex;
 
-/// Longest part of unknown revert data that is printed, bytes.
+/// Longest part of unknown revert data that is printed, bytes: a selector and a word.
 const MAX_PRINTED_BYTES: usize = 36;
+/// Longest reason, bytes: a contract may return as much as its gas buys, and this ends up in logs and answers.
+const MAX_REASON_BYTES: usize = 1024;
 
 /// What a contract said when it refused: `Error(string)`, a panic, or an error of ours with its values.
 pub fn reason(data: &[u8]) -> String {
+    let mut reason = whole_reason(data);
+    reason.truncate(reason.floor_char_boundary(MAX_REASON_BYTES));
+    reason
+}
+
+fn whole_reason(data: &[u8]) -> String {
     if data.is_empty() {
         return "no reason given".into();
     }
@@ -47,6 +55,8 @@ fn readable(debug: &str) -> String {
 mod tests {
     use super::*;
     use primitives::U256;
+    use rand::{RngExt, SeedableRng};
+    use rand_chacha::ChaCha8Rng;
 
     #[test]
     fn a_contracts_refusal_reads_as_its_name_and_values() {
@@ -59,5 +69,34 @@ mod tests {
         assert_eq!(reason(&text.abi_encode()), "no");
         assert_eq!(reason(&[]), "no reason given");
         assert_eq!(reason(&[1, 2, 3]), "0x010203");
+        let long = alloy_sol_types::Revert {
+            reason: "ä".repeat(1000),
+        };
+        assert_eq!(reason(&long.abi_encode()), "ä".repeat(512));
+    }
+
+    #[test]
+    fn any_bytes_are_a_refusal_that_can_be_printed() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let name = abi::ModelRegistry::NotPublisher {
+            name: "n(a) { m }e".into(),
+            publisher: Default::default(),
+        };
+        assert!(reason(&name.abi_encode()).starts_with("NotPublisher"));
+        for selector in abi::DAEntrance::DAEntranceErrors::SELECTORS
+            .iter()
+            .chain([&[8, 0xc3, 0x79, 0xa0]])
+        {
+            for _ in 0..200 {
+                let mut data = selector.to_vec();
+                data.extend((0..rng.random_range(0..200)).map(|_| rng.random::<u8>()));
+                assert!(reason(&data).len() <= MAX_REASON_BYTES);
+            }
+        }
+        let mut damaged = name.abi_encode();
+        for at in 0..damaged.len() {
+            damaged[at] ^= 1 << rng.random_range(0..8);
+            assert!(reason(&damaged).len() <= MAX_REASON_BYTES);
+        }
     }
 }

@@ -137,3 +137,27 @@ fn weights_are_leaves_of_openzeppelins_tree() {
         assert!(!chain.view(addresses::CONTRIBUTION_BOOK, &verify));
     }
 }
+
+#[test]
+fn the_channels_have_every_function_and_event_that_x402s_client_knows() {
+    let vector: Value = serde_json::from_str(include_str!("../vectors/x402.json")).unwrap();
+    let ids = |field: &str| {
+        let entries = vector[field].as_object().unwrap().iter();
+        entries
+            .map(|(signature, id)| (signature.clone(), hex::decode(id.as_str().unwrap()).unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!((ids("functions").len(), ids("events").len()), (18, 1));
+    for (signature, selector) in ids("functions") {
+        let known = Channels::X402BatchSettlementCalls::SELECTORS
+            .iter()
+            .any(|known| known[..] == selector);
+        assert!(known, "{signature}");
+    }
+    for (signature, topic) in ids("events") {
+        let known = Channels::X402BatchSettlementEvents::SELECTORS
+            .iter()
+            .any(|known| known[..] == topic);
+        assert!(known, "{signature}");
+    }
+}
