@@ -104,10 +104,11 @@ impl Application {
         self.wait_until_near(block.header().number).await;
         let mut missing = Vec::new();
         let mut cursor = block;
-        while !self.ledger.knows(&cursor.hash()) {
+        loop {
             let parent = cursor.header().parent_hash;
+            let complete = self.ledger.knows(&parent) || self.ledger.knows(&cursor.hash());
             missing.push(cursor);
-            if self.ledger.knows(&parent) {
+            if complete {
                 break;
             }
             match ancestry.next().await {
@@ -212,10 +213,7 @@ impl<E: Runtime> commonware_consensus::Application<E> for Application {
         };
         let block = block.inner_shared();
         self.first_seen(block.hash(), runtime.current());
-        // The vote's context equals the block's own, or this would not be asked; a repeated block at the end of an epoch keeps its
-        // first one, so the block's own is what counts.
-        let _ = place;
-        if block.header().mix_hash != prev_randao(&commonware_consensus::CertifiableBlock::context(&*block)) {
+        if block.header().mix_hash != prev_randao(&place) {
             tracing::warn!(hash = %block.hash(), "refused a block: its prevRandao is not that of its place");
             return false;
         }

@@ -84,6 +84,12 @@ pub enum LedgerError {
         /// Which transaction.
         index: usize,
     },
+    /// The transactions are not those that the header commits to, or there are ommers or withdrawals.
+    #[error("the body of block {hash} is not that of its header")]
+    WrongBody {
+        /// The block.
+        hash: B256,
+    },
     /// A block that does not follow the last final one was to become final.
     #[error("block {hash} does not follow final block {latest}")]
     NotNext {
@@ -97,7 +103,10 @@ pub enum LedgerError {
 impl LedgerError {
     /// Whether the block itself is at fault, so that no retry and no other node could find it valid.
     pub fn condemns_block(&self) -> bool {
-        matches!(self, Self::Invalid { .. } | Self::InvalidSignature { .. })
+        matches!(
+            self,
+            Self::Invalid { .. } | Self::InvalidSignature { .. } | Self::WrongBody { .. }
+        )
     }
 }
 
@@ -276,21 +285,16 @@ impl Ledger {
     pub fn verify(&self, block: &EthereumBlock) -> Result<Arc<Sealed>, LedgerError> {
         let hash = block.header.hash_slow();
         let parent = block.header.parent_hash;
-        let (parent_header, state) = {
-            let chain = self.chain();
-            if let Some(known) = chain.candidates.get(&hash) {
-                return Ok(known.block.clone());
-            }
-            if chain.history.hash(block.header.number) == Some(hash) {
-                drop(chain);
-                return Ok(self
-                    .by_number(block.header.number)?
-                    .ok_or(LedgerError::Unknown { hash })?);
-            }
-            chain
-                .executed(&parent)
-                .ok_or(LedgerError::UnknownParent { hash, parent })?
-        };
+        if let Some(known) = self.known(hash, block.header.number)? {
+            // A header says which body is meant only to who compares them: another body under a known header is a lie.
+            return if is_body_of(block, &known) {
+                Ok(known)
+            } else {
+                Err(LedgerError::WrongBody { hash })
+            };
+        }
+        let executed = self.chain().executed(&parent);
+        let (parent_header, state) = executed.ok_or(LedgerError::UnknownParent { hash, parent })?;
         let transactions = self.with_senders(hash, &block.body.transactions)?;
         let senders: Vec<Address> = transactions.iter().map(Transaction::signer).collect();
         let lineage = Lineage { ledger: self, parent };
@@ -307,6 +311,20 @@ impl Ledger {
             state: executed.state,
             diff: executed.diff,
         }))
+    }
+
+    /// The candidate or recent final block with this hash.
+    fn known(&self, hash: B256, number: u64) -> Result<Option<Arc<Sealed>>, StoreError> {
+        {
+            let chain = self.chain();
+            if let Some(known) = chain.candidates.get(&hash) {
+                return Ok(Some(known.block.clone()));
+            }
+            if chain.history.hash(number) != Some(hash) {
+                return Ok(None);
+            }
+        }
+        self.by_number(number)
     }
 
     /// Whether the block was executed here: then [`Ledger::propose`] can build on it.
@@ -471,6 +489,17 @@ impl Ledger {
             })
             .collect()
     }
+}
+
+fn is_body_of(block: &EthereumBlock, sealed: &Sealed) -> bool {
+    let body = &block.body;
+    let transactions = sealed.transactions.iter().map(Transaction::inner);
+    body.ommers.is_empty()
+        && body
+            .withdrawals
+            .as_ref()
+            .is_some_and(|withdrawals| withdrawals.is_empty())
+        && body.transactions.iter().eq(transactions)
 }
 
 fn funds(state: &State, sender: &Address) -> AccountFunds {

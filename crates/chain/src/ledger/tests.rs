@@ -136,19 +136,36 @@ fn blocks_that_lie_are_condemned() {
     condemned(&|block| block.body.transactions.push(stranger.clone()));
 }
 
+/// A leader could repeat a good header with another body: who executed the good one must not wave it through.
+#[test]
+fn another_body_under_a_known_header_is_condemned() {
+    let ledger = ledger();
+    ledger.submit(&Wallet::nth(0).transfer(0)).unwrap();
+    let block = propose(&ledger, &ledger.latest(), 1);
+    let mut liar = ethereum(&block);
+    liar.body.transactions.clear();
+    assert!(matches!(ledger.verify(&liar), Err(LedgerError::WrongBody { .. })));
+    ledger.finalize(block.hash).unwrap();
+    assert!(matches!(ledger.verify(&liar), Err(LedgerError::WrongBody { .. })));
+}
+
 /// The pool remembers senders, but must not vouch for a signature it never saw.
 #[test]
 fn a_forged_signature_is_not_saved_by_a_pooled_transaction() {
     use alloy_consensus::{Signed, TxEnvelope};
     let ledger = ledger();
     ledger.submit(&Wallet::nth(0).transfer(0)).unwrap();
-    let mut block = ethereum(&propose(&ledger, &ledger.latest(), 1));
+    let honest = ethereum(&propose(&ledger, &ledger.latest(), 1));
+    let mut block = honest.clone();
     let TxEnvelope::Eip1559(signed) = &block.body.transactions[0] else {
         unreachable!()
     };
     let mut signature = *signed.signature();
     signature = alloy_primitives::Signature::new(signature.r(), signature.s() + U256::from(1), signature.v());
     block.body.transactions[0] = TxEnvelope::Eip1559(Signed::new_unhashed(signed.tx().clone(), signature));
+    assert!(ledger.verify(&block).unwrap_err().condemns_block());
+    // A header that fits the forgery: its transactions root is right, but nobody signed it.
+    block.header.transactions_root = alloy_consensus::proofs::calculate_transaction_root(&block.body.transactions);
     assert!(ledger.verify(&block).unwrap_err().condemns_block());
 }
 

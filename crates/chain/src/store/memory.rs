@@ -27,7 +27,7 @@ struct Content {
     incarnation: u64,
     /// Operations left before the power fails by itself.
     fuse: Option<u64>,
-    writes: u64,
+    operations: u64,
 }
 
 #[derive(Clone)]
@@ -63,7 +63,7 @@ impl MemoryDisk {
 
     /// Writes, resizes and syncs so far: the points at which [`MemoryDisk::crash_after`] can cut.
     pub fn operations(&self) -> u64 {
-        self.content().writes
+        self.content().operations
     }
 
     /// Makes every operation fail from the `operations`-th from now on, as when the power fails.
@@ -82,6 +82,21 @@ impl MemoryDisk {
         content.current = content.synced.clone();
         content.incarnation += 1;
         content.fuse = None;
+    }
+
+    /// Whether nothing was ever written to it that a crash could not take away.
+    pub(super) fn is_blank(&self) -> bool {
+        self.content().synced.is_empty()
+    }
+
+    /// Takes over the content of `new` at once, as renaming a file does.
+    pub(super) fn replace(&self, new: &MemoryDisk) -> io::Result<()> {
+        let mut content = self.content();
+        content.count()?;
+        content.synced = new.content().synced.clone();
+        content.current = content.synced.clone();
+        content.unsynced.clear();
+        Ok(())
     }
 
     /// The disk as a database opens it.
@@ -128,7 +143,7 @@ impl Mounted {
 impl Content {
     /// Counts an operation; the one at which the power fails does not happen.
     fn count(&mut self) -> io::Result<()> {
-        self.writes += 1;
+        self.operations += 1;
         if let Some(left) = &mut self.fuse {
             *left -= 1;
             if *left == 0 {

@@ -26,7 +26,7 @@ use evm::{Account, AccountDiff, Diff, State};
 use redb::{
     Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition, WriteTransaction,
 };
-use std::{path::Path, sync::Arc};
+use std::{fs, io, path::Path, sync::Arc};
 
 /// Layout of the tables; another number is another layout.
 const FORMAT: u64 = 1;
@@ -106,24 +106,42 @@ impl std::fmt::Debug for Store {
 impl Store {
     /// Opens the database file at `path`, or makes it. One process at a time can have it open.
     ///
+    /// A new file is made whole beside `path` (with `.new` after its name) and then renamed, because a database cut off while it
+    /// was being made is no database.
+    ///
     /// # Errors
     ///
     /// [`StoreError::Database`] where the file cannot be opened, [`StoreError::Format`] where another version wrote it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
-        Self::new(Database::builder().set_cache_size(CACHE_BYTES).create(path)?)
+        let path = path.as_ref();
+        if !path.try_exists().map_err(redb::Error::Io)? {
+            let mut new = path.as_os_str().to_owned();
+            new.push(".new");
+            let new = Path::new(&new);
+            match fs::remove_file(new) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(redb::Error::Io(error).into()),
+                _ => drop(Self::new(builder().create(new)?)?),
+            }
+            fs::rename(new, path).map_err(redb::Error::Io)?;
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            let folder = fs::File::open(folder.unwrap_or(Path::new("."))).map_err(redb::Error::Io)?;
+            folder.sync_all().map_err(redb::Error::Io)?;
+        }
+        Self::new(builder().open(path)?)
     }
 
-    /// Opens a database on a disk in memory.
+    /// Opens the database on a disk in memory, or makes it there, as [`Store::open`] does.
     ///
     /// # Errors
     ///
     /// As [`Store::open`].
     pub fn in_memory(disk: &MemoryDisk) -> Result<Self, StoreError> {
-        Self::new(
-            Database::builder()
-                .set_cache_size(CACHE_BYTES)
-                .create_with_backend(disk.mount())?,
-        )
+        if disk.is_blank() {
+            let new = MemoryDisk::new();
+            drop(Self::new(builder().create_with_backend(new.mount())?)?);
+            disk.replace(&new).map_err(redb::Error::Io)?;
+        }
+        Self::new(builder().create_with_backend(disk.mount())?)
     }
 
     fn new(database: Database) -> Result<Self, StoreError> {
@@ -135,12 +153,11 @@ impl Store {
         let found = write
             .open_table(META)?
             .get(META_FORMAT)?
-            .map(|value| number(value.value()));
+            .map(|value| number(value.value()))
+            .transpose()?;
         match found {
-            Some(found) => match found? {
-                FORMAT => write.abort()?,
-                found => return Err(StoreError::Format { found }),
-            },
+            Some(FORMAT) => write.abort()?,
+            Some(found) => return Err(StoreError::Format { found }),
             None => {
                 write
                     .open_table(META)?
@@ -288,6 +305,12 @@ impl Store {
         let read = self.database.begin_read()?;
         Ok((read.open_table(ACCOUNTS)?.len()?, read.open_table(SLOTS)?.len()?))
     }
+}
+
+fn builder() -> redb::Builder {
+    let mut builder = Database::builder();
+    builder.set_cache_size(CACHE_BYTES);
+    builder
 }
 
 /// Accounts on their way from the tables into a state.
