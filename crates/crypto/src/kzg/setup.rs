@@ -13,6 +13,8 @@ const G1_BYTES: usize = 96;
 const G2_BYTES: usize = 192;
 /// Bits of a scalar.
 const SCALAR_BITS: usize = 255;
+/// Bits of a scalar that one addition takes: a table of 1.5 MiB, which each bit more would double.
+const WINDOW_BITS: usize = 8;
 /// Lines that blst precomputes for a point of G2: one for every step of the Miller loop.
 const LINES: usize = 68;
 /// `(order - 1) / 128`: 7 to this power has order 128.
@@ -27,6 +29,8 @@ const FIELD_GENERATOR: u64 = 7;
 pub(super) struct Setup {
     /// `[L_i]1`, then what the zero slots add to an opening at each place.
     points: Vec<blst_p1_affine>,
+    /// Multiples of the 128 `[L_i]1`, as blst's windowed sums read them.
+    windows: Vec<blst_p1_affine>,
     /// Powers 0..128 of the 128th root of unity: the first 128 slots in bit-reversed order are all of its powers.
     powers: Vec<Fr>,
     /// `1 / (power t - 1)` at `t`; zero at 0.
@@ -43,7 +47,8 @@ impl Setup {
 
     fn read() -> Self {
         let (g1, tau) = SETUP_BYTES.split_at(2 * LEAVES_MAX * G1_BYTES);
-        let points = g1.as_chunks::<G1_BYTES>().0.iter().map(read_g1).collect();
+        let points: Vec<_> = g1.as_chunks::<G1_BYTES>().0.iter().map(read_g1).collect();
+        let windows = windows(&points[..LEAVES_MAX]);
         let tau = read_g2(tau.try_into().expect("the file ends with a point of G2"));
         let root = Fr::from_u64(FIELD_GENERATOR).power(&ROOT_EXPONENT);
         let powers: Vec<Fr> = std::iter::successors(Some(Fr::from_u64(1)), |&power| Some(power * root))
@@ -57,6 +62,7 @@ impl Setup {
         let generator = unsafe { &*blst::blst_p2_affine_generator() };
         Self {
             points,
+            windows,
             powers,
             inverse_differences,
             generator_lines: lines(generator),
@@ -80,20 +86,39 @@ impl Setup {
         self.inverse_differences[turn] * self.inverse_point(index)
     }
 
-    /// `Σ values[i] [L_i]1`.
+    /// `Σ values[i] [L_i]1`, over at most 128 values.
     pub(super) fn sum_of_lagrange(&self, values: &[Fr]) -> blst_p1 {
-        sum_of_products(self.points[..values.len()].iter(), values)
+        assert!(values.len() <= LEAVES_MAX, "a point for every value");
+        let mut sum = blst_p1::default();
+        if values.is_empty() {
+            return sum;
+        }
+        let scalars: Vec<_> = values.iter().map(|value| value.to_scalar()).collect();
+        let scalars: Vec<*const u8> = scalars.iter().map(|scalar| scalar.b.as_ptr()).collect();
+        // SAFETY: the scratch has the size that blst asks for, in whole 8-byte words; the table holds the windows of as many
+        // points as there are scalars, or more, point by point; each scalar is 32 bytes.
+        unsafe {
+            let words = blst::blst_p1s_mult_wbits_scratch_sizeof(values.len()).div_ceil(8);
+            let mut scratch = vec![0u64; words];
+            blst::blst_p1s_mult_wbits(
+                &mut sum,
+                self.windows.as_ptr(),
+                WINDOW_BITS,
+                values.len(),
+                scalars.as_ptr(),
+                SCALAR_BITS,
+                scratch.as_mut_ptr(),
+            );
+        }
+        sum
     }
 
-    /// The opening at `index` whose quotient is `quotient` in the 128 slots; the zero slots add `factor` times a fixed point.
-    pub(super) fn sum_of_quotient(&self, quotient: &[Fr], index: usize, factor: Fr) -> blst_p1 {
-        let scalars: Vec<Fr> = quotient.iter().copied().chain([factor]).collect();
-        sum_of_products(
-            self.points[..LEAVES_MAX]
-                .iter()
-                .chain([&self.points[LEAVES_MAX + index]]),
-            &scalars,
-        )
+    /// What the zero slots add to the opening at `index`: `factor` times a fixed point.
+    pub(super) fn share_of_zero_slots(&self, index: usize, factor: Fr) -> blst_p1 {
+        let mut point = blst_p1::default();
+        // SAFETY: blst reads one point and writes another.
+        unsafe { blst::blst_p1_from_affine(&mut point, &self.points[LEAVES_MAX + index]) };
+        multiply(&point, factor)
     }
 
     /// Whether every embedded point of G1 is in its group. That of G2 is checked where it is read, for its lines.
@@ -139,30 +164,16 @@ pub(super) fn multiply_generator(factor: Fr) -> blst_p1 {
     multiply(unsafe { &*blst::blst_p1_generator() }, factor)
 }
 
-fn sum_of_products<'a>(points: impl Iterator<Item = &'a blst_p1_affine>, scalars: &[Fr]) -> blst_p1 {
-    let points: Vec<*const blst_p1_affine> = points.map(std::ptr::from_ref).collect();
-    assert_eq!(points.len(), scalars.len(), "a scalar for every point");
-    let mut sum = blst_p1::default();
-    if points.is_empty() {
-        return sum;
-    }
-    let scalars: Vec<_> = scalars.iter().map(|scalar| scalar.to_scalar()).collect();
-    let scalars: Vec<*const u8> = scalars.iter().map(|scalar| scalar.b.as_ptr()).collect();
-    // SAFETY: the scratch has the size that blst asks for, in whole 8-byte words; `points` and `scalars` hold one valid pointer
-    // for each of `points.len()` terms, each scalar being 32 bytes.
+/// Every multiple of each point that a window of a scalar can ask for.
+fn windows(points: &[blst_p1_affine]) -> Vec<blst_p1_affine> {
+    let points: Vec<*const blst_p1_affine> = points.iter().map(std::ptr::from_ref).collect();
+    // SAFETY: the table has the size that blst asks for, in whole points; `points` holds as many valid pointers as said.
     unsafe {
-        let words = blst::blst_p1s_mult_pippenger_scratch_sizeof(points.len()).div_ceil(8);
-        let mut scratch = vec![0u64; words];
-        blst::blst_p1s_mult_pippenger(
-            &mut sum,
-            points.as_ptr(),
-            points.len(),
-            scalars.as_ptr(),
-            SCALAR_BITS,
-            scratch.as_mut_ptr(),
-        );
+        let bytes = blst::blst_p1s_mult_wbits_precompute_sizeof(WINDOW_BITS, points.len());
+        let mut table = vec![blst_p1_affine::default(); bytes.div_ceil(size_of::<blst_p1_affine>())];
+        blst::blst_p1s_mult_wbits_precompute(table.as_mut_ptr(), WINDOW_BITS, points.as_ptr(), points.len());
+        table
     }
-    sum
 }
 
 fn lines(point: &blst_p2_affine) -> Vec<blst_fp6> {
