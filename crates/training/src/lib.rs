@@ -11,6 +11,7 @@ mod learner;
 #[cfg(test)]
 mod linear;
 pub mod round;
+pub mod service;
 pub mod table;
 pub mod valuation;
 

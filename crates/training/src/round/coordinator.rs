@@ -24,7 +24,7 @@ pub enum Action {
         /// Whom to.
         to: PublicKey,
         /// What.
-        message: FromCoordinator,
+        message: Box<FromCoordinator>,
     },
     /// Call [`Coordinator::deadline`] with `round` when the time of a round has passed.
     SetDeadline {
@@ -79,13 +79,13 @@ pub enum JoinError {
     #[error("worker {worker} is not on the list of this run")]
     Stranger {
         /// The key.
-        worker: PublicKey,
+        worker: Box<PublicKey>,
     },
     /// No round is left to train.
     #[error("the last round is open: worker {worker} comes too late")]
     TooLate {
         /// The key.
-        worker: PublicKey,
+        worker: Box<PublicKey>,
     },
 }
 
@@ -142,6 +142,11 @@ impl Coordinator {
         &self.plan
     }
 
+    /// Whether round 0 was opened.
+    pub fn is_started(&self) -> bool {
+        self.round.is_some()
+    }
+
     /// Rounds closed so far.
     pub fn closed(&self) -> &[RoundRecord] {
         &self.closed
@@ -154,7 +159,9 @@ impl Coordinator {
     /// [`JoinError`]: it is to be disconnected.
     pub fn join(&mut self, worker: &PublicKey) -> Result<Vec<Action>, JoinError> {
         if !self.allowed.contains(worker) {
-            return Err(JoinError::Stranger { worker: worker.clone() });
+            return Err(JoinError::Stranger {
+                worker: Box::new(worker.clone()),
+            });
         }
         let Some(open) = self.round else {
             self.active.insert(worker.clone(), 0);
@@ -165,7 +172,9 @@ impl Coordinator {
             });
         };
         if open + 1 >= self.plan.rounds {
-            return Err(JoinError::TooLate { worker: worker.clone() });
+            return Err(JoinError::TooLate {
+                worker: Box::new(worker.clone()),
+            });
         }
         Ok(vec![self.welcome(worker, open + 1)])
     }
@@ -272,7 +281,7 @@ impl Coordinator {
         });
         Action::Send {
             to: worker.clone(),
-            message,
+            message: Box::new(message),
         }
     }
 
@@ -333,7 +342,7 @@ impl Coordinator {
             .collect();
         let close_for = |to: &PublicKey| Action::Send {
             to: to.clone(),
-            message: FromCoordinator::Close(Close {
+            message: Box::new(FromCoordinator::Close(Close {
                 round,
                 accepted: accepted.clone(),
                 updates: delivered
@@ -342,7 +351,7 @@ impl Coordinator {
                     .map(|(_, bytes)| bytes.clone())
                     .collect(),
                 state: self.states[0],
-            }),
+            })),
         };
         let mut actions: Vec<Action> = self.active.keys().map(close_for).collect();
         if round + 1 == self.plan.rounds {
@@ -359,7 +368,7 @@ impl Coordinator {
 fn refuse(to: &PublicKey, round: u32, reason: Refusal) -> Vec<Action> {
     vec![Action::Send {
         to: to.clone(),
-        message: FromCoordinator::Refused { round, reason },
+        message: Box::new(FromCoordinator::Refused { round, reason }),
     }]
 }
 

@@ -67,7 +67,7 @@ impl Run {
                 Action::SetDeadline { round } => self.deadline = Some(round),
                 Action::Finished => self.finished = true,
                 Action::Send { to, message } => {
-                    if let FromCoordinator::Refused { reason, .. } = message {
+                    if let FromCoordinator::Refused { reason, .. } = *message {
                         self.refused.push((to.clone(), reason));
                     }
                     if let Some(worker) = self.workers.get_mut(&to) {
@@ -252,14 +252,15 @@ fn a_corrupted_or_foreign_update_is_refused_and_the_run_goes_on() {
     run.join_all();
     let sent = run.step(&[]);
     let (from, good) = sent[0].clone();
-    let refusal = |to: &ed25519::PublicKey, actions: &[Action]| match actions {
-        [
-            Action::Send {
-                to: told,
-                message: FromCoordinator::Refused { reason, .. },
-            },
-        ] if told == to => *reason,
-        other => panic!("not refused: {other:?}"),
+    let refusal = |to: &ed25519::PublicKey, actions: &[Action]| {
+        let [Action::Send { to: told, message }] = actions else {
+            panic!("not refused: {actions:?}")
+        };
+        let FromCoordinator::Refused { reason, .. } = **message else {
+            panic!("not refused: {message:?}")
+        };
+        assert_eq!(told, to);
+        reason
     };
     for at in (0..good.len()).step_by(7) {
         let mut bad = good.to_vec();
@@ -329,7 +330,9 @@ fn a_worker_that_comes_late_begins_with_the_next_round() {
     let mut run = Run::new(8, 4);
     assert_eq!(
         run.coordinator().join(&stranger),
-        Err(JoinError::Stranger { worker: stranger })
+        Err(JoinError::Stranger {
+            worker: Box::new(stranger)
+        })
     );
 }
 
@@ -407,11 +410,11 @@ mod hostile {
         let parameters = vec![0.5; 27];
         actions.push(Action::Send {
             to: key(0).public_key(),
-            message: FromCoordinator::Welcome(Welcome {
+            message: Box::new(FromCoordinator::Welcome(Welcome {
                 plan: plan(3),
                 round: 0,
                 parameters,
-            }),
+            })),
         });
         for action in actions {
             if let Action::Send { message, .. } = action {

@@ -70,7 +70,7 @@ pub enum UpdateError {
         /// Round of the update.
         round: u32,
         /// Who it says it is from.
-        worker: ed25519::PublicKey,
+        worker: Box<ed25519::PublicKey>,
     },
 }
 
@@ -114,7 +114,7 @@ impl Update {
         if !update.worker.verify(NAMESPACE, &signed, &update.signature) {
             return Err(UpdateError::Signature {
                 round: update.round,
-                worker: update.worker,
+                worker: Box::new(update.worker),
             });
         }
         Ok(update)

@@ -6,6 +6,7 @@
 
 mod error;
 mod examples;
+mod farm;
 mod logarithm;
 mod read;
 mod scaling;
@@ -116,8 +117,17 @@ impl Table {
     ///
     /// When `group` is not an index into [`Table::groups`].
     pub fn group_csv(&self, group: usize) -> Vec<u8> {
+        self.rows_csv(&self.groups[group].rows)
+    }
+
+    /// The header and some rows as CSV, figures unchanged.
+    ///
+    /// # Panics
+    ///
+    /// When a row is not below [`Table::row_count`].
+    pub fn rows_csv(&self, rows: &[usize]) -> Vec<u8> {
         let mut writer = csv::Writer::from_writer(Vec::new());
-        let rows = self.groups[group].rows.iter().map(|&row| &self.rows[row]);
+        let rows = rows.iter().map(|&row| &self.rows[row]);
         for record in std::iter::once(&self.header).chain(rows) {
             writer
                 .write_record(record)

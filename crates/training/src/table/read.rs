@@ -90,36 +90,7 @@ impl Table {
     ///
     /// Any [`TableError`].
     pub fn read(source: impl Read, columns: &Columns, limits: Limits) -> Result<Self, TableError> {
-        let guard = Guard {
-            source,
-            limits,
-            bytes: 0,
-            line: 1,
-            line_bytes: 0,
-            line_ends: VecDeque::new(),
-            lines_passed: 0,
-        };
-        let mut reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .from_reader(guard);
-        let mut record = ByteRecord::new();
-
-        if !reader.read_byte_record(&mut record).map_err(read_error)? {
-            return Err(TableError::Empty);
-        }
-        let header = checked_header(&record, limits)?;
-        let mut rows = Vec::new();
-        while reader.read_byte_record(&mut record).map_err(read_error)? {
-            if rows.len() == limits.row_count_max {
-                return Err(TableError::TooManyRows {
-                    limit: limits.row_count_max,
-                });
-            }
-            let end = reader.position().byte();
-            let line = reader.get_mut().line_of(&record, end);
-            rows.push(checked_row(&record, line, &header, limits)?);
-        }
+        let (header, rows) = records(source, limits)?;
         Self::check(header, rows, columns)
     }
 
@@ -185,6 +156,41 @@ impl Table {
             notes,
         })
     }
+}
+
+/// The header and every row, each cell within bounds and valid UTF-8, no row ragged. Nothing is known of their meaning yet.
+pub(super) fn records(source: impl Read, limits: Limits) -> Result<(StringRecord, Vec<StringRecord>), TableError> {
+    let guard = Guard {
+        source,
+        limits,
+        bytes: 0,
+        line: 1,
+        line_bytes: 0,
+        line_ends: VecDeque::new(),
+        lines_passed: 0,
+    };
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .from_reader(guard);
+    let mut record = ByteRecord::new();
+
+    if !reader.read_byte_record(&mut record).map_err(read_error)? {
+        return Err(TableError::Empty);
+    }
+    let header = checked_header(&record, limits)?;
+    let mut rows = Vec::new();
+    while reader.read_byte_record(&mut record).map_err(read_error)? {
+        if rows.len() == limits.row_count_max {
+            return Err(TableError::TooManyRows {
+                limit: limits.row_count_max,
+            });
+        }
+        let end = reader.position().byte();
+        let line = reader.get_mut().line_of(&record, end);
+        rows.push(checked_row(&record, line, &header, limits)?);
+    }
+    Ok((header, rows))
 }
 
 /// Passes bytes on until the file or a line of it is too long.
@@ -318,7 +324,7 @@ fn checked_cell(cell: &[u8], line: u64, column: impl Fn() -> String, limits: Lim
     Ok(text.trim())
 }
 
-fn find(header: &StringRecord, name: &str) -> Result<usize, TableError> {
+pub(super) fn find(header: &StringRecord, name: &str) -> Result<usize, TableError> {
     header
         .iter()
         .position(|column| column == name)
@@ -363,7 +369,7 @@ fn numbers(rows: &[StringRecord], at: usize, header: &StringRecord) -> Result<Ve
     rows.iter().map(|row| number(row, at, header)).collect()
 }
 
-fn number(row: &StringRecord, at: usize, header: &StringRecord) -> Result<f64, TableError> {
+pub(super) fn number(row: &StringRecord, at: usize, header: &StringRecord) -> Result<f64, TableError> {
     let cell = non_empty(row, at, header)?;
     match cell.parse::<f64>() {
         // Beyond f32 a figure would become infinite on its way into the model.
@@ -376,7 +382,7 @@ fn number(row: &StringRecord, at: usize, header: &StringRecord) -> Result<f64, T
     }
 }
 
-fn non_empty<'a>(row: &'a StringRecord, at: usize, header: &StringRecord) -> Result<&'a str, TableError> {
+pub(super) fn non_empty<'a>(row: &'a StringRecord, at: usize, header: &StringRecord) -> Result<&'a str, TableError> {
     match &row[at] {
         "" => Err(TableError::EmptyCell {
             line: line(row),

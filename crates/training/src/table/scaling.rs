@@ -1,20 +1,41 @@
 //! Scaling: from figures in their own units to inputs of about unit size, with constants that travel with the model.
 
 use super::{Examples, Table, logarithm::ln_1p, read::Column};
+use serde::{Deserialize, Serialize};
 
 /// Skewness from which a column of non-negative figures is scaled by its logarithm: areas, amounts and yields are spread
 /// over orders of magnitude, and squared errors in raw units would see the largest farm only.
 const LOG_SKEWNESS: f64 = 2.0;
 
 /// How one column of numbers becomes one input: `(f(x) - mean) / deviation`, `f` being `x` or `ln(1 + x)`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scale {
     /// Whether `f` is `ln(1 + x)`; figures below zero then count as zero.
     pub logarithmic: bool,
     /// Mean of `f(x)` over the rows trained on.
+    #[serde(with = "exact")]
     pub mean: f64,
     /// Standard deviation of `f(x)` over the rows trained on; never zero.
+    #[serde(with = "exact")]
     pub deviation: f64,
+}
+
+/// Numbers as their shortest decimal text: a parser of JSON numbers may be off by the last bit, and then two farms would train on
+/// different inputs.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub fn serialize<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(value)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse()
+            .ok()
+            .filter(|value: &f64| value.is_finite())
+            .ok_or_else(|| D::Error::custom("not a finite number"))
+    }
 }
 
 impl Scale {
@@ -48,7 +69,7 @@ impl Scale {
 }
 
 /// How one column becomes inputs.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Encoding {
     /// A number, one input.
     Number {
@@ -67,7 +88,7 @@ pub enum Encoding {
 }
 
 /// All a model's user needs to turn figures into inputs and predictions into figures.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scaling {
     /// The features, in the order of their inputs.
     pub inputs: Vec<Encoding>,

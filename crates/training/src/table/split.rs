@@ -24,6 +24,10 @@ pub struct Split {
     pub farms: Vec<Examples>,
     /// Examples held out, of all farms together.
     pub held_out: Examples,
+    /// Rows of the table that each farm trains on, ascending, in the order of [`Table::groups`].
+    pub farm_rows: Vec<Vec<usize>>,
+    /// Rows of the table that are held out, ascending.
+    pub held_out_rows: Vec<usize>,
 }
 
 impl Split {
@@ -75,6 +79,8 @@ impl Split {
             farms: trained.iter().map(|rows| scaling.examples(table, rows)).collect(),
             held_out: scaling.examples(table, &held_out),
             scaling,
+            farm_rows: trained,
+            held_out_rows: held_out,
         })
     }
 }

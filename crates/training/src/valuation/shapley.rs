@@ -35,7 +35,7 @@ pub enum ShapleyError {
         /// The round.
         round: u32,
         /// The worker.
-        worker: PublicKey,
+        worker: Box<PublicKey>,
     },
     /// The loss on held-out rows is not a number.
     #[error("the held-out loss after round {round} is not a finite number")]
@@ -93,7 +93,7 @@ pub fn values(
             let farm = farm_of.get(&part.worker).copied();
             farm.ok_or_else(|| ShapleyError::Unknown {
                 round,
-                worker: part.worker.clone(),
+                worker: Box::new(part.worker.clone()),
             })
         });
         let farms = farms.collect::<Result<Vec<usize>, _>>()?;

@@ -5,6 +5,8 @@
 //! differently. A row jittered by a twentieth of a deviation shares most buckets with its original; honest rows share hardly any.
 
 use crate::table::Examples;
+use bytes::BufMut;
+use commonware_codec::{Buf, EncodeSize, Error, Read, ReadExt as _, Write};
 use std::collections::{BTreeMap, HashMap};
 
 /// Shifted bucket grids a row is cut by.
@@ -70,6 +72,53 @@ impl Sketch {
     /// Rows of the farm.
     pub fn row_count(&self) -> usize {
         self.exact.len()
+    }
+}
+
+/// Most rows of a sketch: as many as a table may have.
+const MAX_SKETCH_ROWS: usize = 1 << 20;
+
+/// `rows u32 | rows x (exact digest 32 | 16 x bucket digest u64)`, big endian.
+impl Write for Sketch {
+    fn write(&self, buf: &mut impl BufMut) {
+        u32::try_from(self.exact.len())
+            .expect("at most MAX_SKETCH_ROWS")
+            .write(buf);
+        for (exact, buckets) in self.exact.iter().zip(&self.buckets) {
+            exact.write(buf);
+            buckets.iter().for_each(|bucket| bucket.write(buf));
+        }
+    }
+}
+
+impl EncodeSize for Sketch {
+    fn encode_size(&self) -> usize {
+        4 + self.exact.len() * (32 + 8 * TABLES)
+    }
+}
+
+impl Read for Sketch {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
+        let rows = u32::read(buf)? as usize;
+        if rows > MAX_SKETCH_ROWS {
+            return Err(Error::InvalidLength(rows));
+        }
+        // Grows with what is there, not with what is claimed to be.
+        let mut sketch = Self {
+            exact: Vec::new(),
+            buckets: Vec::new(),
+        };
+        for _ in 0..rows {
+            sketch.exact.push(<[u8; 32]>::read(buf)?);
+            let mut buckets = [0; TABLES];
+            for bucket in &mut buckets {
+                *bucket = u64::read(buf)?;
+            }
+            sketch.buckets.push(buckets);
+        }
+        Ok(sketch)
     }
 }
 

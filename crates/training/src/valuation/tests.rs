@@ -54,7 +54,7 @@ fn train<L: Learner>(learners: Vec<L>, rounds: u32) -> Outcome {
     while !actions.contains(&Action::Finished) {
         for action in std::mem::take(&mut actions) {
             if let Action::Send { to, message } = action {
-                assert!(!matches!(message, FromCoordinator::Refused { .. }));
+                assert!(!matches!(*message, FromCoordinator::Refused { .. }));
                 workers.get_mut(&to).unwrap().receive(message.encode()).unwrap();
             }
         }
