@@ -1,1 +1,46 @@
 //! Make a blob available and prove it: encode, disperse, certify, retrieve, repair.
+//!
+//! A blob is cut into 1,024 rows and coded into 3,072 ([`encode`]); each operator of the epoch's [`committee`] owns the
+//! rows that a shuffle gives it, checks them, stores them and signs ([`service`]); signatures over two thirds of the rows
+//! are a [`certificate`], which a contract verifies. Any 1,024 rows give the blob back ([`retrieve`]), also to an
+//! operator that lost its own ([`service::repair`]). What proves what, and the wire: docs/spec/da.md.
+//!
+//! **Invariant:** no clock, network, disk or randomness but the [`Runtime`]'s, so the same code runs in a simulation.
+//!
+//! **Invariant:** a row is never stored, served or decoded before it was checked against its blob's head.
+
+pub mod certificate;
+pub mod committee;
+pub mod disperse;
+pub mod encode;
+pub mod head;
+pub mod header;
+pub mod retrieve;
+mod record;
+mod rows;
+pub mod service;
+pub mod store;
+pub mod wire;
+#[cfg(test)]
+mod tests;
+
+pub use certificate::{Certificate, Domain, Quorum, Share};
+pub use committee::{Committee, DealtBeacon, Operator};
+pub use disperse::disperse;
+pub use encode::{CodedBlob, Privacy};
+pub use head::{Head, Row, RowChecker, VerifiedHead, VerifiedRow};
+pub use header::{Header, Meta};
+pub use retrieve::{Record, retrieve};
+pub use rows::RowSet;
+pub use service::Service;
+pub use store::Store;
+
+use commonware_runtime::{Clock, Network, Spawner, Storage};
+use rand_core::CryptoRng;
+
+/// What a role needs of the machine it runs on: tasks, time, sockets, files and randomness.
+///
+/// Both of the engine's runtimes have it: `tokio` on a real machine and `deterministic` in a simulation.
+pub trait Runtime: Spawner + Clock + Network + Storage + CryptoRng {}
+
+impl<T: Spawner + Clock + Network + Storage + CryptoRng> Runtime for T {}

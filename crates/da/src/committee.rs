@@ -1,0 +1,206 @@
+//! Who keeps the blobs of an epoch, and which rows each of them owns.
+
+use crate::{RowSet, header::TOTAL_ROWS};
+use commonware_codec::{Copying, DecodeExt};
+use commonware_cryptography::ed25519;
+use contracts::{CallError, Provider, abi::GenesisOperatorRegistry, addresses, typed_data};
+use crypto::{bls, kzg::Commitment};
+use primitives::{Address, Digest, Epoch};
+use std::net::SocketAddr;
+
+#[cfg(test)]
+mod tests;
+
+/// Most operators of a committee: each then owns at least five rows, which keeps the chance that a quorum draws no bad row
+/// of a blob that cannot be decoded below 2^-230 (notes: soundness of the combination check).
+pub const MAX_OPERATORS: usize = 600;
+
+/// Seed of an epoch's shuffles, dealt when the network was made. Whoever dealt it could have chosen it: fit for a local
+/// network only, hence the name. A threshold signature of the committee replaces it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DealtBeacon(pub Digest);
+
+/// One keeper of rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operator {
+    /// Account that earns its fees.
+    pub account: Address,
+    /// Key that authenticates its streams.
+    pub stream_key: ed25519::PublicKey,
+    /// Key that signs for its rows; its possession was proved on chain.
+    pub bls_key: bls::PublicKey,
+    /// Where it listens.
+    pub endpoint: SocketAddr,
+}
+
+/// The operators of one epoch, in the order of the registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committee {
+    epoch: Epoch,
+    beacon: DealtBeacon,
+    operators: Vec<Operator>,
+}
+
+/// Why there is no committee.
+#[derive(Debug, thiserror::Error)]
+pub enum CommitteeError {
+    /// The chain did not answer.
+    #[error("read the registry of operators")]
+    Registry(#[from] CallError),
+    /// Nobody is registered, or more than a committee holds.
+    #[error("{count} operators: a committee has 1 to {MAX_OPERATORS}")]
+    Size {
+        /// How many are registered.
+        count: usize,
+    },
+    /// An operator's ed25519 key is not one.
+    #[error("stream key of operator {operator} is not an ed25519 key")]
+    StreamKey {
+        /// Its index.
+        operator: usize,
+    },
+    /// An operator's BLS key is not one.
+    #[error("BLS key of operator {operator} is not a point of G1's subgroup")]
+    BlsKey {
+        /// Its index.
+        operator: usize,
+    },
+    /// An operator's endpoint is not `address:port`. Names are not resolved.
+    #[error("endpoint {endpoint:?} of operator {operator} is not an IP address and a port")]
+    Endpoint {
+        /// Its index.
+        operator: usize,
+        /// What it registered.
+        endpoint: String,
+    },
+}
+
+impl Committee {
+    /// The committee of `operators`, in the order of their indices.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitteeError::Size`].
+    pub fn new(epoch: Epoch, beacon: DealtBeacon, operators: Vec<Operator>) -> Result<Self, CommitteeError> {
+        let count = operators.len();
+        if count == 0 || count > MAX_OPERATORS {
+            return Err(CommitteeError::Size { count });
+        }
+        Ok(Self { epoch, beacon, operators })
+    }
+
+    /// Reads the committee from the registry on chain.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitteeError`], naming the operator whose entry is wrong.
+    pub async fn read(provider: &impl Provider, beacon: DealtBeacon) -> Result<Self, CommitteeError> {
+        let registry = addresses::OPERATOR_REGISTRY;
+        let epoch = contracts::read(provider, registry, &GenesisOperatorRegistry::epochCall {}).await?;
+        let entries = contracts::read(provider, registry, &GenesisOperatorRegistry::operatorsCall {}).await?;
+        let operators = entries
+            .into_iter()
+            .enumerate()
+            .map(|(operator, entry)| {
+                Ok(Operator {
+                    account: entry.account,
+                    stream_key: ed25519::PublicKey::decode(Copying(&entry.streamKey.0))
+                        .map_err(|_| CommitteeError::StreamKey { operator })?,
+                    bls_key: bls_key(&entry.blsKey).ok_or(CommitteeError::BlsKey { operator })?,
+                    endpoint: entry
+                        .endpoint
+                        .parse()
+                        .map_err(|_| CommitteeError::Endpoint { operator, endpoint: entry.endpoint })?,
+                })
+            })
+            .collect::<Result<_, CommitteeError>>()?;
+        Self::new(Epoch(epoch), beacon, operators)
+    }
+
+    /// Its epoch.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// Its operators, in the order of the registry: an operator's index is its place here.
+    pub fn operators(&self) -> &[Operator] {
+        &self.operators
+    }
+
+    /// Count of operators.
+    pub fn len(&self) -> u32 {
+        self.operators.len() as u32
+    }
+
+    /// Never true: a committee has an operator.
+    pub fn is_empty(&self) -> bool {
+        self.operators.is_empty()
+    }
+
+    /// Index of the operator with this stream key.
+    pub fn index_of(&self, stream_key: &ed25519::PublicKey) -> Option<u32> {
+        self.operators.iter().position(|operator| operator.stream_key == *stream_key).map(|index| index as u32)
+    }
+
+    /// The rows that operator `index` owns of the blob with this commitment.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such operator.
+    pub fn rows_of(&self, index: u32, commitment: &Commitment) -> RowSet {
+        assert!(index < self.len(), "operator {index} of {}", self.len());
+        let permutation = permutation(self, commitment, TOTAL_ROWS);
+        let range = typed_data::operator_rows(index, self.len(), TOTAL_ROWS);
+        permutation[range.start as usize..range.end as usize].iter().copied().collect()
+    }
+}
+
+/// The rows that each operator owns of the blob with this commitment: every row once, equal seats.
+///
+/// The commitment is fixed before the shuffle is known, so a disperser cannot aim rows at operators.
+pub fn assign(committee: &Committee, commitment: &Commitment, total_rows: u32) -> Vec<Vec<u32>> {
+    let permutation = permutation(committee, commitment, total_rows);
+    (0..committee.len())
+        .map(|index| {
+            let range = typed_data::operator_rows(index, committee.len(), total_rows);
+            permutation[range.start as usize..range.end as usize].to_vec()
+        })
+        .collect()
+}
+
+/// A shuffle of `0..total_rows` (Fisher–Yates) drawn from BLAKE3 of the beacon, the epoch and the commitment.
+fn permutation(committee: &Committee, commitment: &Commitment, total_rows: u32) -> Vec<u32> {
+    let mut hasher = blake3::Hasher::new_derive_key("aloft/da/assign/v1");
+    hasher.update(committee.beacon.0.as_ref());
+    hasher.update(&committee.epoch.0.to_be_bytes());
+    hasher.update(&commitment.0);
+    let mut stream = hasher.finalize_xof();
+    let mut draw = |bound: u32| {
+        // The largest multiple of `bound`: draws above it would favour small numbers.
+        let limit = u32::MAX - u32::MAX % bound;
+        loop {
+            let mut word = [0; 4];
+            stream.fill(&mut word);
+            let word = u32::from_be_bytes(word);
+            if word < limit {
+                return word % bound;
+            }
+        }
+    };
+    let mut rows: Vec<u32> = (0..total_rows).collect();
+    for last in (1..total_rows).rev() {
+        rows.swap(last as usize, draw(last + 1) as usize);
+    }
+    rows
+}
+
+/// The key that the registry holds as EIP-2537 encodes it: `0 (16) | x (48) | 0 (16) | y (48)`.
+fn bls_key(encoded: &[u8]) -> Option<bls::PublicKey> {
+    let x: [u8; 48] = encoded.get(16..64)?.try_into().ok()?;
+    // A compressed point is x with three flags: compressed, infinity, and which of the two y it means.
+    [0x80, 0xa0].into_iter().find_map(|flags| {
+        let mut compressed = x;
+        compressed[0] |= flags;
+        bls::PublicKey::from_bytes(&compressed).ok().filter(|key| key.to_eip2537()[..] == *encoded)
+    })
+}

@@ -1,0 +1,78 @@
+use super::*;
+use crate::{header::DATA_ROWS, tests::seeded};
+use commonware_cryptography::Signer;
+use rand_core::Rng;
+
+fn committee(operators: u8) -> Committee {
+    let operators = (0..operators)
+        .map(|index| Operator {
+            account: Address::repeat_byte(index),
+            stream_key: ed25519::PrivateKey::from_seed(u64::from(index)).public_key(),
+            bls_key: bls::SecretKey::from_seed(&[index; 32]).public_key(),
+            endpoint: ([10, 0, 0, index], 9000).into(),
+        })
+        .collect();
+    Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), operators).unwrap()
+}
+
+#[test]
+fn every_row_has_one_owner_and_seats_are_equal() {
+    let mut rng = seeded(1);
+    for operators in [1, 3, 4, 7, 100] {
+        let mut commitment = Commitment([0; 48]);
+        rng.fill_bytes(&mut commitment.0);
+        let committee = committee(operators);
+        let rows_of = assign(&committee, &commitment, TOTAL_ROWS);
+        let mut all: Vec<u32> = rows_of.iter().flatten().copied().collect();
+        all.sort_unstable();
+        assert_eq!(all, (0..TOTAL_ROWS).collect::<Vec<_>>());
+        let lens: Vec<usize> = rows_of.iter().map(Vec::len).collect();
+        assert!(lens.iter().max().unwrap() - lens.iter().min().unwrap() <= 1);
+        for (index, rows) in (0..).zip(&rows_of) {
+            assert_eq!(committee.rows_of(index, &commitment), rows.iter().copied().collect());
+        }
+    }
+}
+
+/// Nobody can aim rows: another commitment, beacon or epoch gives another shuffle.
+#[test]
+fn the_shuffle_depends_on_commitment_beacon_and_epoch() {
+    let base = committee(4);
+    let commitment = Commitment([1; 48]);
+    let rows = |committee: &Committee, commitment| assign(committee, commitment, TOTAL_ROWS);
+    let first = rows(&base, &commitment);
+    assert_eq!(first, rows(&base, &commitment));
+    assert_ne!(first, rows(&base, &Commitment([2; 48])));
+    assert_ne!(first, rows(&Committee { beacon: DealtBeacon(Digest::of(b"other")), ..base.clone() }, &commitment));
+    assert_ne!(first, rows(&Committee { epoch: Epoch(1), ..base }, &commitment));
+}
+
+/// Each of four operators owns about a quarter of the data rows: the shuffle has no favourites.
+#[test]
+fn data_rows_are_spread_over_the_operators() {
+    let committee = committee(4);
+    for rows in assign(&committee, &Commitment([3; 48]), TOTAL_ROWS) {
+        let data = rows.iter().filter(|&&row| row < DATA_ROWS).count();
+        assert!((192..320).contains(&data), "{data} of 768");
+    }
+}
+
+#[test]
+fn a_bls_key_reads_from_the_registrys_encoding_and_from_no_other() {
+    for seed in 0..16 {
+        let key = bls::SecretKey::from_seed(&[seed; 32]).public_key();
+        let encoded = key.to_eip2537();
+        assert_eq!(bls_key(&encoded), Some(key));
+        let mut wrong = encoded;
+        wrong[127] ^= 1;
+        assert_eq!(bls_key(&wrong), None);
+        assert_eq!(bls_key(&encoded[..127]), None);
+    }
+    assert_eq!(bls_key(&[0; 128]), None);
+}
+
+#[test]
+fn a_committee_has_an_operator_and_not_too_many() {
+    let empty = Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), Vec::new());
+    assert!(matches!(empty, Err(CommitteeError::Size { count: 0 })));
+}

@@ -1,0 +1,442 @@
+//! Read a blob back from whoever still has its rows.
+//!
+//! The chain's record names the blob; every byte from an operator is checked against it before use. All operators are asked
+//! at once, each on its own task, for their data rows, which need no decoding; one that fails, lies or stands still for
+//! [`HEDGE_AFTER`] is made up for by parity rows of the others. Any 1,024 rows that check give the blob.
+//!
+//! The whole payload is kept in memory, coded and decoded: at most twice its length and a head. Reading by parts comes with
+//! larger files.
+
+mod plan;
+#[cfg(test)]
+mod tests;
+
+pub use crate::record::{Record, RecordError};
+
+use crate::{
+    Committee, RowChecker, Runtime, VerifiedHead, VerifiedRow,
+    committee,
+    disperse::{Peer, STALL_TIMEOUT},
+    encode::{self, OpenError},
+    head::{self, RowError},
+    header::{DATA_ROWS, Params, TOTAL_ROWS},
+    wire::{self, Request, Response, WireError},
+};
+use crypto::stream::Key;
+use futures::{
+    SinkExt, StreamExt,
+    channel::mpsc,
+    future::{Either, select},
+    stream::FuturesUnordered,
+};
+use plan::Plan;
+use primitives::{BlobRoot, Epoch};
+use std::{pin::pin, sync::Arc, time::Duration};
+
+/// How long an operator may send nothing before its rows are looked for elsewhere. It may still send them.
+pub const HEDGE_AFTER: Duration = Duration::from_millis(500);
+
+/// A step of a retrieval.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// Rows came and checked.
+    Rows {
+        /// How many so far.
+        rows: u32,
+        /// How many are needed.
+        needed: u32,
+    },
+    /// An operator is of no use; the retrieval goes on without it.
+    Failed {
+        /// Its index.
+        operator: u32,
+        /// Why.
+        error: &'a ReadError,
+    },
+}
+
+/// Why one operator's answer is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// Its stream failed.
+    #[error("stream to operator {operator}")]
+    Wire {
+        /// Its index.
+        operator: u32,
+        /// How.
+        source: WireError,
+    },
+    /// It does not have the blob.
+    #[error("operator {operator} does not have the blob")]
+    NotFound {
+        /// Its index.
+        operator: u32,
+    },
+    /// The head it sent is not the one that the chain recorded.
+    #[error("operator {operator} sent another head")]
+    WrongHead {
+        /// Its index.
+        operator: u32,
+    },
+    /// A row it sent does not check.
+    #[error("operator {operator} sent a wrong row")]
+    WrongRow {
+        /// Its index.
+        operator: u32,
+        /// What is wrong with it.
+        source: RowError,
+    },
+    /// It answered something else than was asked.
+    #[error("operator {operator} answered out of turn")]
+    OutOfTurn {
+        /// Its index.
+        operator: u32,
+    },
+}
+
+/// Why a blob was not read.
+#[derive(Debug, thiserror::Error)]
+pub enum RetrieveError {
+    /// Another committee has it.
+    #[error("blob {root} is of epoch {found}, the committee of epoch {expected}")]
+    WrongEpoch {
+        /// Which blob.
+        root: BlobRoot,
+        /// Its epoch.
+        found: Epoch,
+        /// The committee's.
+        expected: Epoch,
+    },
+    /// No operator sent the head that the chain recorded.
+    #[error("no operator has the head of blob {root}")]
+    NoHead {
+        /// Which blob.
+        root: BlobRoot,
+        /// What each answered.
+        failures: Vec<ReadError>,
+    },
+    /// Fewer rows came than give the blob.
+    #[error("{rows} rows of blob {root} were found: {DATA_ROWS} are needed")]
+    TooFewRows {
+        /// Which blob.
+        root: BlobRoot,
+        /// How many came.
+        rows: u32,
+        /// What went wrong.
+        failures: Vec<ReadError>,
+    },
+    /// The payload is not for this key.
+    #[error("open blob {root}")]
+    Open {
+        /// Which blob.
+        root: BlobRoot,
+        /// Why.
+        source: OpenError,
+    },
+}
+
+/// A blob as it was coded: checked, and still sealed if it was.
+pub struct Retrieved {
+    head: VerifiedHead,
+    coded: Vec<u8>,
+}
+
+impl Retrieved {
+    /// What the disperser said of it.
+    pub fn params(&self) -> &Params {
+        &self.head.header().params
+    }
+
+    /// The payload as coded.
+    pub fn coded(&self) -> &[u8] {
+        &self.coded
+    }
+
+    /// The payload in the clear. A public blob needs no key.
+    ///
+    /// # Errors
+    ///
+    /// [`RetrieveError::Open`].
+    pub fn open(self, key: Option<&Key>) -> Result<Vec<u8>, RetrieveError> {
+        let root = self.head.root();
+        encode::open(&self.head.header().params, key, self.coded).map_err(|source| RetrieveError::Open { root, source })
+    }
+}
+
+/// Reads the blob of `record` from `committee`.
+///
+/// # Errors
+///
+/// [`RetrieveError`], with what each operator that failed did.
+pub async fn retrieve<E: Runtime>(
+    context: &E,
+    peer: &Peer,
+    committee: &Committee,
+    record: &Record,
+    mut progress: impl FnMut(Progress<'_>),
+) -> Result<Retrieved, RetrieveError> {
+    let head = fetch_head(context, peer, committee, record).await?;
+    let mut coded = gather(context, peer, committee, &head, None, &mut progress).await?;
+    coded.truncate(head.header().params.length as usize);
+    Ok(Retrieved { head, coded })
+}
+
+/// Fetches and checks the head of the blob of `record`: one operator after the other, the next when the last one failed or
+/// is slow.
+///
+/// # Errors
+///
+/// [`RetrieveError::WrongEpoch`] and [`RetrieveError::NoHead`].
+pub async fn fetch_head<E: Runtime>(
+    context: &E,
+    peer: &Peer,
+    committee: &Committee,
+    record: &Record,
+) -> Result<VerifiedHead, RetrieveError> {
+    let root = record.root();
+    let (found, expected) = (record.epoch(), committee.epoch());
+    if found != expected {
+        return Err(RetrieveError::WrongEpoch { root, found, expected });
+    }
+    let mut failures = Vec::new();
+    let mut asked = FuturesUnordered::new();
+    // Readers start at different operators, by the blob, so that the first need not serve every head.
+    let first = u32::from(root.as_bytes()[0]);
+    let mut next = (0..committee.len()).map(|place| (first + place) % committee.len());
+    loop {
+        match next.next() {
+            Some(operator) => asked.push(head_of(context, peer, committee, record, operator)),
+            None if asked.is_empty() => return Err(RetrieveError::NoHead { root, failures }),
+            None => {}
+        }
+        let answer = if next.len() == 0 {
+            asked.next().await
+        } else {
+            match select(asked.next(), pin!(context.sleep(HEDGE_AFTER))).await {
+                Either::Left((answer, _)) => answer,
+                Either::Right(_) => None,
+            }
+        };
+        match answer {
+            Some(Ok(head)) => return Ok(head),
+            Some(Err(error)) => failures.push(error),
+            None => {}
+        }
+    }
+}
+
+async fn head_of<E: Runtime>(
+    context: &E,
+    peer: &Peer,
+    committee: &Committee,
+    record: &Record,
+    operator: u32,
+) -> Result<VerifiedHead, ReadError> {
+    let wire = |source| ReadError::Wire { operator, source };
+    let member = &committee.operators()[operator as usize];
+    let mut connection =
+        wire::dial(context, &peer.stream_key, peer.domain.chain_id, member).await.map_err(wire)?;
+    connection.sender.send(&Request::ReadHead(record.root()), STALL_TIMEOUT).await.map_err(wire)?;
+    match connection.receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
+        Response::Head(head) if record.matches(&head.header) => {
+            head.check().map_err(|_| ReadError::WrongHead { operator })
+        }
+        Response::Head(_) => Err(ReadError::WrongHead { operator }),
+        Response::NotFound => Err(ReadError::NotFound { operator }),
+        _ => Err(ReadError::OutOfTurn { operator }),
+    }
+}
+
+/// What an operator's task reports.
+enum Event {
+    Rows { operator: u32, rows: Vec<VerifiedRow> },
+    Answered { operator: u32 },
+    Failed { operator: u32, error: ReadError },
+}
+
+/// The data rows of the blob of `head`, gathered from all operators of `committee` but `skip`.
+///
+/// # Errors
+///
+/// [`RetrieveError::TooFewRows`].
+pub(crate) async fn gather<E: Runtime>(
+    context: &E,
+    peer: &Peer,
+    committee: &Committee,
+    head: &VerifiedHead,
+    skip: Option<u32>,
+    progress: &mut impl FnMut(Progress<'_>),
+) -> Result<Vec<u8>, RetrieveError> {
+    let rows_of = committee::assign(committee, &head.header().commitment, TOTAL_ROWS);
+    let mut plan = Plan::new(rows_of);
+    let mut gathered = Gathered::new(head.row_bytes() as usize);
+    let checker = Arc::new(RowChecker::new(head.clone()));
+    let (events, mut inbox) = mpsc::channel(committee.operators().len());
+    let mut sources = Vec::with_capacity(committee.operators().len());
+    for operator in 0..committee.len() {
+        let (asks, asked) = mpsc::unbounded();
+        let source = Source {
+            operator,
+            peer: peer.clone(),
+            committee: committee.clone(),
+            checker: checker.clone(),
+            asked,
+            events: events.clone(),
+        };
+        // A task each, so that rows are checked on as many cores as there are.
+        let task = (Some(operator) != skip).then(|| context.child("source").spawn(move |context| source.run(context)));
+        if task.is_none() {
+            plan.dead(operator);
+        }
+        sources.push((asks, task, context.current()));
+    }
+    let mut failures = Vec::new();
+    while !plan.is_done() {
+        if plan.is_hopeless() {
+            let (root, rows) = (head.root(), plan.rows());
+            abort(sources);
+            return Err(RetrieveError::TooFewRows { root, rows, failures });
+        }
+        for (operator, (asks, _, last_heard)) in (0..).zip(&mut sources) {
+            let rows = plan.next(operator);
+            if !rows.is_empty() {
+                *last_heard = context.current();
+                // A task that ended has reported that it failed.
+                let _ = asks.unbounded_send(rows);
+            }
+        }
+        let event = match select(inbox.next(), pin!(context.sleep(HEDGE_AFTER / 2))).await {
+            Either::Left((event, _)) => event,
+            Either::Right(_) => None,
+        };
+        let heard = match event {
+            Some(Event::Rows { operator, rows }) => {
+                let before = plan.rows();
+                for row in rows {
+                    if plan.come(operator, row.index()) {
+                        gathered.add(row);
+                    }
+                }
+                progress(Progress::Rows { rows: plan.rows().min(DATA_ROWS), needed: DATA_ROWS });
+                // Who repeats itself is as good as silent.
+                (plan.rows() > before).then_some(operator)
+            }
+            Some(Event::Answered { operator }) => {
+                plan.answered(operator);
+                Some(operator)
+            }
+            Some(Event::Failed { operator, error }) => {
+                progress(Progress::Failed { operator, error: &error });
+                plan.dead(operator);
+                failures.push(error);
+                None
+            }
+            None => None,
+        };
+        let now = context.current();
+        for (operator, (_, _, last_heard)) in (0..).zip(&mut sources) {
+            if Some(operator) == heard {
+                *last_heard = now;
+            } else if now.duration_since(*last_heard).unwrap_or_default() >= HEDGE_AFTER {
+                plan.slow(operator);
+            }
+        }
+    }
+    abort(sources);
+    Ok(gathered.decode())
+}
+
+type Asks = mpsc::UnboundedSender<Vec<u32>>;
+
+/// Ends the tasks of operators whose rows are not needed any more.
+fn abort(sources: Vec<(Asks, Option<commonware_runtime::Handle<()>>, std::time::SystemTime)>) {
+    sources.into_iter().filter_map(|(_, task, _)| task).for_each(|task| task.abort());
+}
+
+/// Rows that came: data rows where they belong, parity rows beside.
+struct Gathered {
+    row_bytes: usize,
+    data: Vec<u8>,
+    data_rows: Vec<u32>,
+    parity: Vec<VerifiedRow>,
+}
+
+impl Gathered {
+    fn new(row_bytes: usize) -> Self {
+        Self { row_bytes, data: vec![0; DATA_ROWS as usize * row_bytes], data_rows: Vec::new(), parity: Vec::new() }
+    }
+
+    fn add(&mut self, row: VerifiedRow) {
+        if row.index() < DATA_ROWS {
+            let start = row.index() as usize * self.row_bytes;
+            self.data[start..start + self.row_bytes].copy_from_slice(row.bytes());
+            self.data_rows.push(row.index());
+        } else {
+            self.parity.push(row);
+        }
+    }
+
+    /// The data rows; decoded only when one of them did not come.
+    fn decode(self) -> Vec<u8> {
+        if self.data_rows.len() == DATA_ROWS as usize {
+            return self.data;
+        }
+        let data = self.data_rows.iter().map(|&row| {
+            let start = row as usize * self.row_bytes;
+            (row, &self.data[start..start + self.row_bytes])
+        });
+        let parity = self.parity.iter().map(|row| (row.index(), &row.bytes()[..]));
+        let rows: Vec<_> = data.chain(parity).take(DATA_ROWS as usize).collect();
+        head::code().decode(&rows, self.row_bytes).expect("1,024 different rows of one length decode")
+    }
+}
+
+/// The task that asks one operator.
+struct Source {
+    operator: u32,
+    peer: Peer,
+    committee: Committee,
+    checker: Arc<RowChecker>,
+    asked: mpsc::UnboundedReceiver<Vec<u32>>,
+    events: mpsc::Sender<Event>,
+}
+
+impl Source {
+    async fn run<E: Runtime>(mut self, context: E) {
+        let operator = self.operator;
+        if let Err(error) = self.serve(&context).await {
+            // Nobody listens once the blob is whole.
+            let _ = self.events.send(Event::Failed { operator, error }).await;
+        }
+    }
+
+    async fn serve<E: Runtime>(&mut self, context: &E) -> Result<(), ReadError> {
+        let operator = self.operator;
+        let wire = |source| ReadError::Wire { operator, source };
+        let member = &self.committee.operators()[operator as usize];
+        let mut connection =
+            wire::dial(context, &self.peer.stream_key, self.peer.domain.chain_id, member).await.map_err(wire)?;
+        let root = self.checker.head().root();
+        while let Some(rows) = self.asked.next().await {
+            connection.sender.send(&Request::ReadRows { root, rows }, STALL_TIMEOUT).await.map_err(wire)?;
+            loop {
+                match connection.receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
+                    Response::Rows(rows) => {
+                        let rows = rows
+                            .rows
+                            .into_iter()
+                            .map(|row| self.checker.check(row))
+                            .collect::<Result<_, _>>()
+                            .map_err(|source| ReadError::WrongRow { operator, source })?;
+                        let _ = self.events.send(Event::Rows { operator, rows }).await;
+                    }
+                    Response::EndOfRows { .. } => break,
+                    Response::NotFound => return Err(ReadError::NotFound { operator }),
+                    _ => return Err(ReadError::OutOfTurn { operator }),
+                }
+            }
+            let _ = self.events.send(Event::Answered { operator }).await;
+        }
+        Ok(())
+    }
+}

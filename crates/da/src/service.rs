@@ -1,0 +1,281 @@
+//! The role of an operator: keep its rows of every blob of its epoch, sign for them, serve them, and repair them.
+//!
+//! Two tasks: one accepts streams (each then has its own, [`session`]), one follows the chain ([`follow`]): it learns which
+//! blobs are certified, deletes those that expired or that nobody paid for, and repairs rows that are missing.
+
+mod follow;
+pub mod repair;
+mod session;
+
+use crate::{
+    Committee, Runtime,
+    committee::{CommitteeError, DealtBeacon},
+    disperse::Peer,
+    record::Record,
+    store::{Opened, Store, StoreError},
+    wire::Status,
+};
+use commonware_cryptography::{Signer, ed25519};
+use commonware_runtime::{Handle, Listener};
+use commonware_utils::sync::Mutex;
+use contracts::{Provider, typed_data};
+use crypto::bls;
+use primitives::{BlobRoot, MIB};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+/// Most streams served at a time. Each may hold a message of 512 KiB three times (as received, decoded, as written).
+pub const MAX_STREAMS: u32 = 64;
+/// Most of those for who is not an operator, so that operators can always repair.
+pub const MAX_GUEST_STREAMS: u32 = 48;
+/// Latest expiry that the chain takes, in blocks from now: `DAEntrance.MAX_RETENTION_BLOCKS`.
+pub const MAX_RETENTION_BLOCKS: u64 = 126_144_000;
+/// Blocks that rows are kept for a certificate that was not submitted, hence not paid for.
+pub const UNPAID_BLOCKS: u64 = 1_200;
+
+/// What an operator needs to know of itself.
+#[derive(Clone)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Key and chain of its streams.
+    pub peer: Peer,
+    /// Key that signs for its rows.
+    pub bls_key: bls::SecretKey,
+    /// Seed of the epoch's shuffles.
+    pub beacon: DealtBeacon,
+    /// Folder of its rows, within the runtime's.
+    pub partition: String,
+    /// Bytes that its rows may take on disk.
+    pub capacity_bytes: u64,
+    /// Bytes of those that rows may take whose blob nobody has paid for yet.
+    pub unpaid_bytes_max: u64,
+    /// How often it looks at the chain, milliseconds.
+    pub poll_ms: u64,
+}
+
+impl Config {
+    /// Bytes for rows that nobody has paid for, when the operator says nothing: four of the largest blobs.
+    pub const UNPAID_BYTES_MAX: u64 = 4 * 3 * 128 * MIB;
+    /// How often to look at the chain, when the operator says nothing.
+    pub const POLL_MS: u64 = 500;
+}
+
+/// Why an operator did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// There is no committee.
+    #[error("read the committee")]
+    Committee(#[from] CommitteeError),
+    /// The operator's stream key is not in the registry.
+    #[error("stream key {stream_key} is not registered")]
+    NotAnOperator {
+        /// Its key.
+        stream_key: ed25519::PublicKey,
+    },
+    /// The operator's BLS key is not the one in the registry: nothing it signs would count.
+    #[error("the BLS key is not the one registered for operator {operator}")]
+    WrongBlsKey {
+        /// Its index.
+        operator: u32,
+    },
+    /// Its rows cannot be read.
+    #[error("open the store of rows")]
+    Store(#[from] StoreError),
+    /// Its port is taken.
+    #[error("listen on {listen}")]
+    Bind {
+        /// Where.
+        listen: SocketAddr,
+        /// What the runtime says.
+        source: commonware_runtime::Error,
+    },
+}
+
+/// A running operator.
+pub struct Service<E: Runtime> {
+    shared: Arc<Shared<E>>,
+    opened: Opened,
+    listen: SocketAddr,
+    tasks: Vec<Handle<()>>,
+}
+
+/// What the tasks of one operator share.
+struct Shared<E: Runtime> {
+    config: Config,
+    /// Index of this operator.
+    operator: u32,
+    store: Store<E>,
+    /// Endpoints may change, so the tasks take a copy when they begin something.
+    committee: Mutex<Arc<Committee>>,
+    chain: Mutex<ChainView>,
+    streams: AtomicU32,
+}
+
+/// What was seen of the chain.
+#[derive(Default)]
+struct ChainView {
+    height: u64,
+    /// Certified blobs that did not expire.
+    certified: BTreeMap<BlobRoot, Record>,
+}
+
+impl<E: Runtime> Shared<E> {
+    fn committee(&self) -> Arc<Committee> {
+        self.committee.lock().clone()
+    }
+
+    fn height(&self) -> u64 {
+        self.chain.lock().height
+    }
+
+    /// Count of rows that this operator owns of any blob.
+    fn rows_owned(&self) -> u32 {
+        let operators = self.committee.lock().len();
+        typed_data::operator_rows(self.operator, operators, crate::header::TOTAL_ROWS).len() as u32
+    }
+
+    /// Bytes that rows take whose blob nobody has paid for yet.
+    fn unpaid_bytes(&self) -> u64 {
+        let blobs = self.store.blobs();
+        let chain = self.chain.lock();
+        blobs.iter().filter(|(head, _)| !chain.certified.contains_key(&head.root())).map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Certified blobs of which rows that this operator owns are missing, and how many.
+    fn missing(&self) -> Vec<(Record, u32)> {
+        let owned = self.rows_owned();
+        let chain = self.chain.lock();
+        chain
+            .certified
+            .iter()
+            .map(|(root, record)| (record.clone(), owned.saturating_sub(self.store.held(*root).len())))
+            .filter(|(_, missing)| *missing > 0)
+            .collect()
+    }
+
+    fn status(&self) -> Status {
+        Status {
+            epoch: self.committee.lock().epoch(),
+            height: self.height(),
+            blobs: self.store.blobs().len() as u64,
+            stored_bytes: self.store.used_bytes(),
+            capacity_bytes: self.store.capacity_bytes(),
+        }
+    }
+}
+
+impl<E: Runtime> Service<E> {
+    /// Opens the operator's rows, begins to listen and to follow the chain.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub async fn start(context: E, config: Config, provider: impl Provider) -> Result<Self, StartError> {
+        let committee = Committee::read(&provider, config.beacon).await?;
+        let stream_key = config.peer.stream_key.public_key();
+        let operator = committee.index_of(&stream_key).ok_or(StartError::NotAnOperator { stream_key })?;
+        if committee.operators()[operator as usize].bls_key != config.bls_key.public_key() {
+            return Err(StartError::WrongBlsKey { operator });
+        }
+        let (store, opened) =
+            Store::open(context.child("store"), config.partition.clone(), config.capacity_bytes).await?;
+        if opened.bad_records > 0 || opened.dropped_files > 0 {
+            tracing::warn!(?opened, "rows were lost; they will be repaired");
+        }
+        let mut listener = context
+            .bind(config.listen)
+            .await
+            .map_err(|source| StartError::Bind { listen: config.listen, source })?;
+        let listen = listener.local_addr().unwrap_or(config.listen);
+        let shared = Arc::new(Shared {
+            operator,
+            store,
+            committee: Mutex::new(Arc::new(committee)),
+            chain: Mutex::default(),
+            streams: AtomicU32::new(0),
+            config,
+        });
+        let following = context.child("follow").spawn({
+            let shared = shared.clone();
+            move |context| follow::Follower::new(shared, provider).run(context)
+        });
+        let accepting = context.child("accept").spawn({
+            let shared = shared.clone();
+            move |context| async move {
+                loop {
+                    match listener.accept().await {
+                        Ok((_, sink, stream)) => {
+                            let Some(slot) = Slot::take(&shared) else {
+                                tracing::debug!("too many streams: one refused");
+                                continue;
+                            };
+                            context.child("session").spawn(move |context| session::run(context, slot, sink, stream));
+                        }
+                        // Out of descriptors, or a peer that hung up early: neither is for ever.
+                        Err(error) => {
+                            tracing::warn!(?error, "accept a stream");
+                            context.sleep(ACCEPT_PAUSE).await;
+                        }
+                    }
+                }
+            }
+        });
+        Ok(Self { shared, opened, listen, tasks: vec![following, accepting] })
+    }
+
+    /// Where it listens.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// What it found on its disk when it started.
+    pub fn opened(&self) -> Opened {
+        self.opened
+    }
+
+    /// How it is doing.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Rows that it owns of certified blobs and does not have (yet).
+    pub fn missing_rows(&self) -> u64 {
+        self.shared.missing().iter().map(|(_, rows)| u64::from(*rows)).sum()
+    }
+
+    /// Stops its tasks. What was signed for is on disk.
+    pub fn stop(self) {
+        self.tasks.iter().for_each(|task| task.abort());
+    }
+}
+
+/// How long to wait before accepting again when that failed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// One of the [`MAX_STREAMS`]; given back when dropped.
+struct Slot<E: Runtime> {
+    shared: Arc<Shared<E>>,
+}
+
+impl<E: Runtime> Slot<E> {
+    fn take(shared: &Arc<Shared<E>>) -> Option<Self> {
+        let before = shared.streams.fetch_add(1, Ordering::Relaxed);
+        // Gives the place back at once when there was none.
+        let slot = Self { shared: shared.clone() };
+        (before < MAX_STREAMS).then_some(slot)
+    }
+}
+
+impl<E: Runtime> Drop for Slot<E> {
+    fn drop(&mut self) {
+        self.shared.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}

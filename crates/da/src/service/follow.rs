@@ -1,0 +1,140 @@
+//! Follow the chain: which blobs are certified, which expired, who moved.
+
+use super::{ChainView, Shared, UNPAID_BLOCKS, repair};
+use crate::{Committee, Runtime, record::Record, store::StoreError};
+use alloy_sol_types::SolEvent;
+use contracts::{
+    EventFilter, Provider, ProviderError,
+    abi::{DAEntrance, GenesisOperatorRegistry},
+    addresses,
+};
+use primitives::BlobRoot;
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+/// Blocks whose events are asked for at a time: providers bound their answers.
+const PAGE_BLOCKS: u64 = 1_000;
+/// Longest wait between two attempts at one repair.
+const MAX_RETRY: Duration = Duration::from_secs(60);
+
+/// The task that follows the chain.
+pub(super) struct Follower<E: Runtime, P: Provider> {
+    shared: Arc<Shared<E>>,
+    provider: P,
+    next_block: u64,
+    /// Height at which each blob that nobody paid for was first seen.
+    unpaid_since: BTreeMap<BlobRoot, u64>,
+    /// When to try again what could not be repaired, and how long was waited before.
+    retry: BTreeMap<BlobRoot, (SystemTime, Duration)>,
+}
+
+impl<E: Runtime, P: Provider> Follower<E, P> {
+    pub(super) fn new(shared: Arc<Shared<E>>, provider: P) -> Self {
+        Self { shared, provider, next_block: 0, unpaid_since: BTreeMap::new(), retry: BTreeMap::new() }
+    }
+
+    /// Looks at the chain again and again.
+    pub(super) async fn run(mut self, context: E) {
+        let poll = Duration::from_millis(self.shared.config.poll_ms);
+        loop {
+            match self.catch_up().await {
+                Ok(()) => {
+                    if let Err(error) = self.prune().await {
+                        tracing::warn!(?error, "delete expired rows");
+                    }
+                    self.repair(&context).await;
+                }
+                Err(error) => tracing::debug!(?error, "follow the chain"),
+            }
+            context.sleep(poll).await;
+        }
+    }
+
+    /// Reads the events of the blocks since the last time.
+    async fn catch_up(&mut self) -> Result<(), ProviderError> {
+        let height = self.provider.height().await?;
+        while self.next_block <= height {
+            let to = height.min(self.next_block.saturating_add(PAGE_BLOCKS - 1));
+            let filter = EventFilter {
+                addresses: vec![self.shared.config.peer.domain.entrance, addresses::OPERATOR_REGISTRY],
+                topic0: vec![
+                    DAEntrance::BlobCertified::SIGNATURE_HASH,
+                    GenesisOperatorRegistry::EndpointChanged::SIGNATURE_HASH,
+                ],
+                from_block: self.next_block,
+                to_block: Some(to),
+            };
+            let events = self.provider.events(filter).await?;
+            let moved = events.iter().any(|event| event.address == addresses::OPERATOR_REGISTRY);
+            {
+                let mut chain = self.shared.chain.lock();
+                let records = events.iter().filter_map(Record::of_event);
+                chain.certified.extend(records.map(|record| (record.root(), record)));
+                let ChainView { height, certified } = &mut *chain;
+                *height = to;
+                certified.retain(|_, record| record.expiry_block() >= to);
+            }
+            if moved {
+                match Committee::read(&self.provider, self.shared.config.beacon).await {
+                    Ok(committee) => *self.shared.committee.lock() = Arc::new(committee),
+                    Err(error) => tracing::warn!(?error, "read the committee again"),
+                }
+            }
+            self.next_block = to + 1;
+        }
+        self.shared.chain.lock().height = height;
+        Ok(())
+    }
+
+    /// Deletes blobs that expired, and those that nobody paid for in time.
+    async fn prune(&mut self) -> Result<(), StoreError> {
+        let height = self.shared.height();
+        let blobs = self.shared.store.blobs();
+        self.unpaid_since.retain(|root, _| blobs.iter().any(|(head, _)| head.root() == *root));
+        for (head, _) in blobs {
+            let root = head.root();
+            let paid = self.shared.chain.lock().certified.contains_key(&root);
+            let unpaid_since = match paid {
+                true => {
+                    self.unpaid_since.remove(&root);
+                    height
+                }
+                false => *self.unpaid_since.entry(root).or_insert(height),
+            };
+            let expired = head.header().params.expiry_block < height;
+            if expired || height - unpaid_since > UNPAID_BLOCKS {
+                tracing::info!(%root, expired, "delete the rows of a blob");
+                self.shared.store.remove(root).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Repairs what is missing, one blob after the other: a repair holds the blob in memory.
+    async fn repair(&mut self, context: &E) {
+        let missing = self.shared.missing();
+        self.retry.retain(|root, _| missing.iter().any(|(record, _)| record.root() == *root));
+        for (record, rows) in missing {
+            let root = record.root();
+            let now = context.current();
+            let (due, waited) = self.retry.get(&root).copied().unwrap_or((now, Duration::ZERO));
+            if due > now {
+                continue;
+            }
+            match repair::repair(context, &self.shared, &record).await {
+                Ok(()) => {
+                    tracing::info!(%root, rows, "repaired");
+                    self.retry.remove(&root);
+                }
+                Err(error) => {
+                    let wait = (waited * 2).clamp(Duration::from_secs(1), MAX_RETRY);
+                    tracing::debug!(%root, ?error, ?wait, "not repaired");
+                    self.retry.insert(root, (context.current() + wait, wait));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Get back rows that are missing: from the other operators' rows, without any key.
+//!
+//! Any 1,024 rows give the data rows, and those give every row; coding is deterministic, so the group roots show whether the
+//! result is what the blob committed to. It always is for a blob that was coded as it should be. Of one that was not (a third
+//! of its rows may be wrong, see docs/spec/da.md) single rows may be beyond repair: they were never promised.
+
+use super::Shared;
+use crate::{
+    CodedBlob, Runtime, VerifiedRow,
+    record::Record,
+    retrieve::{self, RetrieveError},
+    store::StoreError,
+};
+use primitives::BlobRoot;
+
+/// Rows written at a time.
+const ROWS_PER_WRITE: usize = 64;
+
+/// Why rows were not repaired.
+#[derive(Debug, thiserror::Error)]
+pub enum RepairError {
+    /// Too few of the other operators' rows came.
+    #[error("gather the blob")]
+    Gather(#[from] RetrieveError),
+    /// There is no room, or the disk failed.
+    #[error("store the rows")]
+    Store(#[from] StoreError),
+    /// The disperser did not code the blob as it should have, and this operator's rows are among those concerned.
+    #[error("blob {root} was not coded as it should be: {rows} rows are beyond repair")]
+    NotCoded {
+        /// Which blob.
+        root: BlobRoot,
+        /// How many rows.
+        rows: usize,
+    },
+    /// The task that codes was ended.
+    #[error("code the blob again")]
+    Interrupted(#[source] commonware_runtime::Error),
+}
+
+/// Gathers the blob of `record` from the other operators, codes it again and stores the rows that are missing.
+///
+/// # Errors
+///
+/// [`RepairError`]. Rows stored before it failed stay.
+pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: &Record) -> Result<(), RepairError> {
+    let committee = shared.committee();
+    let peer = &shared.config.peer;
+    let root = record.root();
+    let head = match shared.store.head(root) {
+        Some(head) => head,
+        None => retrieve::fetch_head(context, peer, &committee, record).await?,
+    };
+    let own = Some(shared.operator);
+    let data = retrieve::gather(context, peer, &committee, &head, own, &mut |_| {}).await?;
+    let params = head.header().params.clone();
+    // A second of work for the largest blobs: not on a thread that streams wait for.
+    let recoded = context
+        .child("recode")
+        .shared(true)
+        .spawn(move |_| async move { CodedBlob::of_data_rows(params, data) })
+        .await
+        .map_err(RepairError::Interrupted)?;
+    let owned = committee.rows_of(shared.operator, &head.header().commitment);
+    shared.store.create(&head, owned.len()).await?;
+    let held = shared.store.held(root);
+    let rows: Vec<VerifiedRow> = owned.without(&held).map(|index| recoded.row(index)).collect();
+    let wanted = rows.len();
+    let good: Vec<VerifiedRow> =
+        rows.into_iter().filter(|row| head.check_digest(row.row()).is_ok()).collect();
+    for rows in good.chunks(ROWS_PER_WRITE) {
+        shared.store.put(root, rows).await?;
+    }
+    shared.store.sync(root).await?;
+    match wanted - good.len() {
+        0 => Ok(()),
+        rows => Err(RepairError::NotCoded { root, rows }),
+    }
+}

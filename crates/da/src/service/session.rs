@@ -1,0 +1,167 @@
+//! One stream to an operator: requests in, answers out, one after the other.
+
+use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot};
+use crate::{
+    Head, Row, RowChecker, RowSet, Runtime, VerifiedHead,
+    disperse::STALL_TIMEOUT,
+    store::StoreError,
+    wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
+};
+use commonware_runtime::{SinkOf, StreamOf};
+use primitives::BlobRoot;
+use std::{sync::atomic::Ordering, time::Duration};
+
+/// Longest that a stream may ask nothing.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A blob being dispersed on a stream.
+struct Dispersal {
+    checker: RowChecker,
+    /// The rows that this operator owns.
+    owned: RowSet,
+}
+
+/// Serves one stream until it ends.
+pub(super) async fn run<E: Runtime>(context: E, slot: Slot<E>, sink: SinkOf<E>, stream: StreamOf<E>) {
+    let shared = &slot.shared;
+    let committee = shared.committee();
+    let crowded = shared.streams.load(Ordering::Relaxed) > MAX_GUEST_STREAMS;
+    let peer = &shared.config.peer;
+    let admit = |key: &_| !crowded || committee.index_of(key).is_some();
+    let accepted = wire::accept(&context, &peer.stream_key, peer.domain.chain_id, admit, sink, stream).await;
+    let end = match accepted {
+        Ok((_, mut connection)) => serve(shared, &mut connection).await,
+        Err(error) => Err(error),
+    };
+    if let Err(error) = end {
+        tracing::debug!(?error, "a stream ended");
+    }
+}
+
+async fn serve<E: Runtime>(shared: &Shared<E>, connection: &mut Connection<E>) -> Result<(), WireError> {
+    let mut dispersal = None;
+    loop {
+        let request = connection.receiver.receive(IDLE_TIMEOUT).await?;
+        let answer = match request {
+            Request::Disperse(head) => begin(shared, *head, &mut dispersal).await.map(Some),
+            Request::Rows(rows) => keep(shared, dispersal.as_ref(), rows).await,
+            Request::ReadHead(root) => Ok(Some(match shared.store.head(root) {
+                Some(head) => Response::Head(Box::new(head.head().clone())),
+                None => Response::NotFound,
+            })),
+            Request::ReadRows { root, rows } => read(shared, connection, root, rows).await?.map(Some),
+            Request::Status => Ok(Some(Response::Status(shared.status()))),
+        };
+        match answer {
+            Ok(None) => {}
+            Ok(Some(response)) => connection.sender.send(&response, STALL_TIMEOUT).await?,
+            Err(refusal) => {
+                return connection.sender.send(&Response::Refused(refusal), STALL_TIMEOUT).await;
+            }
+        }
+    }
+}
+
+/// Upon receiving `Disperse`: check what can be checked before a row is sent, then make room.
+async fn begin<E: Runtime>(
+    shared: &Shared<E>,
+    head: Head,
+    dispersal: &mut Option<Dispersal>,
+) -> Result<Response, Refusal> {
+    let committee = shared.committee();
+    let current = committee.epoch();
+    if head.header.params.epoch != current {
+        return Err(Refusal::WrongEpoch { current });
+    }
+    let height = shared.height();
+    let limit = height.saturating_add(MAX_RETENTION_BLOCKS);
+    if !(height + 1..=limit).contains(&head.header.params.expiry_block) {
+        return Err(Refusal::Expiry { height, limit });
+    }
+    let head = head.check().map_err(|_| Refusal::BadHead)?;
+    let owned = committee.rows_of(shared.operator, &head.header().commitment);
+    let certified = shared.chain.lock().certified.contains_key(&head.root());
+    let known = shared.store.head(head.root()).is_some();
+    if !certified && !known && shared.unpaid_bytes() >= shared.config.unpaid_bytes_max {
+        return Err(Refusal::Full);
+    }
+    shared.store.create(&head, owned.len()).await.map_err(refusal)?;
+    let held = shared.store.held(head.root());
+    let missing: Vec<u32> = owned.without(&held).collect();
+    if missing.is_empty() {
+        return sign(shared, &head).await;
+    }
+    *dispersal = Some(Dispersal { checker: RowChecker::new(head), owned });
+    Ok(Response::Accepted { missing })
+}
+
+/// Upon receiving `Rows`: check each, write them, and sign when none is missing any more.
+async fn keep<E: Runtime>(
+    shared: &Shared<E>,
+    dispersal: Option<&Dispersal>,
+    rows: Rows,
+) -> Result<Option<Response>, Refusal> {
+    let Dispersal { checker, owned } = dispersal.ok_or(Refusal::Unexpected)?;
+    let root = checker.head().root();
+    let check = |row: Row| {
+        let index = row.index;
+        if !owned.contains(index) {
+            return Err(Refusal::NotMine { row: index });
+        }
+        checker.check(row).map_err(|error| {
+            tracing::debug!(%error, "refused");
+            Refusal::BadRow { row: index }
+        })
+    };
+    let rows = rows.rows.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
+    shared.store.put(root, &rows).await.map_err(refusal)?;
+    if owned.without(&shared.store.held(root)).next().is_some() {
+        return Ok(None);
+    }
+    sign(shared, checker.head()).await.map(Some)
+}
+
+/// Signs for a blob of which this operator holds all its rows, once they are durable.
+async fn sign<E: Runtime>(shared: &Shared<E>, head: &VerifiedHead) -> Result<Response, Refusal> {
+    shared.store.sync(head.root()).await.map_err(refusal)?;
+    let message = shared.config.peer.domain.message(head.header());
+    Ok(Response::Signed(shared.config.bls_key.sign(message.as_slice())))
+}
+
+/// Upon receiving `ReadRows`: send those there are, a message at a time.
+async fn read<E: Runtime>(
+    shared: &Shared<E>,
+    connection: &mut Connection<E>,
+    root: BlobRoot,
+    asked: Vec<u32>,
+) -> Result<Result<Response, Refusal>, WireError> {
+    let Some(head) = shared.store.head(root) else { return Ok(Ok(Response::NotFound)) };
+    let row_bytes = head.row_bytes();
+    let mut missing = Vec::new();
+    for indices in asked.chunks(rows_per_message(row_bytes)) {
+        let mut rows = Vec::with_capacity(indices.len());
+        for &index in indices {
+            match shared.store.read(root, index).await {
+                Ok(Some(row)) => rows.push(row),
+                // Deleted meanwhile, or a disk that fails for this row: the reader finds others.
+                Ok(None) | Err(StoreError::Unknown { .. }) => missing.push(index),
+                Err(error) => {
+                    tracing::warn!(?error, "read a row");
+                    missing.push(index);
+                }
+            }
+        }
+        if !rows.is_empty() {
+            connection.sender.send(&Response::Rows(Rows { row_bytes, rows }), STALL_TIMEOUT).await?;
+        }
+    }
+    Ok(Ok(Response::EndOfRows { missing }))
+}
+
+fn refusal(error: StoreError) -> Refusal {
+    tracing::warn!(?error, "keep rows");
+    match error {
+        StoreError::Full { .. } => Refusal::Full,
+        _ => Refusal::Disk,
+    }
+}

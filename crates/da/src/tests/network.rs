@@ -1,0 +1,176 @@
+//! Four operators behind links that can be slow, cut or black holes.
+
+use super::chain::{BEACON, SimChain, keys};
+use crate::{
+    CodedBlob, Domain, Record, Service,
+    disperse::{self, DisperseError, Peer},
+    retrieve::{self, RetrieveError, Retrieved},
+    service::Config,
+};
+use commonware_cryptography::Signer;
+use commonware_runtime::{
+    Clock, Listener as _, Network as _, Sink, Spawner, Stream, Supervisor, deterministic::Context,
+};
+use commonware_utils::sync::Mutex;
+use primitives::{CHAIN_ID, MIB};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+pub(super) const OPERATORS: u32 = 4;
+
+/// What a link does to what passes through it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    /// Passes everything on, after this long.
+    Up { latency: Duration },
+    /// Takes connections and bytes, and passes nothing on.
+    BlackHole,
+    /// Ends every connection.
+    Cut,
+    /// Ends a connection when this many bytes went one way: a node that dies in the middle.
+    CutAfter { bytes: usize },
+}
+
+struct Node {
+    service: Option<Service<Context>>,
+    /// Where it listens behind its link: another port each time it starts.
+    listen: Arc<Mutex<SocketAddr>>,
+    link: Arc<Mutex<Link>>,
+    starts: u16,
+}
+
+pub(super) struct Network {
+    pub(super) context: Context,
+    pub(super) chain: SimChain,
+    nodes: Vec<Node>,
+}
+
+/// A peer that is no operator.
+pub(super) fn guest() -> Peer {
+    Peer { stream_key: Signer::from_seed(7), domain: Domain::of_chain(CHAIN_ID) }
+}
+
+fn listen(operator: u32, starts: u16) -> SocketAddr {
+    ([10, 0, 1, operator as u8], 9000 + starts).into()
+}
+
+impl Network {
+    /// Starts all operators.
+    pub(super) async fn start(context: Context) -> Self {
+        let endpoints: Vec<SocketAddr> =
+            (0..OPERATORS).map(|operator| ([10, 0, 0, operator as u8], 9000).into()).collect();
+        let mut network = Self { context, chain: SimChain::new(endpoints.clone()), nodes: Vec::new() };
+        for operator in 0..OPERATORS {
+            let address = Arc::new(Mutex::new(listen(operator, 0)));
+            let link = Arc::new(Mutex::new(Link::Up { latency: Duration::from_millis(5) }));
+            let mut listener = network.context.bind(endpoints[operator as usize]).await.unwrap();
+            network.context.child("link").spawn({
+                let (address, link) = (address.clone(), link.clone());
+                move |context| async move {
+                    while let Ok((_, sink, stream)) = listener.accept().await {
+                        if *link.lock() == Link::Cut {
+                            continue;
+                        }
+                        let to = *address.lock();
+                        let Ok((far_sink, far_stream)) = context.dial(to).await else { continue };
+                        for (stream, sink) in [(stream, far_sink), (far_stream, sink)] {
+                            let link = link.clone();
+                            context.child("pump").spawn(move |context| pump(context, link, stream, sink));
+                        }
+                    }
+                }
+            });
+            network.nodes.push(Node { service: None, listen: address, link, starts: 0 });
+            network.restart(operator).await;
+        }
+        network
+    }
+
+    /// Starts an operator that is down, on the disk it had.
+    pub(super) async fn restart(&mut self, operator: u32) {
+        let node = &mut self.nodes[operator as usize];
+        let address = listen(operator, node.starts);
+        node.starts += 1;
+        *node.listen.lock() = address;
+        let (stream_key, bls_key) = keys(operator);
+        let config = Config {
+            listen: address,
+            peer: Peer { stream_key, domain: Domain::of_chain(CHAIN_ID) },
+            bls_key,
+            beacon: BEACON(),
+            partition: partition(operator),
+            capacity_bytes: 64 * MIB,
+            unpaid_bytes_max: 16 * MIB,
+            poll_ms: 200,
+        };
+        let context = self.context.child("operator").with_attribute("index", operator);
+        node.service = Some(Service::start(context, config, self.chain.clone()).await.unwrap());
+    }
+
+    /// Ends an operator's tasks where they stand; what was not synced may be lost.
+    pub(super) async fn kill(&mut self, operator: u32) {
+        self.nodes[operator as usize].service.take().expect("it runs").stop();
+        // Aborted tasks are dropped when they are next scheduled.
+        self.context.sleep(Duration::from_millis(10)).await;
+    }
+
+    pub(super) fn set_link(&self, operator: u32, link: Link) {
+        *self.nodes[operator as usize].link.lock() = link;
+    }
+
+    pub(super) fn service(&self, operator: u32) -> &Service<Context> {
+        self.nodes[operator as usize].service.as_ref().expect("it runs")
+    }
+
+    /// Disperses `blob` as a guest and records the certificate on chain.
+    pub(super) async fn publish(&self, blob: &CodedBlob) -> Result<Record, DisperseError> {
+        let certificate =
+            disperse::disperse(&self.context, &guest(), &self.chain.committee(), blob, |_| {}).await?;
+        self.chain.submit(&certificate);
+        Ok(Record::of_header(certificate.header()))
+    }
+
+    pub(super) async fn read(&self, record: &Record) -> Result<Retrieved, RetrieveError> {
+        retrieve::retrieve(&self.context, &guest(), &self.chain.committee(), record, |_| {}).await
+    }
+
+    /// Waits until `done`, at most two simulated minutes.
+    pub(super) async fn wait(&self, what: &str, done: impl Fn(&Self) -> bool) {
+        for _ in 0..1200 {
+            if done(self) {
+                return;
+            }
+            self.context.sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{what}: not in two minutes");
+    }
+}
+
+/// Folder of an operator's rows.
+pub(super) fn partition(operator: u32) -> String {
+    format!("rows-{operator}")
+}
+
+/// Passes bytes on as the link says, until one end hangs up.
+async fn pump(context: Context, link: Arc<Mutex<Link>>, mut stream: impl Stream, mut sink: impl Sink) {
+    let mut passed = 0;
+    loop {
+        let Ok(first) = stream.recv(1).await else { return };
+        let more = stream.peek(64 * 1024).len();
+        let mut bytes = first;
+        if more > 0 {
+            let Ok(rest) = stream.recv(more).await else { return };
+            bytes.append(rest.coalesce());
+        }
+        passed += bytes.len();
+        let link = *link.lock();
+        match link {
+            Link::Up { latency } => context.sleep(latency).await,
+            Link::CutAfter { bytes } if passed <= bytes => {}
+            Link::BlackHole => std::future::pending().await,
+            Link::Cut | Link::CutAfter { .. } => return,
+        }
+        if sink.send(bytes).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! An encrypted stream of messages over the runtime's network.
+
+use super::MAX_MESSAGE_BYTES;
+use crate::{Operator, Runtime};
+use bytes::Bytes;
+use commonware_codec::{Decode, Encode, Read};
+use commonware_cryptography::{ChaCha20Poly1305, ed25519};
+use commonware_runtime::{Clock, SinkOf, StreamOf};
+use commonware_stream::{
+    Upgrader,
+    cups::{self, Cups},
+    sake::{self, Sake},
+};
+use futures::future::{Either, select};
+use std::{future::Future, pin::pin, time::Duration};
+
+/// Longest a handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How far the clocks of two ends may be apart.
+const CLOCK_SKEW: Duration = Duration::from_secs(30);
+
+/// A stream failed, and is of no more use.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// Nobody answers at the operator's endpoint.
+    #[error("connect")]
+    Connect(#[source] commonware_runtime::Error),
+    /// The other end did not prove the key it should have.
+    #[error("authenticate the other end")]
+    Handshake(#[source] sake::Error),
+    /// The stream broke, or a record is too long or was changed.
+    #[error("exchange records")]
+    Stream(#[source] cups::Error),
+    /// A message is not one of ours.
+    #[error("decode a message")]
+    Decode(#[source] commonware_codec::Error),
+    /// Nothing moved for too long.
+    #[error("no progress in {0:?}")]
+    TimedOut(Duration),
+}
+
+/// Both halves of a stream.
+pub struct Connection<E: Runtime> {
+    /// Towards the other end.
+    pub sender: Sender<E>,
+    /// From the other end.
+    pub receiver: Receiver<E>,
+}
+
+/// The half that sends messages.
+pub struct Sender<E: Runtime> {
+    context: E,
+    inner: cups::Sender<ChaCha20Poly1305, SinkOf<E>>,
+}
+
+/// The half that receives messages.
+pub struct Receiver<E: Runtime> {
+    context: E,
+    inner: cups::Receiver<ChaCha20Poly1305, StreamOf<E>>,
+}
+
+/// The handshake and cipher of every stream.
+fn upgrader(key: ed25519::PrivateKey) -> Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305> {
+    let handshake = Sake {
+        signer: key,
+        synchrony_bound: CLOCK_SKEW,
+        max_handshake_age: CLOCK_SKEW,
+        version: sake::Version::V1,
+    };
+    Cups::new(handshake, cups::Version::V1)
+}
+
+/// What both ends must agree on: the protocol, its version and the chain.
+fn namespace(chain_id: u64) -> Vec<u8> {
+    [&b"aloft/da/stream/v1/"[..], &chain_id.to_be_bytes()].concat()
+}
+
+/// `future`'s output, unless it takes longer than `limit`.
+///
+/// # Errors
+///
+/// [`WireError::TimedOut`]; the future is dropped then.
+pub(crate) async fn within<T>(
+    context: &impl Clock,
+    limit: Duration,
+    future: impl Future<Output = T>,
+) -> Result<T, WireError> {
+    match select(pin!(future), pin!(context.sleep(limit))).await {
+        Either::Left((output, _)) => Ok(output),
+        Either::Right(_) => Err(WireError::TimedOut(limit)),
+    }
+}
+
+/// Connects to `operator` and checks that it holds its stream key. `key` is ours: an operator's own, or any.
+///
+/// # Errors
+///
+/// [`WireError`].
+pub async fn dial<E: Runtime>(
+    context: &E,
+    key: &ed25519::PrivateKey,
+    chain_id: u64,
+    operator: &Operator,
+) -> Result<Connection<E>, WireError> {
+    let dial = async {
+        let (sink, stream) = context.dial(operator.endpoint).await.map_err(WireError::Connect)?;
+        let peer = operator.stream_key.clone();
+        let namespace = namespace(chain_id);
+        upgrader(key.clone())
+            .dial(context.child("handshake"), &namespace, MAX_MESSAGE_BYTES, peer, stream, sink)
+            .await
+            .map_err(WireError::Handshake)
+    };
+    let (sender, receiver) = within(context, HANDSHAKE_TIMEOUT, dial).await??;
+    Ok(Connection::new(context, sender, receiver))
+}
+
+/// Answers a connection that `admit` lets in, by the key it proves; returns that key.
+///
+/// # Errors
+///
+/// [`WireError`], also for a key that is not let in.
+pub async fn accept<E: Runtime>(
+    context: &E,
+    key: &ed25519::PrivateKey,
+    chain_id: u64,
+    admit: impl FnOnce(&ed25519::PublicKey) -> bool + Send,
+    sink: SinkOf<E>,
+    stream: StreamOf<E>,
+) -> Result<(ed25519::PublicKey, Connection<E>), WireError> {
+    let namespace = namespace(chain_id);
+    let admit = |peer: ed25519::PublicKey| std::future::ready(admit(&peer));
+    let listen =
+        upgrader(key.clone()).listen(context.child("handshake"), &namespace, MAX_MESSAGE_BYTES, admit, stream, sink);
+    let (peer, sender, receiver) = within(context, HANDSHAKE_TIMEOUT, listen).await?.map_err(WireError::Handshake)?;
+    Ok((peer, Connection::new(context, sender, receiver)))
+}
+
+impl<E: Runtime> Connection<E> {
+    fn new(
+        context: &E,
+        sender: cups::Sender<ChaCha20Poly1305, SinkOf<E>>,
+        receiver: cups::Receiver<ChaCha20Poly1305, StreamOf<E>>,
+    ) -> Self {
+        Self {
+            sender: Sender { context: context.child("sender"), inner: sender },
+            receiver: Receiver { context: context.child("receiver"), inner: receiver },
+        }
+    }
+}
+
+impl<E: Runtime> Sender<E> {
+    /// Sends one message; returns when the network took it, which it does as fast as the other end reads.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::TimedOut`] when that takes longer than `limit`; [`WireError::Stream`].
+    pub async fn send(&mut self, message: &(impl Encode + Sync), limit: Duration) -> Result<(), WireError> {
+        let send = self.inner.send(message.encode());
+        within(&self.context, limit, send).await?.map_err(WireError::Stream)
+    }
+}
+
+impl<E: Runtime> Receiver<E> {
+    /// Receives one message.
+    ///
+    /// # Errors
+    ///
+    /// [`WireError::TimedOut`] when none comes within `limit`; [`WireError::Decode`] when it is not canonical.
+    pub async fn receive<T: Read<Cfg = ()>>(&mut self, limit: Duration) -> Result<T, WireError> {
+        let record = within(&self.context, limit, self.inner.recv()).await?.map_err(WireError::Stream)?;
+        T::decode_cfg(Bytes::from(record.coalesce()), &()).map_err(WireError::Decode)
+    }
+}

@@ -1,0 +1,375 @@
+//! The messages, and their bytes: a tag, then the fields in order, big endian. docs/spec/da.md has the table.
+
+use super::MAX_MESSAGE_BYTES;
+use crate::{
+    Head, Row,
+    header::{MAX_ROW_BYTES, MIN_ROW_BYTES, TOTAL_ROWS},
+};
+use bytes::BufMut;
+use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
+use crypto::bls;
+use primitives::{BlobRoot, Epoch};
+
+/// Most rows one [`Request::ReadRows`] asks for: all that an operator can own.
+pub const MAX_ROWS_PER_READ: usize = TOTAL_ROWS as usize;
+
+/// Encoded bytes of a message of rows besides the rows: tag, row length, count.
+const ROWS_OVERHEAD_BYTES: usize = 1 + 4 + 4;
+
+/// How many rows of `row_bytes` fit in one message: at least one.
+pub fn rows_per_message(row_bytes: u32) -> usize {
+    (MAX_MESSAGE_BYTES as usize - ROWS_OVERHEAD_BYTES) / (Row::OVERHEAD_BYTES + row_bytes as usize)
+}
+
+/// Rows of one blob, all of one length.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    /// Length of each row, in bytes: a multiple of 128.
+    pub row_bytes: u32,
+    /// The rows, at most [`rows_per_message`].
+    pub rows: Vec<Row>,
+}
+
+/// What a disperser or reader asks of an operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Request {
+    /// Keep your rows of this blob. Answered by `Accepted`, `Signed` (it has them all) or `Refused`.
+    Disperse(Box<Head>),
+    /// Rows of the blob last dispersed on this stream. Answered once, when none is missing any more: `Signed`; or `Refused`.
+    Rows(Rows),
+    /// The head of a blob. Answered by `Head` or `NotFound`.
+    ReadHead(BlobRoot),
+    /// Rows of a blob. Answered by `Rows`, as often as needed, then `EndOfRows`; or `NotFound`.
+    ReadRows {
+        /// Which blob.
+        root: BlobRoot,
+        /// Which rows, at most [`MAX_ROWS_PER_READ`].
+        rows: Vec<u32>,
+    },
+    /// How the operator is doing. Answered by `Status`.
+    Status,
+}
+
+/// What an operator answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Response {
+    /// The head holds; these rows of the operator's are not on its disk yet.
+    Accepted {
+        /// Which rows to send, ascending.
+        missing: Vec<u32>,
+    },
+    /// All its rows are on disk; its signature of the certificate's message.
+    Signed(bls::Signature),
+    /// The request is refused, and the stream ends.
+    Refused(Refusal),
+    /// The head asked for.
+    Head(Box<Head>),
+    /// Some of the rows asked for.
+    Rows(Rows),
+    /// No more rows come for this request.
+    EndOfRows {
+        /// Rows asked for that the operator does not have.
+        missing: Vec<u32>,
+    },
+    /// The operator does not have the blob.
+    NotFound,
+    /// How the operator is doing.
+    Status(Status),
+}
+
+/// How an operator is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Epoch of its committee.
+    pub epoch: Epoch,
+    /// Last block it has seen.
+    pub height: u64,
+    /// Blobs of which it has rows.
+    pub blobs: u64,
+    /// Bytes its rows take, on disk.
+    pub stored_bytes: u64,
+    /// Bytes it gives to rows.
+    pub capacity_bytes: u64,
+}
+
+/// Why an operator does not do what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The header does not commit to the hashes sent with it.
+    #[error("the head does not hold")]
+    BadHead,
+    /// The blob is for another epoch's committee.
+    #[error("the epoch is {current}")]
+    WrongEpoch {
+        /// The operator's.
+        current: Epoch,
+    },
+    /// The blob expires in the past, or later than the chain lets it.
+    #[error("expiry is not between block {height} and {limit}")]
+    Expiry {
+        /// The last block that the operator has seen.
+        height: u64,
+        /// The latest expiry it takes.
+        limit: u64,
+    },
+    /// A row of another operator.
+    #[error("row {row} is not mine")]
+    NotMine {
+        /// Which row.
+        row: u32,
+    },
+    /// A row that its blob did not commit to, or that is not of the code.
+    #[error("row {row} does not check")]
+    BadRow {
+        /// Which row.
+        row: u32,
+    },
+    /// No room on the operator's disk, or for blobs that nobody has paid for yet.
+    #[error("no room")]
+    Full,
+    /// The operator's disk failed.
+    #[error("the operator's disk failed")]
+    Disk,
+    /// Rows came before a head.
+    #[error("rows without a head")]
+    Unexpected,
+}
+
+impl Write for Rows {
+    fn write(&self, buf: &mut impl BufMut) {
+        self.row_bytes.write(buf);
+        (self.rows.len() as u32).write(buf);
+        for row in &self.rows {
+            debug_assert_eq!(row.bytes.len(), self.row_bytes as usize);
+            row.write(buf);
+        }
+    }
+}
+
+impl EncodeSize for Rows {
+    fn encode_size(&self) -> usize {
+        8 + self.rows.len() * (Row::OVERHEAD_BYTES + self.row_bytes as usize)
+    }
+}
+
+impl Read for Rows {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
+        let row_bytes = u32::read(buf)?;
+        if !(MIN_ROW_BYTES..=MAX_ROW_BYTES).contains(&row_bytes) || row_bytes % MIN_ROW_BYTES != 0 {
+            return Err(Error::Invalid("Rows", "row length"));
+        }
+        let count = u32::read(buf)? as usize;
+        if count > rows_per_message(row_bytes) {
+            return Err(Error::InvalidLength(count));
+        }
+        let rows = (0..count).map(|_| Row::read(buf, row_bytes)).collect::<Result<_, _>>()?;
+        Ok(Self { row_bytes, rows })
+    }
+}
+
+/// `count 4 | indices 4 each`.
+fn write_indices(indices: &[u32], buf: &mut impl BufMut) {
+    (indices.len() as u32).write(buf);
+    indices.iter().for_each(|index| index.write(buf));
+}
+
+fn read_indices(buf: &mut impl Buf) -> Result<Vec<u32>, Error> {
+    let count = u32::read(buf)? as usize;
+    if count > MAX_ROWS_PER_READ {
+        return Err(Error::InvalidLength(count));
+    }
+    (0..count).map(|_| u32::read(buf)).collect()
+}
+
+impl Write for Request {
+    fn write(&self, buf: &mut impl BufMut) {
+        match self {
+            Self::Disperse(head) => {
+                0u8.write(buf);
+                head.write(buf);
+            }
+            Self::Rows(rows) => {
+                1u8.write(buf);
+                rows.write(buf);
+            }
+            Self::ReadHead(root) => {
+                2u8.write(buf);
+                root.write(buf);
+            }
+            Self::ReadRows { root, rows } => {
+                3u8.write(buf);
+                root.write(buf);
+                write_indices(rows, buf);
+            }
+            Self::Status => 4u8.write(buf),
+        }
+    }
+}
+
+impl EncodeSize for Request {
+    fn encode_size(&self) -> usize {
+        1 + match self {
+            Self::Disperse(head) => head.encode_size(),
+            Self::Rows(rows) => rows.encode_size(),
+            Self::ReadHead(_) => BlobRoot::SIZE,
+            Self::ReadRows { rows, .. } => BlobRoot::SIZE + 4 + 4 * rows.len(),
+            Self::Status => 0,
+        }
+    }
+}
+
+impl Read for Request {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
+        Ok(match u8::read(buf)? {
+            0 => Self::Disperse(Box::new(Head::read(buf)?)),
+            1 => Self::Rows(Rows::read(buf)?),
+            2 => Self::ReadHead(BlobRoot::read(buf)?),
+            3 => Self::ReadRows { root: BlobRoot::read(buf)?, rows: read_indices(buf)? },
+            4 => Self::Status,
+            other => return Err(Error::InvalidEnum(other)),
+        })
+    }
+}
+
+impl Write for Response {
+    fn write(&self, buf: &mut impl BufMut) {
+        match self {
+            Self::Accepted { missing } => {
+                0u8.write(buf);
+                write_indices(missing, buf);
+            }
+            Self::Signed(signature) => {
+                1u8.write(buf);
+                buf.put_slice(&signature.to_bytes());
+            }
+            Self::Refused(refusal) => {
+                2u8.write(buf);
+                refusal.write(buf);
+            }
+            Self::Head(head) => {
+                3u8.write(buf);
+                head.write(buf);
+            }
+            Self::Rows(rows) => {
+                4u8.write(buf);
+                rows.write(buf);
+            }
+            Self::EndOfRows { missing } => {
+                5u8.write(buf);
+                write_indices(missing, buf);
+            }
+            Self::NotFound => 6u8.write(buf),
+            Self::Status(status) => {
+                7u8.write(buf);
+                status.epoch.write(buf);
+                status.height.write(buf);
+                status.blobs.write(buf);
+                status.stored_bytes.write(buf);
+                status.capacity_bytes.write(buf);
+            }
+        }
+    }
+}
+
+impl EncodeSize for Response {
+    fn encode_size(&self) -> usize {
+        1 + match self {
+            Self::Accepted { missing } | Self::EndOfRows { missing } => 4 + 4 * missing.len(),
+            Self::Signed(_) => bls::SIGNATURE_BYTES,
+            Self::Refused(refusal) => refusal.encode_size(),
+            Self::Head(head) => head.encode_size(),
+            Self::Rows(rows) => rows.encode_size(),
+            Self::NotFound => 0,
+            Self::Status(_) => 5 * 8,
+        }
+    }
+}
+
+impl Read for Response {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
+        Ok(match u8::read(buf)? {
+            0 => Self::Accepted { missing: read_indices(buf)? },
+            1 => {
+                let bytes = <[u8; bls::SIGNATURE_BYTES]>::read(buf)?;
+                let signature = bls::Signature::from_bytes(&bytes);
+                Self::Signed(signature.map_err(|_| Error::Invalid("Response", "signature"))?)
+            }
+            2 => Self::Refused(Refusal::read(buf)?),
+            3 => Self::Head(Box::new(Head::read(buf)?)),
+            4 => Self::Rows(Rows::read(buf)?),
+            5 => Self::EndOfRows { missing: read_indices(buf)? },
+            6 => Self::NotFound,
+            7 => Self::Status(Status {
+                epoch: Epoch::read(buf)?,
+                height: u64::read(buf)?,
+                blobs: u64::read(buf)?,
+                stored_bytes: u64::read(buf)?,
+                capacity_bytes: u64::read(buf)?,
+            }),
+            other => return Err(Error::InvalidEnum(other)),
+        })
+    }
+}
+
+impl Write for Refusal {
+    fn write(&self, buf: &mut impl BufMut) {
+        match self {
+            Self::BadHead => 0u8.write(buf),
+            Self::WrongEpoch { current } => {
+                1u8.write(buf);
+                current.write(buf);
+            }
+            Self::Expiry { height, limit } => {
+                2u8.write(buf);
+                height.write(buf);
+                limit.write(buf);
+            }
+            Self::NotMine { row } => {
+                3u8.write(buf);
+                row.write(buf);
+            }
+            Self::BadRow { row } => {
+                4u8.write(buf);
+                row.write(buf);
+            }
+            Self::Full => 5u8.write(buf),
+            Self::Disk => 6u8.write(buf),
+            Self::Unexpected => 7u8.write(buf),
+        }
+    }
+}
+
+impl EncodeSize for Refusal {
+    fn encode_size(&self) -> usize {
+        1 + match self {
+            Self::WrongEpoch { .. } => 8,
+            Self::Expiry { .. } => 16,
+            Self::NotMine { .. } | Self::BadRow { .. } => 4,
+            Self::BadHead | Self::Full | Self::Disk | Self::Unexpected => 0,
+        }
+    }
+}
+
+impl Read for Refusal {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
+        Ok(match u8::read(buf)? {
+            0 => Self::BadHead,
+            1 => Self::WrongEpoch { current: Epoch::read(buf)? },
+            2 => Self::Expiry { height: u64::read(buf)?, limit: u64::read(buf)? },
+            3 => Self::NotMine { row: u32::read(buf)? },
+            4 => Self::BadRow { row: u32::read(buf)? },
+            5 => Self::Full,
+            6 => Self::Disk,
+            7 => Self::Unexpected,
+            other => return Err(Error::InvalidEnum(other)),
+        })
+    }
+}

@@ -1,0 +1,95 @@
+use super::*;
+use crate::tests::{flip_bits, public_blob, seeded};
+use bytes::Bytes;
+use commonware_codec::{DecodeExt, Encode, Read};
+use crypto::bls;
+use primitives::{BlobRoot, Epoch};
+use rand_core::Rng;
+
+fn requests() -> Vec<Request> {
+    let blob = public_blob(1, 200_000);
+    let rows = Rows { row_bytes: 256, rows: vec![blob.row(3).row().clone(), blob.row(2000).row().clone()] };
+    vec![
+        Request::Disperse(Box::new(blob.head().head().clone())),
+        Request::Rows(rows),
+        Request::ReadHead(BlobRoot::from([9; 32])),
+        Request::ReadRows { root: BlobRoot::from([9; 32]), rows: vec![0, 5, 3071] },
+        Request::Status,
+    ]
+}
+
+fn responses() -> Vec<Response> {
+    let blob = public_blob(1, 200_000);
+    let refusals = [
+        Refusal::BadHead,
+        Refusal::WrongEpoch { current: Epoch(4) },
+        Refusal::Expiry { height: 7, limit: 8 },
+        Refusal::NotMine { row: 1 },
+        Refusal::BadRow { row: 2 },
+        Refusal::Full,
+        Refusal::Disk,
+        Refusal::Unexpected,
+    ];
+    let mut responses: Vec<_> = refusals.into_iter().map(Response::Refused).collect();
+    responses.extend([
+        Response::Accepted { missing: vec![1, 2, 3] },
+        Response::Signed(bls::SecretKey::from_seed(&[1; 32]).sign(b"message")),
+        Response::Head(Box::new(blob.head().head().clone())),
+        Response::Rows(Rows { row_bytes: 256, rows: vec![blob.row(3).row().clone()] }),
+        Response::EndOfRows { missing: Vec::new() },
+        Response::NotFound,
+        Response::Status(Status {
+            epoch: Epoch(0),
+            height: 1,
+            blobs: 2,
+            stored_bytes: 3,
+            capacity_bytes: 4,
+        }),
+    ]);
+    responses
+}
+
+/// Decoding must be total, canonical, and never set aside more memory than the message has bytes.
+fn fuzz<T: Read<Cfg = ()> + Encode>(messages: Vec<T>, seed: u64) {
+    let mut rng = seeded(seed);
+    for message in messages {
+        let good = message.encode();
+        assert!(good.len() <= MAX_MESSAGE_BYTES as usize);
+        assert_eq!(T::decode(good.clone()).unwrap().encode(), good);
+        for _ in 0..100 {
+            let mut bytes = good.to_vec();
+            flip_bits(&mut rng, &mut bytes, 3);
+            if let Ok(message) = T::decode(Bytes::from(bytes.clone())) {
+                assert_eq!(message.encode(), bytes);
+            }
+            bytes.truncate(rng.next_u32() as usize % bytes.len());
+            let _ = T::decode(Bytes::from(bytes));
+            let mut noise = vec![0; rng.next_u32() as usize % 200];
+            rng.fill_bytes(&mut noise);
+            let _ = T::decode(Bytes::from(noise));
+        }
+    }
+}
+
+#[test]
+fn hostile_bytes_never_panic_the_requests_and_what_reads_writes_back_the_same() {
+    fuzz(requests(), 1);
+}
+
+#[test]
+fn hostile_bytes_never_panic_the_responses_and_what_reads_writes_back_the_same() {
+    fuzz(responses(), 2);
+}
+
+#[test]
+fn a_message_of_rows_is_full_at_the_limit_and_holds_at_least_one() {
+    for row_bytes in [128, 256, 4096, crate::header::MAX_ROW_BYTES] {
+        let rows = rows_per_message(row_bytes);
+        assert!(rows >= 1);
+        let row = crate::Row { index: 0, path: [primitives::Digest::of(b""); 5], bytes: vec![0; row_bytes as usize].into() };
+        let full = Request::Rows(Rows { row_bytes, rows: vec![row.clone(); rows] });
+        assert!(full.encode().len() <= MAX_MESSAGE_BYTES as usize);
+        let over = Request::Rows(Rows { row_bytes, rows: vec![row; rows + 1] });
+        assert!(Request::decode(over.encode()).is_err());
+    }
+}
