@@ -59,6 +59,7 @@ pub(crate) fn genesis() -> evm::Genesis {
         chain_id: CHAIN_ID,
         timestamp: 1_000,
         gas_limit: 36_000_000,
+        prev_randao: Default::default(),
         allocations: (0..8).map(|index| (Wallet::nth(index).address(), rich)).collect(),
         contracts: Vec::new(),
         calls: Vec::new(),

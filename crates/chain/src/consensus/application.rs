@@ -11,18 +11,25 @@ use commonware_consensus::marshal::ancestry::Ancestry;
 use commonware_cryptography::{Digested, Hasher as _, Sha256};
 use commonware_macros::select;
 use commonware_parallel::Sequential;
-use futures::StreamExt as _;
+use futures::{FutureExt as _, StreamExt as _};
 use std::{
     collections::VecDeque,
     future::pending,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
+use tokio::sync::broadcast::error::RecvError;
 
 /// How far ahead of our clock a block's timestamp may be before we wait with our vote.
 const CLOCK_AHEAD_MAX: Duration = Duration::from_millis(500);
-/// How far above the last final block we execute: what is further is fetched and finalized first.
-const CANDIDATE_DEPTH_MAX: u64 = 16;
+/// How far above the last final block a block is executed at once. What is further is most likely one of many that became final
+/// while we were away, and those come in bounded portions by way of finality.
+const NEAR_BLOCKS: u64 = 16;
+/// How long to wait for the last final block to come near. After that the blocks in between may be candidates that the vote itself
+/// waits for: were nobody to execute more than some number of them, a run of unlucky rounds could stop the chain for ever.
+const NEAR_PATIENCE: Duration = Duration::from_secs(5);
+/// Beyond this many there is no doubt: we were away.
+const FAR_BLOCKS: u64 = 512;
 /// Blocks whose arrival is remembered, to pace their successors.
 const ARRIVALS_MAX: usize = 64;
 
@@ -101,7 +108,7 @@ impl Application {
     /// Executes `block` after those of its ancestors that were not executed yet. Whether it is valid; never returns where that
     /// cannot be known.
     async fn execute<E: Runtime>(&self, runtime: &E, block: Arc<Block>, mut ancestry: impl Ancestry<Block>) -> bool {
-        self.wait_until_near(block.header().number).await;
+        self.wait_until_near(runtime, block.header().number).await;
         let mut missing = Vec::new();
         let mut cursor = block;
         loop {
@@ -133,14 +140,23 @@ impl Application {
         }
     }
 
-    /// Waits until the last final block is not far below `number`: blocks in between come by way of finality, which is bounded,
-    /// instead of by way of ancestry, which is not.
-    async fn wait_until_near(&self, number: u64) {
+    /// Waits until the last final block is not far below `number`, but not for ever unless it is very far.
+    async fn wait_until_near<E: Runtime>(&self, runtime: &E, number: u64) {
         let mut finals = self.ledger.subscribe();
-        while number > self.ledger.latest().header.number + CANDIDATE_DEPTH_MAX {
-            // Falling behind is no harm: only the latest matters, and it is looked up above.
-            if let Err(tokio::sync::broadcast::error::RecvError::Closed) = finals.recv().await {
-                return pending().await;
+        let patience = runtime.sleep(NEAR_PATIENCE).fuse();
+        futures::pin_mut!(patience);
+        let mut patient = true;
+        loop {
+            let ahead = number.saturating_sub(self.ledger.latest().header.number);
+            if ahead <= NEAR_BLOCKS || (!patient && ahead <= FAR_BLOCKS) {
+                return;
+            }
+            select! {
+                // Falling behind is no harm: only the latest matters, and it is looked up above.
+                final_block = finals.recv() => if let Err(RecvError::Closed) = final_block {
+                    return pending().await;
+                },
+                _ = &mut patience => patient = false,
             }
         }
     }

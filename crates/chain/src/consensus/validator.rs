@@ -50,7 +50,9 @@ const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
 /// Pause before a request is repeated.
 const FETCH_RETRY: Duration = Duration::from_millis(100);
 /// Time for a proposal to travel, on top of the longest wait a proposer may make.
-const PROPOSAL_TRAVEL: Duration = Duration::from_secs(1);
+const PROPOSAL_TRAVEL: Duration = Duration::from_millis(750);
+/// Time for a proposal to be executed and voted on everywhere.
+const VOTING: Duration = Duration::from_secs(1);
 
 /// How often blocks come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,8 +300,8 @@ where
             write_buffer: storage::WRITE_BUFFER_BYTES,
             page_cache: cache,
             leader_timeout,
-            certification_timeout: leader_timeout * 2,
-            timeout_retry: leader_timeout * 2,
+            certification_timeout: leader_timeout + VOTING,
+            timeout_retry: leader_timeout + VOTING,
             view_retention: VIEW_RETENTION,
             // A validator that is away for long costs the others no more waiting.
             skip: SkipPolicy::Enabled {

@@ -94,8 +94,8 @@ impl Network {
         self
     }
 
-    /// Runs until every validator that is up has `height` final blocks and every event has happened, or `limit_ms` of simulated
-    /// time have passed.
+    /// Runs until every validator that is up has `height` final blocks, every event has happened and every transaction given to a
+    /// validator is final, or until `limit_ms` of simulated time have passed.
     ///
     /// # Panics
     ///
@@ -172,7 +172,9 @@ impl Network {
                 observer.look(now, node);
             }
             let reached = nodes.iter().filter_map(Node::height).all(|reached| reached >= height);
-            if (reached && events.peek().is_none()) || elapsed >= Duration::from_millis(limit_ms) {
+            if (reached && events.peek().is_none() && observer.missing() == 0)
+                || elapsed >= Duration::from_millis(limit_ms)
+            {
                 return observer.outcome(&nodes, context.auditor().state());
             }
             context.sleep(STEP).await;
@@ -213,6 +215,7 @@ fn genesis() -> evm::Genesis {
         chain_id: CHAIN_ID,
         timestamp: 0,
         gas_limit: GAS_LIMIT,
+        prev_randao: Default::default(),
         allocations: (0..WALLETS).map(|index| (Wallet::nth(index).address(), rich)).collect(),
         contracts: Vec::new(),
         calls: Vec::new(),

@@ -77,6 +77,14 @@ impl Observer {
         self.given.insert(transaction);
     }
 
+    /// How many of those transactions are not final.
+    pub(super) fn missing(&self) -> usize {
+        self.given
+            .iter()
+            .filter(|hash| !self.included.contains_key(*hash))
+            .count()
+    }
+
     /// Looks at the final blocks that a validator has since last time.
     pub(super) fn look(&mut self, now: SystemTime, node: &Node) {
         self.now = now;
@@ -108,15 +116,11 @@ impl Observer {
     }
 
     pub(super) fn outcome(self, nodes: &[Node], audit: String) -> Outcome {
-        let included = self
-            .given
-            .iter()
-            .filter(|hash| self.included.contains_key(*hash))
-            .count();
+        let missing = self.missing();
         Outcome {
             heights: nodes.iter().filter_map(Node::height).collect(),
-            included,
-            missing: self.given.len() - included,
+            included: self.given.len() - missing,
+            missing,
             elapsed_ms: self.elapsed_ms(),
             blocks: self.blocks,
             log: self.log,
