@@ -1,1 +1,21 @@
-//! Ethereum JSON-RPC.
+//! Ethereum JSON-RPC over HTTP and WebSocket on one port: what wallets, libraries and explorers speak.
+//!
+//! `latest`, `safe` and `finalized` all mean the last final block: a client never sees a block that may go away. Every answer is
+//! read from [`chain::Ledger`]; nothing here can sign, so there are no accounts to unlock.
+
+mod account;
+mod block;
+mod call;
+mod error;
+mod fee;
+mod filter;
+mod log;
+mod methods;
+mod pool;
+mod server;
+mod subscription;
+#[cfg(test)]
+mod tests;
+mod transaction;
+
+pub use server::{EthConfig, EthServer, serve};

@@ -1,0 +1,103 @@
+//! Errors as JSON-RPC clients expect them: codes and texts follow Ethereum's Go client, on which libraries match.
+
+use alloy_primitives::Bytes;
+use chain::{LedgerError, PoolError, StoreError};
+use evm::{EstimateError, Refusal};
+use jsonrpsee::types::{
+    ErrorObjectOwned,
+    error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE},
+};
+
+/// Code of an error without one of its own.
+const SERVER_ERROR_CODE: i32 = -32000;
+/// Code of a request that asks for more than a node gives at once (EIP-1474).
+const LIMIT_EXCEEDED_CODE: i32 = -32005;
+/// Code of a revert; the revert data are in the error's `data`.
+const REVERTED_CODE: i32 = 3;
+
+/// Why a request could not be answered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum EthError {
+    /// No final block has this number or hash.
+    #[error("header not found")]
+    UnknownBlock,
+    /// The block is known, but so old that the state after it is gone.
+    #[error("historical state of block {number} is not available: this node keeps the last {kept}")]
+    StateGone { number: u64, kept: usize },
+    /// A parameter that cannot be meant.
+    #[error("{0}")]
+    Invalid(String),
+    /// More than is given at once.
+    #[error("{0}")]
+    Limit(String),
+    /// The call reverted with these data.
+    #[error("{}", reverted_text(.0))]
+    Reverted(Bytes),
+    /// The call ran out of gas, or stopped by a fault.
+    #[error("{0}")]
+    Halted(String),
+    /// The transaction could not begin.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The pool does not take the transaction.
+    #[error(transparent)]
+    Pool(#[from] PoolError),
+    /// There is no such filter, or nobody asked for it in five minutes.
+    #[error("filter not found")]
+    UnknownFilter,
+    /// The block did not come in time.
+    #[error("the transaction was added to the pool but was not in a block within {seconds} s")]
+    NotYetIncluded { seconds: u64 },
+    /// The node's own fault.
+    #[error("internal error")]
+    Internal(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+fn reverted_text(data: &Bytes) -> String {
+    match evm::revert_reason(data) {
+        Some(reason) => format!("execution reverted: {reason}"),
+        None => "execution reverted".into(),
+    }
+}
+
+impl From<StoreError> for EthError {
+    fn from(error: StoreError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<LedgerError> for EthError {
+    fn from(error: LedgerError) -> Self {
+        Self::Internal(error.into())
+    }
+}
+
+impl From<EstimateError> for EthError {
+    fn from(error: EstimateError) -> Self {
+        match error {
+            EstimateError::Refused(refusal) => Self::Refused(refusal),
+            EstimateError::Reverted(data) => Self::Reverted(data),
+            error @ (EstimateError::Allowance { .. } | EstimateError::Halted(_)) => Self::Halted(error.to_string()),
+        }
+    }
+}
+
+impl From<EthError> for ErrorObjectOwned {
+    fn from(error: EthError) -> Self {
+        let code = match &error {
+            EthError::Reverted(_) => REVERTED_CODE,
+            EthError::Invalid(_) => INVALID_PARAMS_CODE,
+            EthError::Limit(_) => LIMIT_EXCEEDED_CODE,
+            EthError::Internal(source) => {
+                tracing::error!(%source, "request failed");
+                INTERNAL_ERROR_CODE
+            }
+            _ => SERVER_ERROR_CODE,
+        };
+        let text = error.to_string();
+        match error {
+            EthError::Reverted(data) => Self::owned(code, text, Some(data)),
+            _ => Self::owned(code, text, None::<()>),
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The methods, as clients call them. A parameter in an `Option` may be left out or null.
+
+use super::pool;
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::{Address, B256, Bytes, U64, U256};
+use alloy_rpc_types_eth::{
+    AccessListResult, Block, BlockOverrides, EIP1186AccountProofResponse, FeeHistory, Filter, FilterChanges, Header,
+    Index, Log, SyncStatus, Transaction, TransactionReceipt, TransactionRequest,
+    pubsub::{Params, SubscriptionKind},
+    state::StateOverride,
+};
+use alloy_serde::JsonStorageKey;
+use jsonrpsee::{core::RpcResult, proc_macros::rpc};
+
+/// What wallets and libraries ask of a chain.
+#[rpc(server, namespace = "eth")]
+pub(crate) trait Eth {
+    #[method(name = "chainId")]
+    fn chain_id(&self) -> RpcResult<U64>;
+    #[method(name = "blockNumber")]
+    fn block_number(&self) -> RpcResult<U64>;
+    #[method(name = "syncing")]
+    fn syncing(&self) -> RpcResult<SyncStatus>;
+    #[method(name = "accounts")]
+    fn accounts(&self) -> RpcResult<Vec<Address>>;
+    #[method(name = "coinbase")]
+    fn coinbase(&self) -> RpcResult<Address>;
+
+    #[method(name = "gasPrice")]
+    fn gas_price(&self) -> RpcResult<U256>;
+    #[method(name = "maxPriorityFeePerGas")]
+    fn max_priority_fee_per_gas(&self) -> RpcResult<U256>;
+    #[method(name = "blobBaseFee")]
+    fn blob_base_fee(&self) -> RpcResult<U256>;
+    #[method(name = "feeHistory")]
+    async fn fee_history(
+        &self,
+        count: U64,
+        newest: BlockNumberOrTag,
+        percentiles: Option<Vec<f64>>,
+    ) -> RpcResult<FeeHistory>;
+
+    #[method(name = "getBalance")]
+    fn balance(&self, address: Address, block: Option<BlockId>) -> RpcResult<U256>;
+    #[method(name = "getStorageAt")]
+    fn storage_at(&self, address: Address, slot: JsonStorageKey, block: Option<BlockId>) -> RpcResult<B256>;
+    #[method(name = "getTransactionCount")]
+    fn transaction_count(&self, address: Address, block: Option<BlockId>) -> RpcResult<U64>;
+    #[method(name = "getCode")]
+    fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes>;
+    #[method(name = "getProof")]
+    async fn proof(
+        &self,
+        address: Address,
+        slots: Vec<JsonStorageKey>,
+        block: Option<BlockId>,
+    ) -> RpcResult<EIP1186AccountProofResponse>;
+
+    #[method(name = "call")]
+    async fn call(
+        &self,
+        request: TransactionRequest,
+        block: Option<BlockId>,
+        accounts: Option<StateOverride>,
+        fields: Option<BlockOverrides>,
+    ) -> RpcResult<Bytes>;
+    #[method(name = "estimateGas")]
+    async fn estimate_gas(
+        &self,
+        request: TransactionRequest,
+        block: Option<BlockId>,
+        accounts: Option<StateOverride>,
+    ) -> RpcResult<U64>;
+    #[method(name = "createAccessList")]
+    async fn create_access_list(
+        &self,
+        request: TransactionRequest,
+        block: Option<BlockId>,
+    ) -> RpcResult<AccessListResult>;
+
+    #[method(name = "sendRawTransaction")]
+    async fn send_raw_transaction(&self, raw: Bytes) -> RpcResult<B256>;
+    #[method(name = "sendRawTransactionSync")]
+    async fn send_raw_transaction_sync(&self, raw: Bytes, wait_ms: Option<U64>) -> RpcResult<TransactionReceipt>;
+
+    #[method(name = "getBlockByNumber")]
+    fn block_by_number(&self, block: BlockNumberOrTag, full: Option<bool>) -> RpcResult<Option<Block>>;
+    #[method(name = "getBlockByHash")]
+    fn block_by_hash(&self, hash: B256, full: Option<bool>) -> RpcResult<Option<Block>>;
+    #[method(name = "getHeaderByNumber")]
+    fn header_by_number(&self, block: BlockNumberOrTag) -> RpcResult<Option<Header>>;
+    #[method(name = "getHeaderByHash")]
+    fn header_by_hash(&self, hash: B256) -> RpcResult<Option<Header>>;
+    #[method(name = "getBlockTransactionCountByNumber")]
+    fn transaction_count_by_number(&self, block: BlockNumberOrTag) -> RpcResult<Option<U64>>;
+    #[method(name = "getBlockTransactionCountByHash")]
+    fn transaction_count_by_hash(&self, hash: B256) -> RpcResult<Option<U64>>;
+    #[method(name = "getUncleCountByBlockNumber")]
+    fn uncle_count_by_number(&self, block: BlockNumberOrTag) -> RpcResult<Option<U64>>;
+    #[method(name = "getUncleCountByBlockHash")]
+    fn uncle_count_by_hash(&self, hash: B256) -> RpcResult<Option<U64>>;
+    #[method(name = "getUncleByBlockNumberAndIndex")]
+    fn uncle_by_number(&self, block: BlockNumberOrTag, index: Index) -> RpcResult<Option<Block>>;
+    #[method(name = "getUncleByBlockHashAndIndex")]
+    fn uncle_by_hash(&self, hash: B256, index: Index) -> RpcResult<Option<Block>>;
+    #[method(name = "getBlockReceipts")]
+    fn block_receipts(&self, block: BlockId) -> RpcResult<Option<Vec<TransactionReceipt>>>;
+
+    #[method(name = "getTransactionByHash")]
+    fn transaction_by_hash(&self, hash: B256) -> RpcResult<Option<Transaction>>;
+    #[method(name = "getTransactionByBlockNumberAndIndex")]
+    fn transaction_by_number(&self, block: BlockNumberOrTag, index: Index) -> RpcResult<Option<Transaction>>;
+    #[method(name = "getTransactionByBlockHashAndIndex")]
+    fn transaction_by_block_hash(&self, hash: B256, index: Index) -> RpcResult<Option<Transaction>>;
+    #[method(name = "getRawTransactionByHash")]
+    fn raw_transaction(&self, hash: B256) -> RpcResult<Option<Bytes>>;
+    #[method(name = "getTransactionReceipt")]
+    fn transaction_receipt(&self, hash: B256) -> RpcResult<Option<TransactionReceipt>>;
+
+    #[method(name = "getLogs")]
+    async fn logs(&self, filter: Filter) -> RpcResult<Vec<Log>>;
+    #[method(name = "newFilter")]
+    fn new_filter(&self, filter: Filter) -> RpcResult<U256>;
+    #[method(name = "newBlockFilter")]
+    fn new_block_filter(&self) -> RpcResult<U256>;
+    #[method(name = "newPendingTransactionFilter")]
+    fn new_pending_transaction_filter(&self) -> RpcResult<U256>;
+    #[method(name = "getFilterChanges")]
+    async fn filter_changes(&self, id: U256) -> RpcResult<FilterChanges>;
+    #[method(name = "getFilterLogs")]
+    async fn filter_logs(&self, id: U256) -> RpcResult<Vec<Log>>;
+    #[method(name = "uninstallFilter")]
+    fn uninstall_filter(&self, id: U256) -> RpcResult<bool>;
+
+    #[subscription(name = "subscribe" => "subscription", unsubscribe = "unsubscribe", item = serde_json::Value)]
+    async fn subscribe(&self, kind: SubscriptionKind, params: Option<Params>) -> jsonrpsee::core::SubscriptionResult;
+}
+
+/// What is asked of the node rather than of the chain.
+#[rpc(server, namespace = "net")]
+pub(crate) trait Net {
+    /// The chain id in decimal, as wallets compare it.
+    #[method(name = "version")]
+    fn version(&self) -> RpcResult<String>;
+    #[method(name = "listening")]
+    fn listening(&self) -> RpcResult<bool>;
+    #[method(name = "peerCount")]
+    fn peer_count(&self) -> RpcResult<U64>;
+}
+
+/// The two methods left of web3.
+#[rpc(server, namespace = "web3")]
+pub(crate) trait Web3 {
+    #[method(name = "clientVersion")]
+    fn client_version(&self) -> RpcResult<String>;
+    #[method(name = "sha3")]
+    fn sha3(&self, data: Bytes) -> RpcResult<B256>;
+}
+
+/// What waits for a block.
+#[rpc(server, namespace = "txpool")]
+pub(crate) trait TxPool {
+    #[method(name = "status")]
+    async fn status(&self) -> RpcResult<pool::Status>;
+    #[method(name = "content")]
+    async fn content(&self) -> RpcResult<pool::Content<Transaction>>;
+    #[method(name = "contentFrom")]
+    async fn content_from(&self, sender: Address) -> RpcResult<pool::ContentFrom>;
+    #[method(name = "inspect")]
+    async fn inspect(&self) -> RpcResult<pool::Content<String>>;
+}

@@ -1,0 +1,127 @@
+//! `eth_subscribe`: blocks, logs and pool transactions pushed over WebSocket.
+
+use super::{block, filter, log};
+use alloy_rpc_types_eth::{
+    Filter,
+    pubsub::{Params, SubscriptionKind},
+};
+use chain::Ledger;
+use jsonrpsee::{
+    PendingSubscriptionSink, SubscriptionMessage, SubscriptionSink,
+    server::IdProvider,
+    types::{ErrorObjectOwned, SubscriptionId, error::INVALID_PARAMS_CODE},
+};
+use serde::Serialize;
+use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
+
+/// Least time between two looks at the pool: arrivals within it are told together.
+const POOL_PAUSE: Duration = Duration::from_millis(20);
+/// Blocks that a subscriber who does not keep up may be behind before it is cut off.
+const BACKLOG_BLOCKS_MAX: u64 = 1024;
+
+/// Names subscriptions as Ethereum's clients expect: a hexadecimal number, as a string.
+#[derive(Debug)]
+pub(crate) struct SubscriptionIds;
+
+impl IdProvider for SubscriptionIds {
+    fn next_id(&self) -> SubscriptionId<'static> {
+        format!("{:#x}", rand::random::<u128>()).into()
+    }
+}
+
+/// Serves one subscription until the client leaves.
+pub(crate) async fn serve(
+    ledger: Ledger,
+    pending: PendingSubscriptionSink,
+    kind: SubscriptionKind,
+    params: Option<Params>,
+) {
+    let filter = match (&kind, params) {
+        (SubscriptionKind::Logs, Some(Params::Logs(filter))) => *filter,
+        (SubscriptionKind::Logs, None | Some(Params::None)) => Filter::default(),
+        (SubscriptionKind::NewHeads, _) => Filter::default(),
+        (SubscriptionKind::NewPendingTransactions, None | Some(Params::None | Params::Bool(false))) => {
+            Filter::default()
+        }
+        _ => {
+            let text = "this node serves newHeads, logs and newPendingTransactions (hashes)";
+            pending
+                .reject(ErrorObjectOwned::owned(INVALID_PARAMS_CODE, text, None::<()>))
+                .await;
+            return;
+        }
+    };
+    // From before the client is told that it is subscribed, so that it misses nothing after.
+    let first = ledger.latest().header.number + 1;
+    let blocks = ledger.subscribe();
+    let arrival = filter::last_arrival(&ledger);
+    let Ok(sink) = pending.accept().await else { return };
+    let work = async {
+        match kind {
+            SubscriptionKind::NewPendingTransactions => pool_transactions(&ledger, &sink, arrival).await,
+            SubscriptionKind::Logs => {
+                follow(&ledger, &sink, first, blocks, |block| log::of_block(block, &filter)).await
+            }
+            _ => follow(&ledger, &sink, first, blocks, |block| vec![block::header(block)]).await,
+        }
+    };
+    // Whatever ends the work, the client sees its subscription end.
+    tokio::select! {
+        () = work => {}
+        () = sink.closed() => {}
+    }
+}
+
+/// Sends what `show` makes of each final block from `next` on; one that the notices skipped is read from the ledger.
+async fn follow<T: Serialize>(
+    ledger: &Ledger,
+    sink: &SubscriptionSink,
+    mut next: u64,
+    mut blocks: tokio::sync::broadcast::Receiver<std::sync::Arc<chain::Sealed>>,
+    show: impl Fn(&chain::Sealed) -> Vec<T>,
+) {
+    loop {
+        let latest = ledger.latest().header.number;
+        if latest.saturating_sub(next) > BACKLOG_BLOCKS_MAX {
+            return;
+        }
+        while next <= latest {
+            let Ok(Some(block)) = ledger.by_number(next) else {
+                return;
+            };
+            for item in show(&block) {
+                if send(sink, &item).await.is_none() {
+                    return;
+                }
+            }
+            next += 1;
+        }
+        if let Err(RecvError::Closed) = blocks.recv().await {
+            return;
+        }
+    }
+}
+
+async fn pool_transactions(ledger: &Ledger, sink: &SubscriptionSink, mut arrival: u64) {
+    let mut arrivals = ledger.pool().arrivals();
+    loop {
+        arrivals.mark_unchanged();
+        let hashes;
+        (hashes, arrival) = filter::arrivals_since(ledger, arrival);
+        for hash in hashes {
+            if send(sink, &hash).await.is_none() {
+                return;
+            }
+        }
+        if arrivals.changed().await.is_err() {
+            return;
+        }
+        tokio::time::sleep(POOL_PAUSE).await;
+    }
+}
+
+async fn send(sink: &SubscriptionSink, item: &impl Serialize) -> Option<()> {
+    let message = SubscriptionMessage::new(sink.method_name(), sink.subscription_id(), item).ok()?;
+    sink.send(message).await.ok()
+}

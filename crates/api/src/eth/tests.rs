@@ -1,0 +1,524 @@
+use super::{
+    EthConfig,
+    filter::{Filters, Kind},
+    server::module,
+};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEnvelope, crypto::secp256k1};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256, hex};
+use chain::{Ledger, MemoryDisk, PoolLimits, Store};
+use jsonrpsee::RpcModule;
+use serde_json::{Value, json};
+
+const CHAIN: u64 = 16602;
+const GWEI: u128 = 1_000_000_000;
+/// `LOG0` with one word of data, twice.
+const LOGGER: [u8; 10] = hex!("60205fa060205fa000fe");
+
+/// A chain that seals when told, asked in process.
+struct Chain {
+    ledger: Ledger,
+    module: RpcModule<()>,
+}
+
+fn key(number: u8) -> B256 {
+    B256::with_last_byte(number)
+}
+
+fn address(number: u8) -> Address {
+    let signature = secp256k1::sign_message(key(number), B256::ZERO).unwrap();
+    secp256k1::recover_signer(&signature, B256::ZERO).unwrap()
+}
+
+/// Signed and encoded, from account `number`, paying a tip of `tip` gwei.
+fn signed(number: u8, nonce: u64, tip: u128, to: TxKind, input: impl Into<Bytes>) -> Bytes {
+    let transaction = TxEip1559 {
+        chain_id: CHAIN,
+        nonce,
+        gas_limit: 100_000,
+        max_fee_per_gas: 100 * GWEI,
+        max_priority_fee_per_gas: tip * GWEI,
+        to,
+        input: input.into(),
+        ..TxEip1559::default()
+    };
+    let signature = secp256k1::sign_message(key(number), transaction.signature_hash()).unwrap();
+    TxEnvelope::from(transaction.into_signed(signature))
+        .encoded_2718()
+        .into()
+}
+
+/// Creation code for `code`.
+fn creation(code: &[u8]) -> Vec<u8> {
+    [
+        &[0x60, code.len() as u8, 0x80, 0x60, 0x09, 0x5f, 0x39, 0x5f, 0xf3],
+        code,
+    ]
+    .concat()
+}
+
+impl Chain {
+    fn new() -> Self {
+        let genesis = evm::Genesis {
+            chain_id: CHAIN,
+            timestamp: 1_700_000_000,
+            gas_limit: 30_000_000,
+            prev_randao: Default::default(),
+            allocations: (1..=5)
+                .map(|number| (address(number), U256::from(10).pow(U256::from(21))))
+                .collect(),
+            contracts: vec![],
+            calls: vec![],
+        };
+        let store = Store::in_memory(&MemoryDisk::default()).unwrap();
+        let ledger = Ledger::open(&genesis, store, PoolLimits::default()).unwrap();
+        let config = EthConfig {
+            listen: ([127, 0, 0, 1], 0).into(),
+            client_version: "test".into(),
+            peer_count: 3,
+        };
+        Self {
+            module: module(config, ledger.clone()),
+            ledger,
+        }
+    }
+
+    /// Puts transactions into the next block.
+    fn seal(&self, transactions: &[Bytes]) {
+        for raw in transactions {
+            self.ledger.submit(raw).unwrap();
+        }
+        let parent = self.ledger.latest();
+        let timestamp = parent.header.timestamp + 1;
+        let block = self
+            .ledger
+            .propose(parent.hash, timestamp, Address::ZERO, B256::ZERO, &mut || false)
+            .unwrap();
+        assert!(block.receipts.iter().all(|receipt| receipt.status()));
+        self.ledger.finalize(block.hash).unwrap();
+    }
+
+    async fn answer(&self, method: &str, params: Value) -> Value {
+        let request = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
+        let (answer, _) = self.module.raw_json_request(&request.to_string(), 1).await.unwrap();
+        serde_json::from_str(answer.get()).unwrap()
+    }
+
+    /// The result of a call that works.
+    async fn ask(&self, method: &str, params: Value) -> Value {
+        let answer = self.answer(method, params).await;
+        assert!(answer["error"].is_null(), "{method}: {answer}");
+        answer["result"].clone()
+    }
+
+    /// Code and text of the error of a call that fails.
+    async fn refused(&self, method: &str, params: Value) -> (i64, String) {
+        let error = self.answer(method, params).await["error"].clone();
+        (
+            error["code"].as_i64().unwrap(),
+            error["message"].as_str().unwrap().into(),
+        )
+    }
+}
+
+#[tokio::test]
+async fn receipts_count_gas_and_logs_through_the_block() {
+    let chain = Chain::new();
+    chain.seal(&[signed(1, 0, 1, TxKind::Create, creation(&LOGGER))]);
+    let logger = address(1).create(0);
+    let call = |number, nonce, tip| signed(number, nonce, tip, TxKind::Call(logger), []);
+    chain.seal(&[
+        call(2, 0, 3),
+        signed(3, 0, 2, TxKind::Call(Address::ZERO), []),
+        call(1, 1, 1),
+    ]);
+
+    let receipts = chain.ask("eth_getBlockReceipts", json!(["latest"])).await;
+    let (first, second, third) = (&receipts[0], &receipts[1], &receipts[2]);
+    assert_eq!(second["gasUsed"], "0x5208");
+    let gas = |receipt: &Value, field| receipt[field].as_str().unwrap().parse::<U256>().unwrap();
+    let (used, all) = (gas(first, "gasUsed"), gas(third, "cumulativeGasUsed"));
+    assert_eq!(all, used + U256::from(21_000) + gas(third, "gasUsed"));
+    let indices: Vec<_> = [first, third]
+        .iter()
+        .flat_map(|one| one["logs"].as_array().unwrap())
+        .map(|log| &log["logIndex"])
+        .collect();
+    assert_eq!(indices, ["0x0", "0x1", "0x2", "0x3"]);
+    assert_eq!(first["from"], json!(address(2)));
+    assert_eq!(
+        chain
+            .ask("eth_getTransactionReceipt", json!([third["transactionHash"]]))
+            .await,
+        *third
+    );
+
+    let logs = chain
+        .ask("eth_getLogs", json!([{ "fromBlock": "0x0", "address": logger }]))
+        .await;
+    let in_receipts: Vec<_> = [first, third]
+        .iter()
+        .flat_map(|one| one["logs"].as_array().unwrap().clone())
+        .collect();
+    assert_eq!(logs.as_array().unwrap(), &in_receipts);
+    let created = chain.ask("eth_getBlockReceipts", json!(["0x1"])).await;
+    assert_eq!(created[0]["contractAddress"], json!(logger));
+}
+
+#[tokio::test]
+async fn a_block_shows_its_transactions_whole_or_by_hash() {
+    let chain = Chain::new();
+    chain.seal(&[signed(1, 0, 1, TxKind::Call(Address::ZERO), [1, 2])]);
+    let by_hash = chain.ask("eth_getBlockByNumber", json!(["latest"])).await;
+    let whole = chain.ask("eth_getBlockByHash", json!([by_hash["hash"], true])).await;
+    assert_eq!(whole["transactions"][0]["hash"], by_hash["transactions"][0]);
+    assert_eq!(whole["transactions"][0]["input"], "0x0102");
+    for field in [
+        "number",
+        "hash",
+        "parentHash",
+        "timestamp",
+        "gasLimit",
+        "gasUsed",
+        "miner",
+        "extraData",
+        "nonce",
+        "difficulty",
+        "baseFeePerGas",
+        "mixHash",
+        "sha3Uncles",
+        "logsBloom",
+        "stateRoot",
+        "receiptsRoot",
+        "transactionsRoot",
+        "size",
+    ] {
+        assert!(whole[field].is_string(), "{field}");
+    }
+    let block = chain.ledger.latest();
+    let body = alloy_consensus::BlockBody {
+        transactions: block
+            .transactions
+            .iter()
+            .map(|transaction| transaction.inner().clone())
+            .collect(),
+        ommers: vec![],
+        withdrawals: Some(Default::default()),
+    };
+    let encoded = alloy_rlp::encode(alloy_consensus::Block {
+        header: block.header.clone(),
+        body,
+    });
+    assert_eq!(whole["size"], json!(U256::from(encoded.len())));
+    for tag in ["safe", "finalized", "pending", "0x1"] {
+        assert_eq!(chain.ask("eth_getBlockByNumber", json!([tag])).await, by_hash);
+    }
+    assert_eq!(chain.ask("eth_getBlockByNumber", json!(["0x9"])).await, Value::Null);
+    assert_eq!(
+        chain
+            .ask("eth_getTransactionByBlockNumberAndIndex", json!(["latest", "0x1"]))
+            .await,
+        Value::Null
+    );
+    assert_eq!(
+        chain
+            .ask("eth_getUncleByBlockNumberAndIndex", json!(["latest", "0x0"]))
+            .await,
+        Value::Null
+    );
+    assert_eq!(
+        chain.refused("eth_getBalance", json!([Address::ZERO, "0x9"])).await,
+        (-32000, "header not found".into())
+    );
+}
+
+#[tokio::test]
+async fn fee_history_gives_tips_at_percentiles_of_gas() {
+    let chain = Chain::new();
+    let transfers: Vec<_> = (1..=4)
+        .map(|number| signed(number, 0, number.into(), TxKind::Call(Address::ZERO), []))
+        .collect();
+    chain.seal(&transfers);
+    chain.seal(&[]);
+    let history = chain
+        .ask("eth_feeHistory", json!([5, "latest", [0.0, 25.0, 50.0, 51.0, 100.0]]))
+        .await;
+    assert_eq!(history["oldestBlock"], "0x0");
+    assert_eq!(history["baseFeePerGas"].as_array().unwrap().len(), 4);
+    assert_eq!(history["gasUsedRatio"][1], json!(84_000.0 / 30_000_000.0));
+    let gwei = |number: u128| json!(U256::from(number * GWEI));
+    assert_eq!(
+        history["reward"][1],
+        json!([gwei(1), gwei(1), gwei(2), gwei(3), gwei(4)])
+    );
+    assert_eq!(history["reward"][2], json!(["0x0", "0x0", "0x0", "0x0", "0x0"]));
+    assert_eq!(chain.ask("eth_maxPriorityFeePerGas", json!([])).await, gwei(3));
+    assert_eq!(
+        chain
+            .refused("eth_feeHistory", json!(["0x1", "latest", [50.0, 10.0]]))
+            .await
+            .0,
+        -32602
+    );
+    assert_eq!(
+        chain.ask("eth_feeHistory", json!(["0x0", "latest", []])).await["gasUsedRatio"],
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn the_pool_shows_what_can_run_and_what_waits_for_a_gap() {
+    let chain = Chain::new();
+    let to = TxKind::Call(Address::ZERO);
+    let first = signed(1, 0, 1, to, []);
+    let hash = chain.ask("eth_sendRawTransaction", json!([first])).await;
+    for nonce in [1, 3] {
+        chain
+            .ask("eth_sendRawTransaction", json!([signed(1, nonce, 1, to, [])]))
+            .await;
+    }
+    assert_eq!(
+        chain.ask("txpool_status", json!([])).await,
+        json!({ "pending": "0x2", "queued": "0x1" })
+    );
+    let sender = json!(address(1));
+    let content = chain.ask("txpool_content", json!([])).await;
+    assert_eq!(content["queued"].as_object().unwrap().len(), 1);
+    let mine = chain.ask("txpool_contentFrom", json!([sender])).await;
+    assert_eq!(mine["pending"]["0"]["hash"], hash);
+    assert!(mine["queued"]["3"].is_object());
+    assert_eq!(
+        chain.ask("eth_getTransactionCount", json!([sender, "pending"])).await,
+        "0x2"
+    );
+    assert_eq!(chain.ask("eth_getTransactionCount", json!([sender])).await, "0x0");
+    assert_eq!(
+        chain.ask("eth_getTransactionByHash", json!([hash])).await["blockNumber"],
+        Value::Null
+    );
+    assert_eq!(
+        chain.ask("eth_getRawTransactionByHash", json!([hash])).await,
+        json!(first)
+    );
+    chain.seal(&[]);
+    assert_eq!(
+        chain.ask("eth_getTransactionByHash", json!([hash])).await["blockNumber"],
+        "0x1"
+    );
+    assert_eq!(chain.refused("eth_sendRawTransaction", json!([first])).await.0, -32000);
+}
+
+#[tokio::test]
+async fn a_filter_gives_everything_new_once() {
+    let chain = Chain::new();
+    chain.seal(&[signed(1, 0, 1, TxKind::Create, creation(&LOGGER))]);
+    let logger = address(1).create(0);
+    let logs = chain.ask("eth_newFilter", json!([{ "address": logger }])).await;
+    let blocks = chain.ask("eth_newBlockFilter", json!([])).await;
+    let arrivals = chain.ask("eth_newPendingTransactionFilter", json!([])).await;
+    let hash = chain
+        .ask(
+            "eth_sendRawTransaction",
+            json!([signed(1, 1, 1, TxKind::Call(logger), [])]),
+        )
+        .await;
+    assert_eq!(
+        chain.ask("eth_getFilterChanges", json!([arrivals])).await,
+        json!([hash])
+    );
+    chain.seal(&[]);
+    chain.seal(&[]);
+    assert_eq!(
+        chain
+            .ask("eth_getFilterChanges", json!([logs]))
+            .await
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    assert_eq!(
+        chain
+            .ask("eth_getFilterChanges", json!([blocks]))
+            .await
+            .as_array()
+            .unwrap()
+            .len(),
+        2
+    );
+    for id in [&logs, &blocks, &arrivals] {
+        assert_eq!(chain.ask("eth_getFilterChanges", json!([id])).await, json!([]));
+    }
+    assert_eq!(
+        chain.ask("eth_getFilterLogs", json!([logs])).await,
+        json!([]),
+        "its range is the latest block"
+    );
+    assert_eq!(chain.ask("eth_uninstallFilter", json!([logs])).await, json!(true));
+    assert_eq!(
+        chain.refused("eth_getFilterChanges", json!([logs])).await,
+        (-32000, "filter not found".into())
+    );
+}
+
+#[test]
+fn filters_are_bounded() {
+    let chain = Chain::new();
+    let filters = Filters::default();
+    let mut installed = 0;
+    while filters.install(&chain.ledger, Kind::Blocks).is_ok() {
+        installed += 1;
+    }
+    assert_eq!(installed, 4096);
+}
+
+#[tokio::test]
+async fn a_query_for_logs_is_bounded() {
+    let chain = Chain::new();
+    let refused = chain
+        .refused("eth_getLogs", json!([{ "fromBlock": "0x2", "toBlock": "0x1" }]))
+        .await;
+    assert_eq!(refused.0, -32602);
+    assert_eq!(
+        chain
+            .ask("eth_getLogs", json!([{ "fromBlock": "0x5", "toBlock": "0xffffffff" }]))
+            .await,
+        json!([])
+    );
+    let unknown = json!([{ "blockHash": B256::repeat_byte(1) }]);
+    assert_eq!(chain.refused("eth_getLogs", unknown).await.1, "header not found");
+}
+
+#[tokio::test]
+async fn a_transaction_sent_synchronously_returns_with_its_receipt() {
+    let chain = Chain::new();
+    let raw = signed(1, 0, 1, TxKind::Call(Address::ZERO), []);
+    let sealing = async {
+        while chain.ledger.pool().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        chain.seal(&[]);
+    };
+    let (receipt, ()) = tokio::join!(chain.ask("eth_sendRawTransactionSync", json!([raw])), sealing);
+    assert_eq!(receipt["status"], "0x1");
+    let waiting = signed(2, 0, 1, TxKind::Call(Address::ZERO), []);
+    assert_eq!(
+        chain
+            .refused("eth_sendRawTransactionSync", json!([waiting, "0x1"]))
+            .await
+            .0,
+        -32000
+    );
+}
+
+#[tokio::test]
+async fn calls_see_overrides_and_the_block_they_name() {
+    let chain = Chain::new();
+    let to = Address::repeat_byte(9);
+    // Returns NUMBER.
+    let code = json!({ to.to_string(): { "code": "0x435f5260205ff3" } });
+    let number = |value: Value| value.as_str().unwrap().parse::<U256>().unwrap();
+    chain.seal(&[]);
+    for (block, fields, expected) in [
+        (json!("latest"), Value::Null, 1),
+        (json!("0x0"), Value::Null, 0),
+        (json!("pending"), Value::Null, 2),
+        (json!("latest"), json!({ "number": "0x4d" }), 77),
+    ] {
+        let returned = chain.ask("eth_call", json!([{ "to": to }, block, code, fields])).await;
+        assert_eq!(number(returned), U256::from(expected));
+    }
+    let both = json!([{ "to": to, "gasPrice": "0x1", "maxFeePerGas": "0x1" }]);
+    assert_eq!(chain.refused("eth_call", both).await.0, -32602);
+    assert_eq!(
+        chain
+            .refused("eth_call", json!([{ "to": to, "chainId": "0x1" }]))
+            .await
+            .0,
+        -32602
+    );
+    let rich = json!([{ "from": to, "to": to, "value": "0x1" }]);
+    assert!(
+        chain
+            .refused("eth_call", rich)
+            .await
+            .1
+            .starts_with("insufficient funds for gas * price + value")
+    );
+}
+
+#[tokio::test]
+async fn plain_questions_have_plain_answers() {
+    let chain = Chain::new();
+    for (method, answer) in [
+        ("eth_chainId", json!("0x40da")),
+        ("eth_blockNumber", json!("0x0")),
+        ("eth_syncing", json!(false)),
+        ("eth_accounts", json!([])),
+        ("net_version", json!("16602")),
+        ("net_listening", json!(true)),
+        ("net_peerCount", json!("0x3")),
+        ("web3_clientVersion", json!("test")),
+        ("eth_maxPriorityFeePerGas", json!("0x3b9aca00")),
+    ] {
+        assert_eq!(chain.ask(method, json!([])).await, answer, "{method}");
+    }
+    let empty = "0xc5d2460186f7233c927e7db2dcc703c0e500b653ca82273b7bfad8045d85a470";
+    assert_eq!(chain.ask("web3_sha3", json!(["0x"])).await, empty);
+    assert_eq!(
+        chain.ask("eth_getStorageAt", json!([Address::ZERO, "0x0"])).await,
+        json!(B256::ZERO)
+    );
+    assert_eq!(chain.refused("eth_mine", json!([])).await.0, -32601);
+}
+
+/// Whatever a client sends as parameters, it gets an answer.
+#[tokio::test]
+async fn no_parameters_bring_the_node_down() {
+    let chain = Chain::new();
+    chain.seal(&[signed(1, 0, 1, TxKind::Create, creation(&LOGGER))]);
+    let mut seed = 3u64;
+    let mut dice = |sides: usize| {
+        seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (seed >> 33) as usize % sides
+    };
+    let max = json!(U256::MAX);
+    let values = [
+        Value::Null,
+        json!("0x"),
+        json!("0x0"),
+        json!("0x1"),
+        max.clone(),
+        json!("latest"),
+        json!("pending"),
+        json!(-1),
+        json!(1e300),
+        json!([]),
+        json!({}),
+        json!(true),
+        json!(address(1)),
+        json!(B256::ZERO),
+        json!("0x02c0"),
+        json!({ "from": address(1), "gas": max, "gasPrice": max, "value": max }),
+        json!({ "to": Address::with_last_byte(5), "data": format!("0x{}", "ff".repeat(96)) }),
+        json!({ "to": null, "input": "0x5b5f56", "maxFeePerGas": "0x0", "maxPriorityFeePerGas": "0xff" }),
+        json!({ "fromBlock": "0xffffffffffffffff", "toBlock": "latest", "topics": [null, [], [B256::ZERO]] }),
+        json!({ "fromBlock": "earliest", "toBlock": "0xffffffffffffffff" }),
+        json!([[], {}]),
+        json!([0.0, 100.0]),
+        json!({ address(1).to_string(): { "balance": max, "nonce": "0xffffffffffffffff" } }),
+    ];
+    let methods: Vec<&str> = chain
+        .module
+        .method_names()
+        .filter(|name| !name.ends_with("subscribe"))
+        .collect();
+    assert!(methods.len() > 45);
+    for method in methods {
+        for _ in 0..40 {
+            let params: Vec<_> = (0..dice(5)).map(|_| values[dice(values.len())].clone()).collect();
+            let answer = chain.answer(method, json!(params)).await;
+            assert_ne!(answer["error"]["code"], -32603, "{method} {params:?}: {answer}");
+        }
+    }
+}
