@@ -128,13 +128,13 @@ pub enum CommitteeError {
     #[error("validator {identity} repeats a key of another validator")]
     Repeated {
         /// The later of the two.
-        identity: Identity,
+        identity: Box<Identity>,
     },
     /// A member did not prove that it knows the secret of its vote key.
     #[error("validator {identity} does not prove possession of its vote key")]
     Possession {
         /// The member.
-        identity: Identity,
+        identity: Box<Identity>,
     },
 }
 
@@ -151,8 +151,8 @@ impl Committee {
         }
         let (mut identities, mut vote_keys) = (BTreeSet::new(), Vec::new());
         for member in members {
-            let identity = member.identity.clone();
-            if !identities.insert(identity.clone()) || vote_keys.contains(&member.vote_key) {
+            let identity = Box::new(member.identity.clone());
+            if !identities.insert(member.identity.clone()) || vote_keys.contains(&member.vote_key) {
                 return Err(CommitteeError::Repeated { identity });
             }
             vote_keys.push(member.vote_key);

@@ -106,7 +106,7 @@ fn lengths_beyond_the_limits_are_refused_before_anything_is_reserved() {
 
 #[test]
 fn the_largest_body_still_fits_the_largest_block() {
-    assert!(MAX_BODY_BYTES + OVERHEAD_BYTES <= MAX_BLOCK_BYTES);
+    const { assert!(MAX_BODY_BYTES + OVERHEAD_BYTES <= MAX_BLOCK_BYTES) };
     let widest = Header {
         extra_data: vec![0xff; 64].into(),
         ..block().header().clone()

@@ -16,7 +16,7 @@ mod runtime;
 mod storage;
 mod validator;
 
-pub use network::{Channels, NetworkConfig, Transport, max_message_bytes, network, quotas};
+pub use network::{Channels, NetworkConfig, TcpTransport, Transport, max_message_bytes, network, quotas};
 pub use runtime::Runtime;
 pub use validator::{Config, Halt, Pace, Validator, start};
 

@@ -76,6 +76,14 @@ where
     pub peers: P,
 }
 
+/// The transport that [`network`] makes.
+pub type TcpTransport<E> = Transport<
+    lookup::Sender<Identity, E>,
+    lookup::Receiver<Identity>,
+    lookup::Oracle<Identity>,
+    lookup::Oracle<Identity>,
+>;
+
 /// Where a validator listens, and where the others do.
 #[derive(Clone, Debug)]
 pub struct NetworkConfig {
@@ -107,18 +115,7 @@ pub fn max_message_bytes(validators: usize) -> u32 {
 /// # Panics
 ///
 /// When an address is listed for the same identity twice.
-pub fn network<E: Runtime + Network + Resolver>(
-    context: E,
-    config: NetworkConfig,
-) -> (
-    Transport<
-        lookup::Sender<Identity, E>,
-        lookup::Receiver<Identity>,
-        lookup::Oracle<Identity>,
-        lookup::Oracle<Identity>,
-    >,
-    Handle<()>,
-) {
+pub fn network<E: Runtime + Network + Resolver>(context: E, config: NetworkConfig) -> (TcpTransport<E>, Handle<()>) {
     let validators = config.committee.len();
     let sake = Sake {
         signer: config.keys.ed25519,

@@ -107,7 +107,7 @@ pub enum Halt {
     #[error("validator {identity} is not in the committee")]
     NotInCommittee {
         /// Whose keys they are.
-        identity: Identity,
+        identity: Box<Identity>,
     },
     /// A final block could not be made durable.
     #[error("finalize block {height}")]
@@ -210,7 +210,7 @@ where
     let scheme = Scheme::signer(&namespace, committee.votes(), keys.bls.clone());
     let scheme = scheme.filter(|_| committee.contains(&identity));
     let scheme = scheme.ok_or_else(|| Halt::NotInCommittee {
-        identity: identity.clone(),
+        identity: Box::new(identity.clone()),
     })?;
     let epocher = FixedEpocher::new(EPOCH_BLOCKS);
     let cache = storage::page_cache();

@@ -24,7 +24,7 @@ fn a_member_reads_back_from_its_bytes() {
 fn a_vote_key_without_proof_of_possession_is_refused() {
     let (honest, mut rogue) = (keys(1).member(), keys(2).member());
     rogue.possession = honest.possession;
-    let identity = rogue.identity.clone();
+    let identity = Box::new(rogue.identity.clone());
     assert_eq!(
         Committee::new(&[honest, rogue]).unwrap_err(),
         CommitteeError::Possession { identity }
@@ -34,7 +34,7 @@ fn a_vote_key_without_proof_of_possession_is_refused() {
 #[test]
 fn a_committee_refuses_repeats_and_wrong_sizes() {
     let member = keys(1).member();
-    let identity = member.identity.clone();
+    let identity = Box::new(member.identity.clone());
     assert_eq!(Committee::new(&[]).unwrap_err(), CommitteeError::Size { count: 0 });
     assert_eq!(
         Committee::new(&[member.clone(), member]).unwrap_err(),

@@ -74,7 +74,7 @@ pub enum LedgerError {
         /// The block.
         hash: B256,
         /// The rule.
-        source: InvalidBlock,
+        source: Box<InvalidBlock>,
     },
     /// A transaction of the block has no signer.
     #[error("transaction {index} of block {hash} has an invalid signature")]
@@ -298,8 +298,13 @@ impl Ledger {
         let transactions = self.with_senders(hash, &block.body.transactions)?;
         let senders: Vec<Address> = transactions.iter().map(Transaction::signer).collect();
         let lineage = Lineage { ledger: self, parent };
-        let executed = evm::execute(&parent_header, &state, block, &senders, self.chain_id(), &lineage)
-            .map_err(|source| LedgerError::Invalid { hash, source })?;
+        let executed =
+            evm::execute(&parent_header, &state, block, &senders, self.chain_id(), &lineage).map_err(|source| {
+                LedgerError::Invalid {
+                    hash,
+                    source: Box::new(source),
+                }
+            })?;
         let block = Sealed {
             hash,
             header: executed.header,
