@@ -8,8 +8,10 @@ use alloy_primitives::{Address, B256, U256};
 use api::eth::{EthConfig, serve};
 use chain::{Ledger, MemoryDisk, PoolLimits, Store};
 use contracts::{addresses::FAUCET, genesis_contracts};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+/// How long a transaction waits at least: long enough to be seen waiting, as in a network.
+const WAIT: Duration = Duration::from_millis(5);
 /// Wei that the first development account has: a million coins.
 const FUNDS: u128 = 1_000_000_000_000_000_000_000_000;
 
@@ -60,5 +62,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             seal(&ledger)?;
         }
         arrivals.changed().await?;
+        tokio::time::sleep(WAIT).await;
     }
 }
