@@ -4,12 +4,13 @@
 //! certificate is that signature and who signed. `DAEntrance` verifies the same bytes on chain.
 
 use crate::{Committee, Header, header::TOTAL_ROWS};
+use alloy_sol_types::SolCall;
 use contracts::{
-    Request, addresses,
+    Request,
     abi::DAEntrance,
+    addresses,
     typed_data::{self, BlobHeader},
 };
-use alloy_sol_types::SolCall;
 use crypto::bls;
 use primitives::{Address, B256, BlobRoot, U256};
 
@@ -28,7 +29,10 @@ pub struct Domain {
 impl Domain {
     /// The domain of the contract at its genesis address.
     pub fn of_chain(chain_id: u64) -> Self {
-        Self { chain_id, entrance: addresses::DA_ENTRANCE }
+        Self {
+            chain_id,
+            entrance: addresses::DA_ENTRANCE,
+        }
     }
 
     /// What operators sign for the blob of `header`.
@@ -91,7 +95,12 @@ impl<'a> Quorum<'a> {
     /// Awaits shares of `committee` for the blob of `header`.
     pub fn new(domain: &Domain, committee: &'a Committee, header: &'a Header) -> Self {
         let shares = vec![None; committee.operators().len()];
-        Self { committee, header, message: domain.message(header), shares }
+        Self {
+            committee,
+            header,
+            message: domain.message(header),
+            shares,
+        }
     }
 
     /// Adds a share; returns the certificate when the signers now own at least two thirds of the rows. Shares beyond those
@@ -102,8 +111,11 @@ impl<'a> Quorum<'a> {
     /// [`ShareError`]. A wrong share changes nothing.
     pub fn record(&mut self, share: Share) -> Result<Option<Certificate>, ShareError> {
         let operator = share.operator;
-        let member =
-            self.committee.operators().get(operator as usize).ok_or(ShareError::Unknown { operator })?;
+        let member = self
+            .committee
+            .operators()
+            .get(operator as usize)
+            .ok_or(ShareError::Unknown { operator })?;
         if !member.bls_key.verify(self.message.as_slice(), &share.signature) {
             return Err(ShareError::WrongSignature { operator });
         }
@@ -126,7 +138,11 @@ impl<'a> Quorum<'a> {
         }
         let signatures: Vec<_> = self.shares.iter().flatten().copied().collect();
         let signature = bls::Signature::aggregate(&signatures).expect("a quorum has a signature");
-        Some(Certificate { header: self.header.clone(), signers: self.signers().collect(), signature })
+        Some(Certificate {
+            header: self.header.clone(),
+            signers: self.signers().collect(),
+            signature,
+        })
     }
 }
 
@@ -175,7 +191,11 @@ pub enum CertificateError {
 impl Certificate {
     /// A certificate as claimed by whoever sent it: [`verify`](Self::verify) it.
     pub fn new(header: Header, signers: Vec<u32>, signature: bls::Signature) -> Self {
-        Self { header, signers, signature }
+        Self {
+            header,
+            signers,
+            signature,
+        }
     }
 
     /// The blob's name.
@@ -212,9 +232,15 @@ impl Certificate {
         if !typed_data::is_quorum(rows, TOTAL_ROWS) {
             return Err(CertificateError::BelowQuorum { rows });
         }
-        let keys: Vec<_> =
-            self.signers.iter().map(|&index| committee.operators()[index as usize].bls_key).collect();
-        match self.signature.fast_aggregate_verify(&keys, domain.message(&self.header).as_slice()) {
+        let keys: Vec<_> = self
+            .signers
+            .iter()
+            .map(|&index| committee.operators()[index as usize].bls_key)
+            .collect();
+        match self
+            .signature
+            .fast_aggregate_verify(&keys, domain.message(&self.header).as_slice())
+        {
             true => Ok(()),
             false => Err(CertificateError::WrongSignature),
         }
@@ -228,7 +254,11 @@ impl Certificate {
             signersBitmap: typed_data::signers_bitmap(self.signers.iter().copied(), committee.len()),
             signature: self.signature.to_eip2537().to_vec().into(),
         };
-        Request { to: Some(domain.entrance), value: fee_wei, data: call.abi_encode().into() }
+        Request {
+            to: Some(domain.entrance),
+            value: fee_wei,
+            data: call.abi_encode().into(),
+        }
     }
 }
 

@@ -86,7 +86,11 @@ impl Committee {
         if count == 0 || count > MAX_OPERATORS {
             return Err(CommitteeError::Size { count });
         }
-        Ok(Self { epoch, beacon, operators })
+        Ok(Self {
+            epoch,
+            beacon,
+            operators,
+        })
     }
 
     /// Reads the committee from the registry on chain.
@@ -107,10 +111,10 @@ impl Committee {
                     stream_key: ed25519::PublicKey::decode(Copying(&entry.streamKey.0))
                         .map_err(|_| CommitteeError::StreamKey { operator })?,
                     bls_key: bls_key(&entry.blsKey).ok_or(CommitteeError::BlsKey { operator })?,
-                    endpoint: entry
-                        .endpoint
-                        .parse()
-                        .map_err(|_| CommitteeError::Endpoint { operator, endpoint: entry.endpoint })?,
+                    endpoint: entry.endpoint.parse().map_err(|_| CommitteeError::Endpoint {
+                        operator,
+                        endpoint: entry.endpoint,
+                    })?,
                 })
             })
             .collect::<Result<_, CommitteeError>>()?;
@@ -139,7 +143,10 @@ impl Committee {
 
     /// Index of the operator with this stream key.
     pub fn index_of(&self, stream_key: &ed25519::PublicKey) -> Option<u32> {
-        self.operators.iter().position(|operator| operator.stream_key == *stream_key).map(|index| index as u32)
+        self.operators
+            .iter()
+            .position(|operator| operator.stream_key == *stream_key)
+            .map(|index| index as u32)
     }
 
     /// The rows that operator `index` owns of the blob with this commitment.
@@ -151,7 +158,10 @@ impl Committee {
         assert!(index < self.len(), "operator {index} of {}", self.len());
         let permutation = permutation(self, commitment, TOTAL_ROWS);
         let range = typed_data::operator_rows(index, self.len(), TOTAL_ROWS);
-        permutation[range.start as usize..range.end as usize].iter().copied().collect()
+        permutation[range.start as usize..range.end as usize]
+            .iter()
+            .copied()
+            .collect()
     }
 }
 
@@ -201,6 +211,8 @@ fn bls_key(encoded: &[u8]) -> Option<bls::PublicKey> {
     [0x80, 0xa0].into_iter().find_map(|flags| {
         let mut compressed = x;
         compressed[0] |= flags;
-        bls::PublicKey::from_bytes(&compressed).ok().filter(|key| key.to_eip2537()[..] == *encoded)
+        bls::PublicKey::from_bytes(&compressed)
+            .ok()
+            .filter(|key| key.to_eip2537()[..] == *encoded)
     })
 }

@@ -109,7 +109,10 @@ pub enum DisperseError {
         expected: primitives::Epoch,
     },
     /// Too few operators signed.
-    #[error("operators owning {rows_signed} of {} rows of blob {root} signed: two thirds are needed", crate::header::TOTAL_ROWS)]
+    #[error(
+        "operators owning {rows_signed} of {} rows of blob {root} signed: two thirds are needed",
+        crate::header::TOTAL_ROWS
+    )]
     NoQuorum {
         /// Which blob.
         root: BlobRoot,
@@ -170,14 +173,20 @@ pub async fn disperse<E: Runtime>(
                 let operator = share.operator;
                 match quorum.record(share) {
                     Ok(certificate) => {
-                        progress(Progress::Signed { operator, rows_signed: quorum.rows_signed() });
+                        progress(Progress::Signed {
+                            operator,
+                            rows_signed: quorum.rows_signed(),
+                        });
                         if let Some(certificate) = certificate {
                             return Ok(certificate);
                         }
                     }
                     Err(source) => {
                         let error = DeliveryError::Share { operator, source };
-                        progress(Progress::Failed { operator, error: &error });
+                        progress(Progress::Failed {
+                            operator,
+                            error: &error,
+                        });
                         failures.push(error);
                     }
                 }
@@ -189,12 +198,19 @@ pub async fn disperse<E: Runtime>(
                     | DeliveryError::OutOfTurn { operator }
                     | DeliveryError::Share { operator, .. } => *operator,
                 };
-                progress(Progress::Failed { operator, error: &error });
+                progress(Progress::Failed {
+                    operator,
+                    error: &error,
+                });
                 failures.push(error);
             }
         }
     }
-    Err(DisperseError::NoQuorum { root, rows_signed: quorum.rows_signed(), failures })
+    Err(DisperseError::NoQuorum {
+        root,
+        rows_signed: quorum.rows_signed(),
+        failures,
+    })
 }
 
 /// One operator's stream.
@@ -210,7 +226,10 @@ struct Delivery {
 impl Delivery {
     async fn run<E: Runtime>(mut self, context: E) {
         let event = match self.deliver(&context).await {
-            Ok(signature) => Event::Signed(Share { operator: self.operator, signature }),
+            Ok(signature) => Event::Signed(Share {
+                operator: self.operator,
+                signature,
+            }),
             Err(error) => {
                 tracing::debug!(operator = self.operator, ?error, "delivery failed");
                 Event::Failed(error)
@@ -224,8 +243,12 @@ impl Delivery {
         let operator = self.operator;
         let wire = |source| DeliveryError::Wire { operator, source };
         let member = &self.committee.operators()[operator as usize];
-        let wire::Connection { mut sender, mut receiver } =
-            wire::dial(context, &self.peer.stream_key, self.peer.domain.chain_id, member).await.map_err(wire)?;
+        let wire::Connection {
+            mut sender,
+            mut receiver,
+        } = wire::dial(context, &self.peer.stream_key, self.peer.domain.chain_id, member)
+            .await
+            .map_err(wire)?;
         sender.send(self.head.as_ref(), STALL_TIMEOUT).await.map_err(wire)?;
         let missing = match receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
             Response::Accepted { missing } => missing,
@@ -243,8 +266,15 @@ impl Delivery {
         let send = async {
             for indices in missing.chunks(rows_per_message(row_bytes)) {
                 let rows = indices.iter().map(|&index| blob.row(index).row().clone()).collect();
-                sender.send(&Request::Rows(Rows { row_bytes, rows }), STALL_TIMEOUT).await?;
-                let _ = events.send(Event::Sent { operator, rows: indices.len() as u32 }).await;
+                sender
+                    .send(&Request::Rows(Rows { row_bytes, rows }), STALL_TIMEOUT)
+                    .await?;
+                let _ = events
+                    .send(Event::Sent {
+                        operator,
+                        rows: indices.len() as u32,
+                    })
+                    .await;
             }
             Ok::<_, WireError>(())
         };
@@ -256,9 +286,9 @@ impl Delivery {
         let answer = match select(pin!(answer), pin!(send)).await {
             Either::Left((answer, _)) => answer,
             Either::Right((Err(error), _)) => Err(error),
-            Either::Right((Ok(()), answer)) => {
-                wire::within(context, STALL_TIMEOUT, answer).await.and_then(|answer| answer)
-            }
+            Either::Right((Ok(()), answer)) => wire::within(context, STALL_TIMEOUT, answer)
+                .await
+                .and_then(|answer| answer),
         };
         match answer.map_err(wire)? {
             Response::Signed(signature) => Ok(signature),

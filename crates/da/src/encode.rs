@@ -95,7 +95,11 @@ impl CodedBlob {
         }
         let sealed = matches!(request.privacy, Privacy::Sealed { .. });
         // Before `sealed_len`, which is defined up to 2^48 only.
-        let length = if sealed && plain_bytes <= MAX_BLOB_BYTES { stream::sealed_len(plain_bytes) } else { plain_bytes };
+        let length = if sealed && plain_bytes <= MAX_BLOB_BYTES {
+            stream::sealed_len(plain_bytes)
+        } else {
+            plain_bytes
+        };
         if length > MAX_BLOB_BYTES {
             return Err(EncodeError::TooLong { bytes: length });
         }
@@ -140,8 +144,17 @@ impl CodedBlob {
             groups_root: head::groups_root(&group_roots, &z_digest),
             params,
         };
-        let head = VerifiedHead::of_own_rows(Head { header, group_roots, combinations });
-        Self { head, data: data.into(), parity: parity.into(), tree: tree.into() }
+        let head = VerifiedHead::of_own_rows(Head {
+            header,
+            group_roots,
+            combinations,
+        });
+        Self {
+            head,
+            data: data.into(),
+            parity: parity.into(),
+            tree: tree.into(),
+        }
     }
 
     /// The head.
@@ -162,13 +175,22 @@ impl CodedBlob {
             Some(parity) => (&self.parity, parity),
         };
         let start = at as usize * row_bytes;
-        VerifiedRow::of_own(Row { index, path: self.tree.path(index), bytes: rows.slice(start..start + row_bytes) })
+        VerifiedRow::of_own(Row {
+            index,
+            path: self.tree.path(index),
+            bytes: rows.slice(start..start + row_bytes),
+        })
     }
 }
 
 impl std::fmt::Debug for CodedBlob {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "CodedBlob({}, {} bytes)", self.head.root(), self.head.header().params.length)
+        write!(
+            f,
+            "CodedBlob({}, {} bytes)",
+            self.head.root(),
+            self.head.header().params.length
+        )
     }
 }
 
@@ -182,7 +204,9 @@ fn seal(
     recipients: &[RecipientPublic],
 ) -> Result<(Vec<u8>, Vec<u8>, Secrecy), EncodeError> {
     if recipients.len() > MAX_RECIPIENTS {
-        return Err(EncodeError::TooManyRecipients { count: recipients.len() });
+        return Err(EncodeError::TooManyRecipients {
+            count: recipients.len(),
+        });
     }
     let mut nonce_prefix = [0; 7];
     rng.fill_bytes(&mut nonce_prefix);
@@ -190,8 +214,21 @@ fn seal(
     let key_commitment = stream::commitment(key, &key_context(&owner, &nonce_prefix, length));
     let envelopes = header::wrap_key(rng, recipients, key, &owner, &nonce_prefix, &key_commitment);
     let sealed_meta = stream::seal(key, meta_prefix(nonce_prefix), &associated(META, &owner, length), meta);
-    let sealed = stream::seal(key, payload_prefix(nonce_prefix), &associated(PAYLOAD, &owner, length), &payload);
-    Ok((sealed, sealed_meta, Secrecy::Sealed { nonce_prefix, key_commitment, envelopes }))
+    let sealed = stream::seal(
+        key,
+        payload_prefix(nonce_prefix),
+        &associated(PAYLOAD, &owner, length),
+        &payload,
+    );
+    Ok((
+        sealed,
+        sealed_meta,
+        Secrecy::Sealed {
+            nonce_prefix,
+            key_commitment,
+            envelopes,
+        },
+    ))
 }
 
 const PAYLOAD: &[u8] = b"aloft/da/payload/v1";
@@ -204,7 +241,13 @@ fn associated(what: &[u8], owner: &Address, length: u64) -> Vec<u8> {
 
 /// What the key commitment is bound to.
 fn key_context(owner: &Address, nonce_prefix: &[u8; 7], length: u64) -> Vec<u8> {
-    [b"aloft/da/key/v1", owner.as_slice(), nonce_prefix, &length.to_be_bytes()].concat()
+    [
+        b"aloft/da/key/v1",
+        owner.as_slice(),
+        nonce_prefix,
+        &length.to_be_bytes(),
+    ]
+    .concat()
 }
 
 /// Payload and meta data share a key, so the first bit of their nonces keeps them apart.
@@ -238,7 +281,9 @@ pub enum OpenError {
 ///
 /// [`OpenError`]. Nothing of the plaintext is returned then.
 pub fn open(params: &Params, key: Option<&Key>, coded: Vec<u8>) -> Result<Vec<u8>, OpenError> {
-    let Secrecy::Sealed { nonce_prefix, .. } = params.secrecy else { return Ok(coded) };
+    let Secrecy::Sealed { nonce_prefix, .. } = params.secrecy else {
+        return Ok(coded);
+    };
     let key = right_key(params, key)?;
     let associated = associated(PAYLOAD, &params.owner, params.length);
     Ok(stream::open(key, &payload_prefix(nonce_prefix), &associated, &coded)?)
@@ -250,18 +295,27 @@ pub fn open(params: &Params, key: Option<&Key>, coded: Vec<u8>) -> Result<Vec<u8
 ///
 /// As [`open`].
 pub fn open_meta(params: &Params, key: Option<&Key>) -> Result<Vec<u8>, OpenError> {
-    let Secrecy::Sealed { nonce_prefix, .. } = params.secrecy else { return Ok(params.meta.to_vec()) };
+    let Secrecy::Sealed { nonce_prefix, .. } = params.secrecy else {
+        return Ok(params.meta.to_vec());
+    };
     let key = right_key(params, key)?;
-    Ok(stream::open(key, &meta_prefix(nonce_prefix), &associated(META, &params.owner, params.length), &params.meta)?)
+    Ok(stream::open(
+        key,
+        &meta_prefix(nonce_prefix),
+        &associated(META, &params.owner, params.length),
+        &params.meta,
+    )?)
 }
 
 /// `key`, if it is the one that `params` commit to. Checked before it decrypts anything: GCM alone does not commit.
 fn right_key<'a>(params: &Params, key: Option<&'a Key>) -> Result<&'a Key, OpenError> {
     let key = key.ok_or(OpenError::KeyNeeded)?;
     match &params.secrecy {
-        Secrecy::Sealed { nonce_prefix, key_commitment, .. }
-            if stream::commitment(key, &key_context(&params.owner, nonce_prefix, params.length)) == *key_commitment =>
-        {
+        Secrecy::Sealed {
+            nonce_prefix,
+            key_commitment,
+            ..
+        } if stream::commitment(key, &key_context(&params.owner, nonce_prefix, params.length)) == *key_commitment => {
             Ok(key)
         }
         _ => Err(OpenError::WrongKey),

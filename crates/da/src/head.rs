@@ -83,7 +83,10 @@ impl Head {
         if found != claimed {
             return Err(HeadError::WrongGroupsRoot { claimed, found });
         }
-        Ok(VerifiedHead(Arc::new(Named { root: self.header.root(), head: self })))
+        Ok(VerifiedHead(Arc::new(Named {
+            root: self.header.root(),
+            head: self,
+        })))
     }
 }
 
@@ -146,7 +149,10 @@ struct Named {
 impl VerifiedHead {
     /// The head of rows that this process coded itself.
     pub(crate) fn of_own_rows(head: Head) -> Self {
-        Self(Arc::new(Named { root: head.header.root(), head }))
+        Self(Arc::new(Named {
+            root: head.header.root(),
+            head,
+        }))
     }
 
     /// The blob's name.
@@ -181,11 +187,18 @@ impl VerifiedHead {
             return Err(RowError::OutOfRange { index });
         }
         if row.bytes.len() != self.row_bytes() as usize {
-            return Err(RowError::WrongLength { index, bytes: row.bytes.len(), expected: self.row_bytes() });
+            return Err(RowError::WrongLength {
+                index,
+                bytes: row.bytes.len(),
+                expected: self.row_bytes(),
+            });
         }
         let found = digest::root_of_path(index, digest::row_digest(&row.bytes), &row.path);
         if found != self.0.head.group_roots[index as usize / GROUP_ROWS] {
-            return Err(RowError::NotCommitted { index, root: self.root() });
+            return Err(RowError::NotCommitted {
+                index,
+                root: self.root(),
+            });
         }
         Ok(())
     }
@@ -284,7 +297,11 @@ impl RowChecker {
     pub fn new(head: VerifiedHead) -> Self {
         let coefficients = coefficients(&head.header().params, &head.head().group_roots);
         let expected = combination::extend(code(), &head.head().combinations);
-        Self { head, coefficients, expected }
+        Self {
+            head,
+            coefficients,
+            expected,
+        }
     }
 
     /// The head that rows are checked against.
@@ -300,7 +317,10 @@ impl RowChecker {
     pub fn check(&self, row: Row) -> Result<VerifiedRow, RowError> {
         self.head.check_digest(&row)?;
         if self.coefficients.combine(&row.bytes) != self.expected[row.index as usize] {
-            return Err(RowError::NotCoded { index: row.index, root: self.head.root() });
+            return Err(RowError::NotCoded {
+                index: row.index,
+                root: self.head.root(),
+            });
         }
         Ok(VerifiedRow(row))
     }
@@ -352,7 +372,13 @@ impl Read for Head {
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
         let header = Header::read(buf)?;
         let group_roots = (0..GROUPS).map(|_| Digest::read(buf)).collect::<Result<_, _>>()?;
-        let combinations = (0..DATA_ROWS).map(|_| <Combined>::read(buf)).collect::<Result<_, _>>()?;
-        Ok(Self { header, group_roots, combinations })
+        let combinations = (0..DATA_ROWS)
+            .map(|_| <Combined>::read(buf))
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            header,
+            group_roots,
+            combinations,
+        })
     }
 }

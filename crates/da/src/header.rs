@@ -8,13 +8,13 @@
 //! meta length 2 | meta | KZG commitment 48 | groups root 32
 //! ```
 
+use bytes::{BufMut, Bytes};
+use commonware_codec::{Buf, DecodeExt, Encode, EncodeSize, Error, Read, ReadExt, Write};
 use crypto::{
     envelope::{self, RecipientPublic, RecipientSecret},
     kzg::Commitment,
     stream::Key,
 };
-use bytes::{BufMut, Bytes};
-use commonware_codec::{Buf, DecodeExt, Encode, EncodeSize, Error, Read, ReadExt, Write};
 use primitives::{Address, BlobRoot, Digest, Epoch, MIB};
 
 #[cfg(test)]
@@ -102,8 +102,12 @@ pub struct Header {
 
 /// Length in bytes of each row of a payload of `length` bytes: the payload over [`DATA_ROWS`], up to a multiple of 128.
 pub fn row_bytes(length: u64) -> u32 {
-    let exact = length.div_ceil(u64::from(DATA_ROWS)).next_multiple_of(u64::from(MIN_ROW_BYTES));
-    u32::try_from(exact).expect("length is at most MAX_BLOB_BYTES").max(MIN_ROW_BYTES)
+    let exact = length
+        .div_ceil(u64::from(DATA_ROWS))
+        .next_multiple_of(u64::from(MIN_ROW_BYTES));
+    u32::try_from(exact)
+        .expect("length is at most MAX_BLOB_BYTES")
+        .max(MIN_ROW_BYTES)
 }
 
 impl Params {
@@ -121,7 +125,14 @@ impl Params {
 
     /// Unwraps the blob's key with `secret`; `None` when the blob is public or no envelope is for it.
     pub fn unwrap_key(&self, secret: &RecipientSecret) -> Option<Key> {
-        let Secrecy::Sealed { nonce_prefix, key_commitment, envelopes } = &self.secrecy else { return None };
+        let Secrecy::Sealed {
+            nonce_prefix,
+            key_commitment,
+            envelopes,
+        } = &self.secrecy
+        else {
+            return None;
+        };
         let info = envelope_info(&self.owner, nonce_prefix, key_commitment);
         let own = secret.public().to_bytes();
         envelopes
@@ -152,7 +163,13 @@ pub(crate) fn wrap_key(
 
 /// Domain of a wrapped key: the envelope of one blob says nothing in another.
 fn envelope_info(owner: &Address, nonce_prefix: &[u8; 7], key_commitment: &Digest) -> Vec<u8> {
-    [b"aloft/da/envelope/v1", owner.as_slice(), nonce_prefix, key_commitment.as_ref()].concat()
+    [
+        b"aloft/da/envelope/v1",
+        owner.as_slice(),
+        nonce_prefix,
+        key_commitment.as_ref(),
+    ]
+    .concat()
 }
 
 impl Header {
@@ -174,18 +191,26 @@ impl Write for Params {
         self.row_bytes().write(buf);
         match &self.secrecy {
             Secrecy::Public => PUBLIC.write(buf),
-            Secrecy::Sealed { nonce_prefix, key_commitment, envelopes } => {
+            Secrecy::Sealed {
+                nonce_prefix,
+                key_commitment,
+                envelopes,
+            } => {
                 AES_256_GCM_STREAM.write(buf);
                 nonce_prefix.write(buf);
                 key_commitment.write(buf);
-                u8::try_from(envelopes.len()).expect("at most MAX_RECIPIENTS").write(buf);
+                u8::try_from(envelopes.len())
+                    .expect("at most MAX_RECIPIENTS")
+                    .write(buf);
                 for envelope in envelopes {
                     envelope.recipient.write(buf);
                     envelope.wrapped_key.write(buf);
                 }
             }
         }
-        u16::try_from(self.meta.len()).expect("at most MAX_META_BYTES").write(buf);
+        u16::try_from(self.meta.len())
+            .expect("at most MAX_META_BYTES")
+            .write(buf);
         buf.put_slice(&self.meta);
     }
 }
@@ -227,9 +252,18 @@ impl Read for Params {
                     return Err(Error::InvalidLength(count));
                 }
                 let envelopes = (0..count)
-                    .map(|_| Ok(Envelope { recipient: <[u8; 32]>::read(buf)?, wrapped_key: <[u8; 80]>::read(buf)? }))
+                    .map(|_| {
+                        Ok(Envelope {
+                            recipient: <[u8; 32]>::read(buf)?,
+                            wrapped_key: <[u8; 80]>::read(buf)?,
+                        })
+                    })
                     .collect::<Result<_, Error>>()?;
-                Secrecy::Sealed { nonce_prefix, key_commitment, envelopes }
+                Secrecy::Sealed {
+                    nonce_prefix,
+                    key_commitment,
+                    envelopes,
+                }
             }
             other => return Err(Error::InvalidEnum(other)),
         };
@@ -238,7 +272,14 @@ impl Read for Params {
             return Err(Error::InvalidLength(meta_bytes));
         }
         let meta = buf.try_take_owned(meta_bytes).map_err(|_| Error::EndOfBuffer)?;
-        Ok(Self { owner, epoch, expiry_block, length, secrecy, meta })
+        Ok(Self {
+            owner,
+            epoch,
+            expiry_block,
+            length,
+            secrecy,
+            meta,
+        })
     }
 }
 
@@ -263,7 +304,11 @@ impl Read for Header {
         let params = Params::read(buf)?;
         let commitment = Commitment(<[u8; 48]>::read(buf)?);
         let groups_root = Digest::read(buf)?;
-        Ok(Self { params, commitment, groups_root })
+        Ok(Self {
+            params,
+            commitment,
+            groups_root,
+        })
     }
 }
 

@@ -15,14 +15,14 @@ pub mod disperse;
 pub mod encode;
 pub mod head;
 pub mod header;
-pub mod retrieve;
 mod record;
+pub mod retrieve;
 mod rows;
 pub mod service;
 pub mod store;
-pub mod wire;
 #[cfg(test)]
 mod tests;
+pub mod wire;
 
 pub use certificate::{Certificate, Domain, Quorum, Share};
 pub use committee::{Committee, DealtBeacon, Operator};

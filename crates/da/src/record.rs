@@ -59,12 +59,17 @@ impl Record {
 
     /// The record that a `BlobCertified` event announces; `None` for any other event.
     pub fn of_event(event: &Event) -> Option<Self> {
-        event.decode::<DAEntrance::BlobCertified>().ok().map(|event| Self { header: event.header })
+        event
+            .decode::<DAEntrance::BlobCertified>()
+            .ok()
+            .map(|event| Self { header: event.header })
     }
 
     /// The record that the chain makes of `header`.
     pub fn of_header(header: &Header) -> Self {
-        Self { header: certificate::on_chain(header) }
+        Self {
+            header: certificate::on_chain(header),
+        }
     }
 
     /// The blob's name.

@@ -14,8 +14,7 @@ mod tests;
 pub use crate::record::{Record, RecordError};
 
 use crate::{
-    Committee, RowChecker, Runtime, VerifiedHead, VerifiedRow,
-    committee,
+    Committee, RowChecker, Runtime, VerifiedHead, VerifiedRow, committee,
     disperse::{Peer, STALL_TIMEOUT},
     encode::{self, OpenError},
     head::{self, RowError},
@@ -234,9 +233,14 @@ async fn head_of<E: Runtime>(
 ) -> Result<VerifiedHead, ReadError> {
     let wire = |source| ReadError::Wire { operator, source };
     let member = &committee.operators()[operator as usize];
-    let mut connection =
-        wire::dial(context, &peer.stream_key, peer.domain.chain_id, member).await.map_err(wire)?;
-    connection.sender.send(&Request::ReadHead(record.root()), STALL_TIMEOUT).await.map_err(wire)?;
+    let mut connection = wire::dial(context, &peer.stream_key, peer.domain.chain_id, member)
+        .await
+        .map_err(wire)?;
+    connection
+        .sender
+        .send(&Request::ReadHead(record.root()), STALL_TIMEOUT)
+        .await
+        .map_err(wire)?;
     match connection.receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
         Response::Head(head) if record.matches(&head.header) => {
             head.check().map_err(|_| ReadError::WrongHead { operator })
@@ -317,7 +321,10 @@ pub(crate) async fn gather<E: Runtime>(
                         gathered.add(row);
                     }
                 }
-                progress(Progress::Rows { rows: plan.rows().min(DATA_ROWS), needed: DATA_ROWS });
+                progress(Progress::Rows {
+                    rows: plan.rows().min(DATA_ROWS),
+                    needed: DATA_ROWS,
+                });
                 // Who repeats itself is as good as silent.
                 (plan.rows() > before).then_some(operator)
             }
@@ -326,7 +333,10 @@ pub(crate) async fn gather<E: Runtime>(
                 Some(operator)
             }
             Some(Event::Failed { operator, error }) => {
-                progress(Progress::Failed { operator, error: &error });
+                progress(Progress::Failed {
+                    operator,
+                    error: &error,
+                });
                 plan.dead(operator);
                 failures.push(error);
                 None
@@ -350,7 +360,10 @@ type Asks = mpsc::UnboundedSender<Vec<u32>>;
 
 /// Ends the tasks of operators whose rows are not needed any more.
 fn abort(sources: Vec<(Asks, Option<commonware_runtime::Handle<()>>, std::time::SystemTime)>) {
-    sources.into_iter().filter_map(|(_, task, _)| task).for_each(|task| task.abort());
+    sources
+        .into_iter()
+        .filter_map(|(_, task, _)| task)
+        .for_each(|task| task.abort());
 }
 
 /// Rows that came: data rows where they belong, parity rows beside.
@@ -363,7 +376,12 @@ struct Gathered {
 
 impl Gathered {
     fn new(row_bytes: usize) -> Self {
-        Self { row_bytes, data: vec![0; DATA_ROWS as usize * row_bytes], data_rows: Vec::new(), parity: Vec::new() }
+        Self {
+            row_bytes,
+            data: vec![0; DATA_ROWS as usize * row_bytes],
+            data_rows: Vec::new(),
+            parity: Vec::new(),
+        }
     }
 
     fn add(&mut self, row: VerifiedRow) {
@@ -387,7 +405,9 @@ impl Gathered {
         });
         let parity = self.parity.iter().map(|row| (row.index(), &row.bytes()[..]));
         let rows: Vec<_> = data.chain(parity).take(DATA_ROWS as usize).collect();
-        head::code().decode(&rows, self.row_bytes).expect("1,024 different rows of one length decode")
+        head::code()
+            .decode(&rows, self.row_bytes)
+            .expect("1,024 different rows of one length decode")
     }
 }
 
@@ -414,11 +434,16 @@ impl Source {
         let operator = self.operator;
         let wire = |source| ReadError::Wire { operator, source };
         let member = &self.committee.operators()[operator as usize];
-        let mut connection =
-            wire::dial(context, &self.peer.stream_key, self.peer.domain.chain_id, member).await.map_err(wire)?;
+        let mut connection = wire::dial(context, &self.peer.stream_key, self.peer.domain.chain_id, member)
+            .await
+            .map_err(wire)?;
         let root = self.checker.head().root();
         while let Some(rows) = self.asked.next().await {
-            connection.sender.send(&Request::ReadRows { root, rows }, STALL_TIMEOUT).await.map_err(wire)?;
+            connection
+                .sender
+                .send(&Request::ReadRows { root, rows }, STALL_TIMEOUT)
+                .await
+                .map_err(wire)?;
             loop {
                 match connection.receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
                     Response::Rows(rows) => {

@@ -15,7 +15,10 @@ pub struct RowSet {
 impl RowSet {
     /// The empty set.
     pub fn new() -> Self {
-        Self { words: [0; WORDS], len: 0 }
+        Self {
+            words: [0; WORDS],
+            len: 0,
+        }
     }
 
     /// Adds `row`; true when it was not in the set. A row outside the blob is never added.

@@ -146,7 +146,11 @@ impl<E: Runtime> Shared<E> {
     fn unpaid_bytes(&self) -> u64 {
         let blobs = self.store.blobs();
         let chain = self.chain.lock();
-        blobs.iter().filter(|(head, _)| !chain.certified.contains_key(&head.root())).map(|(_, bytes)| bytes).sum()
+        blobs
+            .iter()
+            .filter(|(head, _)| !chain.certified.contains_key(&head.root()))
+            .map(|(_, bytes)| bytes)
+            .sum()
     }
 
     /// Certified blobs of which rows that this operator owns are missing, and how many.
@@ -181,7 +185,9 @@ impl<E: Runtime> Service<E> {
     pub async fn start(context: E, config: Config, provider: impl Provider) -> Result<Self, StartError> {
         let committee = Committee::read(&provider, config.beacon).await?;
         let stream_key = config.peer.stream_key.public_key();
-        let operator = committee.index_of(&stream_key).ok_or(StartError::NotAnOperator { stream_key })?;
+        let operator = committee
+            .index_of(&stream_key)
+            .ok_or(StartError::NotAnOperator { stream_key })?;
         if committee.operators()[operator as usize].bls_key != config.bls_key.public_key() {
             return Err(StartError::WrongBlsKey { operator });
         }
@@ -190,10 +196,10 @@ impl<E: Runtime> Service<E> {
         if opened.bad_records > 0 || opened.dropped_files > 0 {
             tracing::warn!(?opened, "rows were lost; they will be repaired");
         }
-        let mut listener = context
-            .bind(config.listen)
-            .await
-            .map_err(|source| StartError::Bind { listen: config.listen, source })?;
+        let mut listener = context.bind(config.listen).await.map_err(|source| StartError::Bind {
+            listen: config.listen,
+            source,
+        })?;
         let listen = listener.local_addr().unwrap_or(config.listen);
         let shared = Arc::new(Shared {
             operator,
@@ -217,7 +223,9 @@ impl<E: Runtime> Service<E> {
                                 tracing::debug!("too many streams: one refused");
                                 continue;
                             };
-                            context.child("session").spawn(move |context| session::run(context, slot, sink, stream));
+                            context
+                                .child("session")
+                                .spawn(move |context| session::run(context, slot, sink, stream));
                         }
                         // Out of descriptors, or a peer that hung up early: neither is for ever.
                         Err(error) => {
@@ -228,7 +236,12 @@ impl<E: Runtime> Service<E> {
                 }
             }
         });
-        Ok(Self { shared, opened, listen, tasks: vec![following, accepting] })
+        Ok(Self {
+            shared,
+            opened,
+            listen,
+            tasks: vec![following, accepting],
+        })
     }
 
     /// Where it listens.

@@ -127,7 +127,11 @@ impl<E: Storage> Entry<E> {
             commonware_runtime::Error::Io(error) if error.kind() == std::io::ErrorKind::StorageFull => {
                 StoreError::Full { needed: 0, free: 0 }
             }
-            _ => StoreError::Disk { operation, root, source },
+            _ => StoreError::Disk {
+                operation,
+                root,
+                source,
+            },
         }
     }
 }
@@ -151,9 +155,17 @@ impl<E: Storage> Store<E> {
         };
         for name in names {
             // Not a file of ours.
-            let Ok(bytes) = <[u8; 32]>::try_from(name.as_slice()) else { continue };
+            let Ok(bytes) = <[u8; 32]>::try_from(name.as_slice()) else {
+                continue;
+            };
             let root = BlobRoot::from(bytes);
-            let disk = |operation| move |source| StoreError::Disk { operation, root, source };
+            let disk = |operation| {
+                move |source| StoreError::Disk {
+                    operation,
+                    root,
+                    source,
+                }
+            };
             let (blob, len) = storage.open(&partition, &name).await.map_err(disk("open"))?;
             match file::scan(blob, len, root).await.map_err(disk("read"))? {
                 Some(scan) => {
@@ -176,8 +188,20 @@ impl<E: Storage> Store<E> {
                 }
             }
         }
-        let blobs = Mutex::new(Blobs { entries, used_bytes, open: Default::default() });
-        Ok((Self { storage, partition, capacity_bytes, blobs }, opened))
+        let blobs = Mutex::new(Blobs {
+            entries,
+            used_bytes,
+            open: Default::default(),
+        });
+        Ok((
+            Self {
+                storage,
+                partition,
+                capacity_bytes,
+                blobs,
+            },
+            opened,
+        ))
     }
 
     /// Makes room for `rows` rows of the blob of `head`. Does nothing when there is room for them already.
@@ -246,11 +270,15 @@ impl<E: Storage> Store<E> {
         // New records follow one another: one write for all of them.
         let (over, appended): (Vec<_>, Vec<_>) = placed.iter().partition(|(record, _)| *record < first_new);
         for (record, row) in over {
-            file.write_records(&entry.head, record, &[row]).await.map_err(entry.disk("write"))?;
+            file.write_records(&entry.head, record, &[row])
+                .await
+                .map_err(entry.disk("write"))?;
         }
         let appended: Vec<_> = appended.into_iter().map(|(_, row)| row).collect();
         if !appended.is_empty() {
-            file.write_records(&entry.head, first_new, &appended).await.map_err(entry.disk("write"))?;
+            file.write_records(&entry.head, first_new, &appended)
+                .await
+                .map_err(entry.disk("write"))?;
         }
         let mut index = entry.index.lock();
         for (record, row) in placed {
@@ -272,7 +300,11 @@ impl<E: Storage> Store<E> {
         let entry = self.entry(root)?;
         let mut file = self.file(&entry).await?;
         if entry.index.lock().dirty {
-            file.as_mut().expect("just opened").sync().await.map_err(entry.disk("sync"))?;
+            file.as_mut()
+                .expect("just opened")
+                .sync()
+                .await
+                .map_err(entry.disk("sync"))?;
             entry.index.lock().dirty = false;
         }
         Ok(())
@@ -286,9 +318,14 @@ impl<E: Storage> Store<E> {
     pub async fn read(&self, root: BlobRoot, row: u32) -> Result<Option<Row>, StoreError> {
         let entry = self.entry(root)?;
         let mut file = self.file(&entry).await?;
-        let Some(record) = entry.index.lock().record_of.get(&row).copied() else { return Ok(None) };
+        let Some(record) = entry.index.lock().record_of.get(&row).copied() else {
+            return Ok(None);
+        };
         let file = file.as_mut().expect("just opened");
-        let found = file.read_record(&entry.head, record).await.map_err(entry.disk("read"))?;
+        let found = file
+            .read_record(&entry.head, record)
+            .await
+            .map_err(entry.disk("read"))?;
         let found = found.filter(|found| found.index == row && entry.head.check_digest(found).is_ok());
         if found.is_none() {
             let mut index = entry.index.lock();
@@ -306,13 +343,22 @@ impl<E: Storage> Store<E> {
 
     /// The rows of blob `root` that are stored.
     pub fn held(&self, root: BlobRoot) -> RowSet {
-        self.blobs.lock().entries.get(&root).map(|entry| entry.index.lock().held.clone()).unwrap_or_default()
+        self.blobs
+            .lock()
+            .entries
+            .get(&root)
+            .map(|entry| entry.index.lock().held.clone())
+            .unwrap_or_default()
     }
 
     /// Every stored blob: its head and the bytes it takes.
     pub fn blobs(&self) -> Vec<(VerifiedHead, u64)> {
         let blobs = self.blobs.lock();
-        blobs.entries.values().map(|entry| (entry.head.clone(), *entry.reserved_bytes.lock())).collect()
+        blobs
+            .entries
+            .values()
+            .map(|entry| (entry.head.clone(), *entry.reserved_bytes.lock()))
+            .collect()
     }
 
     /// Bytes set aside for rows.
@@ -333,7 +379,9 @@ impl<E: Storage> Store<E> {
     pub async fn remove(&self, root: BlobRoot) -> Result<(), StoreError> {
         let entry = {
             let mut blobs = self.blobs.lock();
-            let Some(entry) = blobs.entries.remove(&root) else { return Ok(()) };
+            let Some(entry) = blobs.entries.remove(&root) else {
+                return Ok(());
+            };
             blobs.open.retain(|open| open.root() != root);
             blobs.used_bytes -= *entry.reserved_bytes.lock();
             entry
@@ -348,7 +396,12 @@ impl<E: Storage> Store<E> {
     }
 
     fn entry(&self, root: BlobRoot) -> Result<Arc<Entry<E>>, StoreError> {
-        self.blobs.lock().entries.get(&root).cloned().ok_or(StoreError::Unknown { root })
+        self.blobs
+            .lock()
+            .entries
+            .get(&root)
+            .cloned()
+            .ok_or(StoreError::Unknown { root })
     }
 
     /// The entry's file, opened if it is not.
@@ -361,8 +414,11 @@ impl<E: Storage> Store<E> {
         self.entry(entry.root())?;
         if file.is_none() {
             let name = entry.root();
-            let (blob, len) =
-                self.storage.open(&self.partition, name.as_ref()).await.map_err(entry.disk("open"))?;
+            let (blob, len) = self
+                .storage
+                .open(&self.partition, name.as_ref())
+                .await
+                .map_err(entry.disk("open"))?;
             *file = Some(File::new(blob, len));
             self.note_open(entry.clone());
         }

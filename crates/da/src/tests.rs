@@ -25,7 +25,13 @@ pub(crate) fn payload(seed: u64, bytes: usize) -> Vec<u8> {
 
 /// What to publish in most tests.
 pub(crate) fn request(privacy: Privacy<'_>) -> Request<'_> {
-    Request { owner: Address::repeat_byte(1), epoch: Epoch(0), expiry_block: 10_000, meta: b"meta".to_vec(), privacy }
+    Request {
+        owner: Address::repeat_byte(1),
+        epoch: Epoch(0),
+        expiry_block: 10_000,
+        meta: b"meta".to_vec(),
+        privacy,
+    }
 }
 
 /// A public blob of `bytes` bytes.

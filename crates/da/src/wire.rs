@@ -11,8 +11,8 @@ mod message;
 #[cfg(test)]
 mod tests;
 
-pub use connection::{Connection, Receiver, Sender, WireError, accept, dial};
 pub(crate) use connection::within;
+pub use connection::{Connection, Receiver, Sender, WireError, accept, dial};
 pub use message::{MAX_ROWS_PER_READ, Refusal, Request, Response, Rows, Status, rows_per_message};
 
 /// Largest message, in bytes: a few of the largest rows. Small, because an end holds one for each of its streams.

@@ -20,7 +20,10 @@ fn committee(operators: u32) -> Committee {
 }
 
 fn share(domain: &Domain, header: &Header, operator: u32) -> Share {
-    Share { operator, signature: secret(operator).sign(domain.message(header).as_slice()) }
+    Share {
+        operator,
+        signature: secret(operator).sign(domain.message(header).as_slice()),
+    }
 }
 
 #[test]
@@ -36,7 +39,10 @@ fn three_of_four_operators_make_a_certificate_and_two_do_not() {
     let certificate = quorum.record(share(&domain, header, 3)).unwrap().expect("a quorum");
     assert_eq!(certificate.signers(), [0, 2, 3]);
     certificate.verify(&domain, &committee).unwrap();
-    let all = quorum.record(share(&domain, header, 1)).unwrap().expect("still a quorum");
+    let all = quorum
+        .record(share(&domain, header, 1))
+        .unwrap()
+        .expect("still a quorum");
     assert_eq!(all.signers(), [0, 1, 2, 3]);
     all.verify(&domain, &committee).unwrap();
 }
@@ -48,11 +54,17 @@ fn a_share_of_another_operator_blob_or_chain_does_not_count() {
     let header = blob.head().header();
     let mut quorum = Quorum::new(&domain, &committee, header);
     let wrong = |operator| Err(ShareError::WrongSignature { operator });
-    let theirs = Share { operator: 1, ..share(&domain, header, 0) };
+    let theirs = Share {
+        operator: 1,
+        ..share(&domain, header, 0)
+    };
     assert_eq!(quorum.record(theirs), wrong(1));
     assert_eq!(quorum.record(share(&domain, other.head().header(), 0)), wrong(0));
     assert_eq!(quorum.record(share(&Domain::of_chain(1), header, 0)), wrong(0));
-    assert_eq!(quorum.record(Share { operator: 4, ..theirs }), Err(ShareError::Unknown { operator: 4 }));
+    assert_eq!(
+        quorum.record(Share { operator: 4, ..theirs }),
+        Err(ShareError::Unknown { operator: 4 })
+    );
     assert_eq!(quorum.rows_signed(), 0);
 }
 
@@ -62,7 +74,10 @@ fn a_certificate_that_was_changed_does_not_verify() {
     let blob = public_blob(1, 1000);
     let header = blob.head().header();
     let sum = |signers: &[u32]| {
-        let shares: Vec<_> = signers.iter().map(|&signer| share(&domain, header, signer).signature).collect();
+        let shares: Vec<_> = signers
+            .iter()
+            .map(|&signer| share(&domain, header, signer).signature)
+            .collect();
         bls::Signature::aggregate(&shares).unwrap()
     };
     let verify = |header: &Header, signers: &[u32], signature| {
@@ -70,15 +85,30 @@ fn a_certificate_that_was_changed_does_not_verify() {
     };
     let signers = Err(CertificateError::Signers { operators: 4 });
     assert_eq!(verify(header, &[0, 1, 2], sum(&[0, 1, 2])), Ok(()));
-    assert_eq!(verify(header, &[0, 1, 3], sum(&[0, 1, 2])), Err(CertificateError::WrongSignature));
-    assert_eq!(verify(header, &[0, 1], sum(&[0, 1])), Err(CertificateError::BelowQuorum { rows: 1536 }));
-    assert_eq!(verify(header, &[], sum(&[0])), Err(CertificateError::BelowQuorum { rows: 0 }));
+    assert_eq!(
+        verify(header, &[0, 1, 3], sum(&[0, 1, 2])),
+        Err(CertificateError::WrongSignature)
+    );
+    assert_eq!(
+        verify(header, &[0, 1], sum(&[0, 1])),
+        Err(CertificateError::BelowQuorum { rows: 1536 })
+    );
+    assert_eq!(
+        verify(header, &[], sum(&[0])),
+        Err(CertificateError::BelowQuorum { rows: 0 })
+    );
     assert_eq!(verify(header, &[0, 0, 1, 2], sum(&[0, 0, 1, 2])), signers);
     assert_eq!(verify(header, &[0, 1, 4], sum(&[0, 1, 4])), signers);
     let mut later = header.clone();
     later.params.expiry_block += 1;
-    assert_eq!(verify(&later, &[0, 1, 2], sum(&[0, 1, 2])), Err(CertificateError::WrongSignature));
+    assert_eq!(
+        verify(&later, &[0, 1, 2], sum(&[0, 1, 2])),
+        Err(CertificateError::WrongSignature)
+    );
     let mut next = header.clone();
     next.params.epoch = Epoch(1);
-    assert!(matches!(verify(&next, &[0, 1, 2], sum(&[0, 1, 2])), Err(CertificateError::WrongEpoch { .. })));
+    assert!(matches!(
+        verify(&next, &[0, 1, 2], sum(&[0, 1, 2])),
+        Err(CertificateError::WrongEpoch { .. })
+    ));
 }

@@ -43,8 +43,26 @@ fn the_shuffle_depends_on_commitment_beacon_and_epoch() {
     let first = rows(&base, &commitment);
     assert_eq!(first, rows(&base, &commitment));
     assert_ne!(first, rows(&base, &Commitment([2; 48])));
-    assert_ne!(first, rows(&Committee { beacon: DealtBeacon(Digest::of(b"other")), ..base.clone() }, &commitment));
-    assert_ne!(first, rows(&Committee { epoch: Epoch(1), ..base }, &commitment));
+    assert_ne!(
+        first,
+        rows(
+            &Committee {
+                beacon: DealtBeacon(Digest::of(b"other")),
+                ..base.clone()
+            },
+            &commitment
+        )
+    );
+    assert_ne!(
+        first,
+        rows(
+            &Committee {
+                epoch: Epoch(1),
+                ..base
+            },
+            &commitment
+        )
+    );
 }
 
 /// Each of four operators owns about a quarter of the data rows: the shuffle has no favourites.

@@ -7,7 +7,9 @@ use crate::{
 use crypto::envelope::RecipientSecret;
 
 fn data_rows(blob: &CodedBlob) -> Vec<u8> {
-    (0..DATA_ROWS).flat_map(|index| blob.row(index).bytes().to_vec()).collect()
+    (0..DATA_ROWS)
+        .flat_map(|index| blob.row(index).bytes().to_vec())
+        .collect()
 }
 
 #[test]
@@ -23,21 +25,36 @@ fn a_public_payload_lies_verbatim_on_the_data_rows() {
 fn a_sealed_payload_opens_for_its_recipients_and_nobody_else() {
     let mut rng = seeded(2);
     let key = Key::generate(&mut rng);
-    let (alice, bob) = (RecipientSecret::from_seed(&[1; 32]), RecipientSecret::from_seed(&[2; 32]));
+    let (alice, bob) = (
+        RecipientSecret::from_seed(&[1; 32]),
+        RecipientSecret::from_seed(&[2; 32]),
+    );
     let plain = payload(2, 150_000);
-    let meta = Meta { name: "a.csv".into(), content_type: "text/csv".into() };
+    let meta = Meta {
+        name: "a.csv".into(),
+        content_type: "text/csv".into(),
+    };
     let recipients = [alice.public()];
-    let mut request = request(Privacy::Sealed { key: &key, recipients: &recipients });
+    let mut request = request(Privacy::Sealed {
+        key: &key,
+        recipients: &recipients,
+    });
     request.meta = meta.to_bytes().unwrap();
     let blob = CodedBlob::encode(&mut rng, plain.clone(), request).unwrap();
     let params = &blob.head().header().params;
     let mut coded = data_rows(&blob);
     coded.truncate(params.length as usize);
-    assert!(!coded.windows(16).any(|window| window == &plain[..16]), "no plaintext in the rows");
+    assert!(
+        !coded.windows(16).any(|window| window == &plain[..16]),
+        "no plaintext in the rows"
+    );
 
     let unwrapped = params.unwrap_key(&alice).unwrap();
     assert_eq!(open(params, Some(&unwrapped), coded.clone()).unwrap(), plain);
-    assert_eq!(Meta::from_bytes(&open_meta(params, Some(&unwrapped)).unwrap()), Some(meta));
+    assert_eq!(
+        Meta::from_bytes(&open_meta(params, Some(&unwrapped)).unwrap()),
+        Some(meta)
+    );
     assert!(params.unwrap_key(&bob).is_none());
     assert_eq!(open(params, None, coded.clone()), Err(OpenError::KeyNeeded));
     let other = Key::generate(&mut rng);
@@ -51,17 +68,52 @@ fn what_does_not_fit_is_refused_before_any_work() {
     let mut rng = seeded(3);
     let key = Key::generate(&mut rng);
     let recipients = vec![RecipientSecret::from_seed(&[1; 32]).public(); MAX_RECIPIENTS + 1];
-    let sealed = || request(Privacy::Sealed { key: &key, recipients: &[] });
+    let sealed = || {
+        request(Privacy::Sealed {
+            key: &key,
+            recipients: &[],
+        })
+    };
     let public = || request(Privacy::Public);
-    let mut encode = |bytes: usize, request| CodedBlob::encode(&mut rng, vec![0; bytes], request).map(|_| ()).unwrap_err();
+    let mut encode = |bytes: usize, request| {
+        CodedBlob::encode(&mut rng, vec![0; bytes], request)
+            .map(|_| ())
+            .unwrap_err()
+    };
     let limit = MAX_BLOB_BYTES as usize;
     assert_eq!(encode(0, public()), EncodeError::Empty);
-    assert_eq!(encode(limit + 1, public()), EncodeError::TooLong { bytes: MAX_BLOB_BYTES + 1 });
-    assert_eq!(encode(limit, sealed()), EncodeError::TooLong { bytes: stream::sealed_len(MAX_BLOB_BYTES) });
-    let meta = Request { meta: vec![0; MAX_META_BYTES], ..sealed() };
-    assert_eq!(encode(1, meta), EncodeError::MetaTooLong { bytes: MAX_META_BYTES + TAG_BYTES });
-    let crowd = request(Privacy::Sealed { key: &key, recipients: &recipients });
-    assert_eq!(encode(1, crowd), EncodeError::TooManyRecipients { count: MAX_RECIPIENTS + 1 });
+    assert_eq!(
+        encode(limit + 1, public()),
+        EncodeError::TooLong {
+            bytes: MAX_BLOB_BYTES + 1
+        }
+    );
+    assert_eq!(
+        encode(limit, sealed()),
+        EncodeError::TooLong {
+            bytes: stream::sealed_len(MAX_BLOB_BYTES)
+        }
+    );
+    let meta = Request {
+        meta: vec![0; MAX_META_BYTES],
+        ..sealed()
+    };
+    assert_eq!(
+        encode(1, meta),
+        EncodeError::MetaTooLong {
+            bytes: MAX_META_BYTES + TAG_BYTES
+        }
+    );
+    let crowd = request(Privacy::Sealed {
+        key: &key,
+        recipients: &recipients,
+    });
+    assert_eq!(
+        encode(1, crowd),
+        EncodeError::TooManyRecipients {
+            count: MAX_RECIPIENTS + 1
+        }
+    );
 }
 
 /// Any operator must be able to repair without the disperser, so coding may depend on the rows alone.
@@ -80,8 +132,10 @@ fn any_third_of_the_rows_gives_the_payload_back() {
     let every_third: Vec<u32> = (0..TOTAL_ROWS).filter(|row| row % 3 == 1).collect();
     let parity_only: Vec<u32> = (2 * DATA_ROWS..TOTAL_ROWS).collect();
     for indices in [every_third, parity_only] {
-        let rows: Vec<_> =
-            indices.iter().map(|&index| checker.check(blob.row(index).row().clone()).unwrap()).collect();
+        let rows: Vec<_> = indices
+            .iter()
+            .map(|&index| checker.check(blob.row(index).row().clone()).unwrap())
+            .collect();
         let rows: Vec<_> = rows.iter().map(|row| (row.index(), &row.bytes()[..])).collect();
         assert_eq!(head::code().decode(&rows, row_bytes).unwrap(), data_rows(&blob));
     }

@@ -61,11 +61,26 @@ fn a_row_of_another_length_is_refused() {
     let checker = RowChecker::new(blob.head().clone());
     let good = blob.row(9).row().clone();
     for bytes in [0, 1, good.bytes.len() - 1] {
-        let row = Row { bytes: good.bytes.slice(..bytes), ..good.clone() };
+        let row = Row {
+            bytes: good.bytes.slice(..bytes),
+            ..good.clone()
+        };
         let error = checker.check(row).unwrap_err();
-        assert_eq!(error, RowError::WrongLength { index: 9, bytes, expected: blob.head().row_bytes() });
+        assert_eq!(
+            error,
+            RowError::WrongLength {
+                index: 9,
+                bytes,
+                expected: blob.head().row_bytes()
+            }
+        );
     }
-    let error = checker.check(Row { index: TOTAL_ROWS, ..good }).unwrap_err();
+    let error = checker
+        .check(Row {
+            index: TOTAL_ROWS,
+            ..good
+        })
+        .unwrap_err();
     assert_eq!(error, RowError::OutOfRange { index: TOTAL_ROWS });
 }
 

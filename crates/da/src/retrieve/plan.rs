@@ -26,6 +26,8 @@ struct Source {
     parity: VecDeque<u32>,
     /// Rows asked for and not come yet.
     asked: RowSet,
+    /// The end of an answer is due. It may be when all its rows came.
+    answering: bool,
 }
 
 /// The state of one retrieval.
@@ -43,17 +45,27 @@ impl Plan {
             .map(|mut rows| {
                 rows.sort_unstable();
                 let parity = rows.split_off(rows.partition_point(|&row| row < DATA_ROWS));
-                Source { health: Health::Live, data: rows.into(), parity: parity.into(), asked: RowSet::new() }
+                Source {
+                    health: Health::Live,
+                    data: rows.into(),
+                    parity: parity.into(),
+                    asked: RowSet::new(),
+                    answering: false,
+                }
             })
             .collect();
-        Self { needed: DATA_ROWS, come: RowSet::new(), sources }
+        Self {
+            needed: DATA_ROWS,
+            come: RowSet::new(),
+            sources,
+        }
     }
 
     /// Rows to ask `operator` for now; empty when there is nothing to ask, or an answer is due.
     pub(super) fn next(&mut self, operator: u32) -> Vec<u32> {
         let shortfall = self.shortfall();
         let source = &mut self.sources[operator as usize];
-        if source.health == Health::Dead || !source.asked.is_empty() {
+        if source.health == Health::Dead || source.answering {
             return Vec::new();
         }
         let rows: Vec<u32> = if source.data.is_empty() {
@@ -63,6 +75,7 @@ impl Plan {
             source.data.drain(..).collect()
         };
         source.asked = rows.iter().copied().collect();
+        source.answering = !rows.is_empty();
         rows
     }
 
@@ -90,6 +103,7 @@ impl Plan {
     pub(super) fn answered(&mut self, operator: u32) {
         let source = &mut self.sources[operator as usize];
         source.asked = RowSet::new();
+        source.answering = false;
         if source.health == Health::Slow {
             source.health = Health::Live;
         }

@@ -7,7 +7,11 @@ use rand_core::Rng;
 
 /// Four operators that own every fourth row each.
 fn plan() -> Plan {
-    Plan::new((0..4).map(|operator| (0..TOTAL_ROWS).filter(|row| row % 4 == operator).collect()).collect())
+    Plan::new(
+        (0..4)
+            .map(|operator| (0..TOTAL_ROWS).filter(|row| row % 4 == operator).collect())
+            .collect(),
+    )
 }
 
 fn answer(plan: &mut Plan, operator: u32, rows: &[u32]) {
@@ -27,6 +31,18 @@ fn when_all_operators_answer_only_data_rows_are_asked_for() {
         answer(&mut plan, operator, &rows);
     }
     assert!(plan.is_done());
+}
+
+/// All rows of an answer may have come before its end: asking again then would take that end for the next answer's.
+#[test]
+fn an_operator_is_asked_again_only_at_the_end_of_its_answer() {
+    let mut plan = plan();
+    plan.dead(1);
+    let rows = plan.next(0);
+    rows.iter().for_each(|&row| assert!(plan.come(0, row)));
+    assert!(plan.next(0).is_empty());
+    plan.answered(0);
+    assert_eq!(plan.next(0).len(), 256);
 }
 
 #[test]

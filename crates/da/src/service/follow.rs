@@ -33,7 +33,13 @@ pub(super) struct Follower<E: Runtime, P: Provider> {
 
 impl<E: Runtime, P: Provider> Follower<E, P> {
     pub(super) fn new(shared: Arc<Shared<E>>, provider: P) -> Self {
-        Self { shared, provider, next_block: 0, unpaid_since: BTreeMap::new(), retry: BTreeMap::new() }
+        Self {
+            shared,
+            provider,
+            next_block: 0,
+            unpaid_since: BTreeMap::new(),
+            retry: BTreeMap::new(),
+        }
     }
 
     /// Looks at the chain again and again.
@@ -93,7 +99,8 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
     async fn prune(&mut self) -> Result<(), StoreError> {
         let height = self.shared.height();
         let blobs = self.shared.store.blobs();
-        self.unpaid_since.retain(|root, _| blobs.iter().any(|(head, _)| head.root() == *root));
+        self.unpaid_since
+            .retain(|root, _| blobs.iter().any(|(head, _)| head.root() == *root));
         for (head, _) in blobs {
             let root = head.root();
             let paid = self.shared.chain.lock().certified.contains_key(&root);
@@ -116,7 +123,8 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
     /// Repairs what is missing, one blob after the other: a repair holds the blob in memory.
     async fn repair(&mut self, context: &E) {
         let missing = self.shared.missing();
-        self.retry.retain(|root, _| missing.iter().any(|(record, _)| record.root() == *root));
+        self.retry
+            .retain(|root, _| missing.iter().any(|(record, _)| record.root() == *root));
         for (record, rows) in missing {
             let root = record.root();
             let now = context.current();

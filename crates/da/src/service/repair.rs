@@ -66,8 +66,10 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
     let held = shared.store.held(root);
     let rows: Vec<VerifiedRow> = owned.without(&held).map(|index| recoded.row(index)).collect();
     let wanted = rows.len();
-    let good: Vec<VerifiedRow> =
-        rows.into_iter().filter(|row| head.check_digest(row.row()).is_ok()).collect();
+    let good: Vec<VerifiedRow> = rows
+        .into_iter()
+        .filter(|row| head.check_digest(row.row()).is_ok())
+        .collect();
     for rows in good.chunks(ROWS_PER_WRITE) {
         shared.store.put(root, rows).await?;
     }

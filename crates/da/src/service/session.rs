@@ -91,7 +91,10 @@ async fn begin<E: Runtime>(
     if missing.is_empty() {
         return sign(shared, &head).await;
     }
-    *dispersal = Some(Dispersal { checker: RowChecker::new(head), owned });
+    *dispersal = Some(Dispersal {
+        checker: RowChecker::new(head),
+        owned,
+    });
     Ok(Response::Accepted { missing })
 }
 
@@ -135,7 +138,9 @@ async fn read<E: Runtime>(
     root: BlobRoot,
     asked: Vec<u32>,
 ) -> Result<Result<Response, Refusal>, WireError> {
-    let Some(head) = shared.store.head(root) else { return Ok(Ok(Response::NotFound)) };
+    let Some(head) = shared.store.head(root) else {
+        return Ok(Ok(Response::NotFound));
+    };
     let row_bytes = head.row_bytes();
     let mut missing = Vec::new();
     for indices in asked.chunks(rows_per_message(row_bytes)) {
@@ -152,7 +157,10 @@ async fn read<E: Runtime>(
             }
         }
         if !rows.is_empty() {
-            connection.sender.send(&Response::Rows(Rows { row_bytes, rows }), STALL_TIMEOUT).await?;
+            connection
+                .sender
+                .send(&Response::Rows(Rows { row_bytes, rows }), STALL_TIMEOUT)
+                .await?;
         }
     }
     Ok(Ok(Response::EndOfRows { missing }))

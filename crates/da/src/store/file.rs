@@ -30,7 +30,9 @@ pub(super) async fn scan<B: Blob>(blob: B, len: u64, root: BlobRoot) -> Result<O
     if len < HEAD_REGION_BYTES {
         return Ok(None);
     }
-    let Some(head) = read_head(&blob, root).await? else { return Ok(None) };
+    let Some(head) = read_head(&blob, root).await? else {
+        return Ok(None);
+    };
     let record = record_bytes(&head);
     let whole = (len - HEAD_REGION_BYTES) / record;
     let mut index = Index::default();
@@ -38,7 +40,13 @@ pub(super) async fn scan<B: Blob>(blob: B, len: u64, root: BlobRoot) -> Result<O
     let mut at = 0;
     while at < whole {
         let count = (SCAN_BYTES / record).clamp(1, whole - at);
-        let bytes = blob.read_at(HEAD_REGION_BYTES + at * record, (count * record) as usize, ReadOptions::default()).await?;
+        let bytes = blob
+            .read_at(
+                HEAD_REGION_BYTES + at * record,
+                (count * record) as usize,
+                ReadOptions::default(),
+            )
+            .await?;
         let mut bytes = Bytes::from(bytes.coalesce().freeze());
         for number in at..at + count {
             let number = u32::try_from(number).expect("a file of rows has at most a few thousand records");
@@ -59,19 +67,28 @@ pub(super) async fn scan<B: Blob>(blob: B, len: u64, root: BlobRoot) -> Result<O
     }
     let bad_records = bad.len() as u32;
     index.free = bad.into_iter().filter(|&number| number < index.records).collect();
-    Ok(Some(Scan { head, index, bad_records, bytes: end }))
+    Ok(Some(Scan {
+        head,
+        index,
+        bad_records,
+        bytes: end,
+    }))
 }
 
 /// The head at the start of the file, if it is the one that `root` names.
 async fn read_head<B: Blob>(blob: &B, root: BlobRoot) -> Result<Option<VerifiedHead>, Error> {
-    let region = blob.read_at(0, HEAD_REGION_BYTES as usize, ReadOptions::default()).await?;
+    let region = blob
+        .read_at(0, HEAD_REGION_BYTES as usize, ReadOptions::default())
+        .await?;
     let region = Bytes::from(region.coalesce().freeze());
     let bytes = u32::from_be_bytes([region[0], region[1], region[2], region[3]]) as usize;
     if bytes > MAX_HEAD_BYTES {
         return Ok(None);
     }
     let head = Head::decode(region.slice(4..4 + bytes)).ok();
-    Ok(head.and_then(|head| head.check_groups_root().ok()).filter(|head| head.root() == root))
+    Ok(head
+        .and_then(|head| head.check_groups_root().ok())
+        .filter(|head| head.root() == root))
 }
 
 impl<B: Blob> File<B> {
@@ -103,7 +120,8 @@ impl<B: Blob> File<B> {
         let record_bytes = record_bytes(head);
         let mut bytes = Vec::with_capacity(rows.len() * record_bytes as usize);
         rows.iter().for_each(|row| row.row().write(&mut bytes));
-        self.write(HEAD_REGION_BYTES + u64::from(record) * record_bytes, bytes).await
+        self.write(HEAD_REGION_BYTES + u64::from(record) * record_bytes, bytes)
+            .await
     }
 
     /// Reads record number `record`; `None` when the file ends before.
@@ -113,7 +131,10 @@ impl<B: Blob> File<B> {
         if start + record_bytes > self.len {
             return Ok(None);
         }
-        let bytes = self.blob.read_at(start, record_bytes as usize, ReadOptions::default()).await?;
+        let bytes = self
+            .blob
+            .read_at(start, record_bytes as usize, ReadOptions::default())
+            .await?;
         Ok(Row::read(&mut Bytes::from(bytes.coalesce().freeze()), head.row_bytes()).ok())
     }
 

@@ -26,7 +26,10 @@ fn rows_that_were_written_read_back_and_others_are_missing() {
         assert_eq!(opened, Opened::default());
         let blob = public_blob(1, 200_000);
         let root = blob.head().root();
-        assert!(matches!(store.put(root, &rows(&blob, [1])).await, Err(StoreError::Unknown { .. })));
+        assert!(matches!(
+            store.put(root, &rows(&blob, [1])).await,
+            Err(StoreError::Unknown { .. })
+        ));
         store.create(blob.head(), 768).await.unwrap();
         store.put(root, &rows(&blob, [5, 9, 3000])).await.unwrap();
         // Again, with one more: what is there is not written twice.
@@ -47,10 +50,12 @@ fn rows_that_were_written_read_back_and_others_are_missing() {
 fn a_blob_that_does_not_fit_is_refused_before_anything_is_written() {
     deterministic::Runner::default().start(|context| async move {
         let (store, _) = open(context.child("store")).await;
-        let blob = public_blob(2, 20 << 20);
+        let blob = public_blob(2, 24 << 20);
         let error = store.create(blob.head(), TOTAL_ROWS).await.unwrap_err();
         let needed = HEAD_REGION_BYTES + u64::from(TOTAL_ROWS) * record_bytes(blob.head());
-        let StoreError::Full { needed: found, free } = error else { panic!("{error}") };
+        let StoreError::Full { needed: found, free } = error else {
+            panic!("{error}")
+        };
         assert_eq!((found, free), (needed, CAPACITY));
         assert!(store.head(blob.head().root()).is_none());
         store.create(blob.head(), 768).await.unwrap();
@@ -66,9 +71,15 @@ fn crash_after(steps: usize, seed: u64) {
     let torn = FaultConfig::default().write(WriteConfig {
         failure_rate: probability!(0.0),
         retention_rate: probability!(0.5),
-        mode: if seed.is_multiple_of(2) { PartialWriteMode::Subset } else { PartialWriteMode::Prefix },
+        mode: if seed.is_multiple_of(2) {
+            PartialWriteMode::Subset
+        } else {
+            PartialWriteMode::Prefix
+        },
     });
-    let config = deterministic::Config::new().with_seed(seed).with_storage_fault_config(torn);
+    let config = deterministic::Config::new()
+        .with_seed(seed)
+        .with_storage_fault_config(torn);
     let (synced, checkpoint) = deterministic::Runner::new(config).start_and_recover(|context| {
         let blob = blob.clone();
         async move {
@@ -93,7 +104,11 @@ fn crash_after(steps: usize, seed: u64) {
     deterministic::Runner::from(checkpoint).start(|context| async move {
         let (store, opened) = open(context.child("store")).await;
         let held = store.held(root);
-        assert_eq!(synced.without(&held).next(), None, "steps {steps} seed {seed}: a synced row is gone");
+        assert_eq!(
+            synced.without(&held).next(),
+            None,
+            "steps {steps} seed {seed}: a synced row is gone"
+        );
         assert_eq!(opened.rows, u64::from(held.len()));
         for row in held.iter() {
             assert_eq!(store.read(root, row).await.unwrap().as_ref(), Some(blob.row(row).row()));
@@ -131,7 +146,12 @@ fn a_flipped_bit_is_found_when_the_row_is_read() {
         let entry = store.entry(root).unwrap();
         let mut file = entry.file.lock().await;
         let (offset, byte) = (HEAD_REGION_BYTES + 3 * record_bytes(blob.head()) + 200, [0xff]);
-        file.as_mut().unwrap().blob().write_at(offset, byte.to_vec(), WriteOptions::default()).await.unwrap();
+        file.as_mut()
+            .unwrap()
+            .blob()
+            .write_at(offset, byte.to_vec(), WriteOptions::default())
+            .await
+            .unwrap();
         drop(file);
         assert_eq!(store.read(root, 3).await.unwrap(), None);
         assert!(!store.held(root).contains(3) && store.held(root).len() == 9);
@@ -145,7 +165,9 @@ fn a_flipped_bit_is_found_when_the_row_is_read() {
 fn files_are_closed_and_opened_again_as_needed() {
     deterministic::Runner::default().start(|context| async move {
         let (store, _) = open(context.child("store")).await;
-        let blobs: Vec<_> = (0..MAX_OPEN_FILES as u64 + 20).map(|seed| public_blob(seed, 100)).collect();
+        let blobs: Vec<_> = (0..MAX_OPEN_FILES as u64 + 20)
+            .map(|seed| public_blob(seed, 100))
+            .collect();
         for blob in &blobs {
             store.create(blob.head(), 1).await.unwrap();
             store.put(blob.head().root(), &rows(blob, [7])).await.unwrap();
@@ -153,7 +175,10 @@ fn files_are_closed_and_opened_again_as_needed() {
         }
         assert!(store.blobs.lock().open.len() <= MAX_OPEN_FILES);
         for blob in &blobs {
-            assert_eq!(store.read(blob.head().root(), 7).await.unwrap().as_ref(), Some(blob.row(7).row()));
+            assert_eq!(
+                store.read(blob.head().root(), 7).await.unwrap().as_ref(),
+                Some(blob.row(7).row())
+            );
         }
     });
 }
@@ -163,11 +188,19 @@ fn a_file_that_is_not_a_store_is_left_alone_or_dropped() {
     deterministic::Runner::default().start(|context| async move {
         for (name, len) in [(&b"notes"[..], 10), (&[1; 32], 0), (&[2; 32], 100), (&[3; 32], 40_000)] {
             let (file, _) = context.open("rows", name).await.unwrap();
-            file.write_at(0, vec![0xab; len], WriteOptions::default()).await.unwrap();
+            file.write_at(0, vec![0xab; len], WriteOptions::default())
+                .await
+                .unwrap();
             file.sync().await.unwrap();
         }
         let (_, opened) = open(context.child("store")).await;
-        assert_eq!(opened, Opened { dropped_files: 3, ..Opened::default() });
+        assert_eq!(
+            opened,
+            Opened {
+                dropped_files: 3,
+                ..Opened::default()
+            }
+        );
         assert_eq!(context.scan("rows").await.unwrap(), [b"notes".to_vec()]);
     });
 }

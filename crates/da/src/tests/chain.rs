@@ -17,7 +17,10 @@ pub(super) const BEACON: fn() -> DealtBeacon = || DealtBeacon(Digest::of(b"a dea
 
 /// Keys of operator `index`.
 pub(super) fn keys(index: u32) -> (ed25519::PrivateKey, bls::SecretKey) {
-    (ed25519::PrivateKey::from_seed(100 + u64::from(index)), bls::SecretKey::from_seed(&[index as u8 + 1; 32]))
+    (
+        ed25519::PrivateKey::from_seed(100 + u64::from(index)),
+        bls::SecretKey::from_seed(&[index as u8 + 1; 32]),
+    )
 }
 
 #[derive(Clone)]
@@ -31,7 +34,11 @@ struct State {
 
 impl SimChain {
     pub(super) fn new(endpoints: Vec<SocketAddr>) -> Self {
-        Self(Arc::new(Mutex::new(State { height: 1, endpoints, events: Vec::new() })))
+        Self(Arc::new(Mutex::new(State {
+            height: 1,
+            endpoints,
+            events: Vec::new(),
+        })))
     }
 
     pub(super) fn committee(&self) -> Committee {
@@ -54,13 +61,18 @@ impl SimChain {
     pub(super) fn set_endpoint(&self, index: u32, endpoint: SocketAddr) {
         let mut state = self.0.lock();
         state.endpoints[index as usize] = endpoint;
-        let event = GenesisOperatorRegistry::EndpointChanged { index, endpoint: endpoint.to_string() };
+        let event = GenesisOperatorRegistry::EndpointChanged {
+            index,
+            endpoint: endpoint.to_string(),
+        };
         state.log(addresses::OPERATOR_REGISTRY, &event);
     }
 
     /// Records a certificate, if it holds.
     pub(super) fn submit(&self, certificate: &Certificate) {
-        certificate.verify(&Domain::of_chain(CHAIN_ID), &self.committee()).unwrap();
+        certificate
+            .verify(&Domain::of_chain(CHAIN_ID), &self.committee())
+            .unwrap();
         let event = DAEntrance::BlobCertified {
             root: certificate.root().0,
             payer: Address::repeat_byte(9),
@@ -82,7 +94,14 @@ impl State {
         self.height += 1;
         let data = event.encode_log_data();
         let (topics, data) = (data.topics().to_vec(), data.data.clone());
-        self.events.push(Event { address, topics, data, block: self.height, transaction: B256::ZERO, log_index: 0 });
+        self.events.push(Event {
+            address,
+            topics,
+            data,
+            block: self.height,
+            transaction: B256::ZERO,
+            log_index: 0,
+        });
     }
 }
 

@@ -23,21 +23,40 @@ const LIMIT: Duration = Duration::from_secs(5);
 async fn offer(network: &Network, head: Head, rows: Vec<Row>) -> Response {
     let committee = network.chain.committee();
     let peer = guest();
-    let mut connection =
-        wire::dial(&network.context, &peer.stream_key, peer.domain.chain_id, &committee.operators()[0]).await.unwrap();
+    let mut connection = wire::dial(
+        &network.context,
+        &peer.stream_key,
+        peer.domain.chain_id,
+        &committee.operators()[0],
+    )
+    .await
+    .unwrap();
     let row_bytes = head.header.params.row_bytes();
-    connection.sender.send(&Request::Disperse(Box::new(head)), LIMIT).await.unwrap();
+    connection
+        .sender
+        .send(&Request::Disperse(Box::new(head)), LIMIT)
+        .await
+        .unwrap();
     let answer = connection.receiver.receive(LIMIT).await.unwrap();
     if rows.is_empty() || !matches!(answer, Response::Accepted { .. }) {
         return answer;
     }
-    connection.sender.send(&Request::Rows(Rows { row_bytes, rows }), LIMIT).await.unwrap();
+    connection
+        .sender
+        .send(&Request::Rows(Rows { row_bytes, rows }), LIMIT)
+        .await
+        .unwrap();
     connection.receiver.receive(LIMIT).await.unwrap()
 }
 
 /// The rows of `blob` that operator 0 owns.
 fn owned(network: &Network, blob: &CodedBlob) -> Vec<u32> {
-    network.chain.committee().rows_of(0, &blob.head().header().commitment).iter().collect()
+    network
+        .chain
+        .committee()
+        .rows_of(0, &blob.head().header().commitment)
+        .iter()
+        .collect()
 }
 
 #[test]
@@ -54,7 +73,10 @@ fn an_operator_refuses_a_head_that_does_not_hold_before_any_row() {
             (changed(|head| head.group_roots.swap(0, 1)), Refusal::BadHead),
             (changed(|head| head.combinations[0][0] ^= 1), Refusal::BadHead),
             (changed(|head| head.header.commitment.0[5] ^= 1), Refusal::BadHead),
-            (changed(|head| head.header.params.epoch = Epoch(1)), Refusal::WrongEpoch { current: Epoch(0) }),
+            (
+                changed(|head| head.header.params.epoch = Epoch(1)),
+                Refusal::WrongEpoch { current: Epoch(0) },
+            ),
         ] {
             assert_eq!(offer(&network, head, Vec::new()).await, Response::Refused(refusal));
         }
@@ -77,13 +99,19 @@ fn an_operator_refuses_rows_that_are_wrong_or_not_its_own() {
         let good = blob.row(row).row().clone();
         let mut path = good.clone();
         path.path[2] = path.path[3];
-        let bytes = Row { bytes: blob.row(own[4]).bytes().clone(), ..good.clone() };
+        let bytes = Row {
+            bytes: blob.row(own[4]).bytes().clone(),
+            ..good.clone()
+        };
         for (sent, refusal) in [
             (blob.row(foreign).row().clone(), Refusal::NotMine { row: foreign }),
             (path, Refusal::BadRow { row }),
             (bytes, Refusal::BadRow { row }),
         ] {
-            assert_eq!(offer(&network, head(), vec![good.clone(), sent]).await, Response::Refused(refusal));
+            assert_eq!(
+                offer(&network, head(), vec![good.clone(), sent]).await,
+                Response::Refused(refusal)
+            );
         }
     });
 }
@@ -95,9 +123,13 @@ fn rows_before_a_head_end_the_stream() {
         let committee = network.chain.committee();
         let peer = guest();
         let operator = &committee.operators()[0];
-        let mut connection =
-            wire::dial(&network.context, &peer.stream_key, peer.domain.chain_id, operator).await.unwrap();
-        let rows = Rows { row_bytes: 128, rows: Vec::new() };
+        let mut connection = wire::dial(&network.context, &peer.stream_key, peer.domain.chain_id, operator)
+            .await
+            .unwrap();
+        let rows = Rows {
+            row_bytes: 128,
+            rows: Vec::new(),
+        };
         connection.sender.send(&Request::Rows(rows), LIMIT).await.unwrap();
         let answer = connection.receiver.receive::<Response>(LIMIT).await.unwrap();
         assert_eq!(answer, Response::Refused(Refusal::Unexpected));
@@ -121,8 +153,22 @@ fn not_coded(bad: &[u32]) -> (Head, Vec<Row>) {
         groups_root: head::groups_root(&group_roots, &z_digest),
         params,
     };
-    let rows = (0..).zip(rows).map(|(index, row)| Row { index, path: tree.path(index), bytes: row.into() }).collect();
-    (Head { header, group_roots, combinations }, rows)
+    let rows = (0..)
+        .zip(rows)
+        .map(|(index, row)| Row {
+            index,
+            path: tree.path(index),
+            bytes: row.into(),
+        })
+        .collect();
+    (
+        Head {
+            header,
+            group_roots,
+            combinations,
+        },
+        rows,
+    )
 }
 
 /// The hash path alone does not show a lie of the disperser's; the combination does.
@@ -133,7 +179,11 @@ fn a_row_that_was_committed_to_but_not_coded_is_refused() {
     let checker = crate::RowChecker::new(head.check().unwrap());
     for (index, row) in (0..).zip(rows) {
         let root = checker.head().root();
-        let expected = if bad.contains(&index) { Err(RowError::NotCoded { index, root }) } else { Ok(()) };
+        let expected = if bad.contains(&index) {
+            Err(RowError::NotCoded { index, root })
+        } else {
+            Ok(())
+        };
         assert_eq!(checker.check(row).map(|_| ()), expected);
     }
 }
@@ -152,7 +202,10 @@ fn a_blob_with_one_row_that_is_not_coded_finds_no_signature_of_that_rows_owner()
             .expect("one of 64 rows is operator 0's");
         let own = network.chain.committee().rows_of(0, &head.header.commitment);
         let sent: Vec<Row> = rows.into_iter().filter(|row| own.contains(row.index)).collect();
-        assert_eq!(offer(&network, head, sent).await, Response::Refused(Refusal::BadRow { row: bad }));
+        assert_eq!(
+            offer(&network, head, sent).await,
+            Response::Refused(Refusal::BadRow { row: bad })
+        );
     });
 }
 
@@ -165,7 +218,9 @@ fn a_reader_takes_no_head_but_the_recorded_one() {
         network.publish(&blob).await.unwrap();
         let mut header = blob.head().header().clone();
         header.params.expiry_block += 1;
-        let Err(error) = network.read(&Record::of_header(&header)).await else { panic!("nobody has it") };
+        let Err(error) = network.read(&Record::of_header(&header)).await else {
+            panic!("nobody has it")
+        };
         assert!(matches!(error, RetrieveError::NoHead { .. }));
     });
 }

@@ -12,7 +12,9 @@ use primitives::{CHAIN_ID, MIB};
 #[test]
 fn a_blob_is_dispersed_and_read_back_over_real_sockets_and_files() {
     let folder = tempfile::tempdir().unwrap();
-    let config = tokio::Config::new().with_storage_directory(folder.path()).with_worker_threads(2);
+    let config = tokio::Config::new()
+        .with_storage_directory(folder.path())
+        .with_worker_threads(2);
     tokio::Runner::new(config).start(|context| async move {
         let nowhere = ([127, 0, 0, 1], 9).into();
         let chain = SimChain::new(vec![nowhere; OPERATORS as usize]);
@@ -21,7 +23,10 @@ fn a_blob_is_dispersed_and_read_back_over_real_sockets_and_files() {
             let (stream_key, bls_key) = keys(operator);
             let config = Config {
                 listen: ([127, 0, 0, 1], 0).into(),
-                peer: Peer { stream_key, domain: Domain::of_chain(CHAIN_ID) },
+                peer: Peer {
+                    stream_key,
+                    domain: Domain::of_chain(CHAIN_ID),
+                },
                 bls_key,
                 beacon: BEACON(),
                 partition: format!("rows-{operator}"),

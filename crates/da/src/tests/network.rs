@@ -12,6 +12,7 @@ use commonware_runtime::{
     Clock, Listener as _, Network as _, Sink, Spawner, Stream, Supervisor, deterministic::Context,
 };
 use commonware_utils::sync::Mutex;
+use futures::{StreamExt, channel::mpsc};
 use primitives::{CHAIN_ID, MIB};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
@@ -46,7 +47,10 @@ pub(super) struct Network {
 
 /// A peer that is no operator.
 pub(super) fn guest() -> Peer {
-    Peer { stream_key: Signer::from_seed(7), domain: Domain::of_chain(CHAIN_ID) }
+    Peer {
+        stream_key: Signer::from_seed(7),
+        domain: Domain::of_chain(CHAIN_ID),
+    }
 }
 
 fn listen(operator: u32, starts: u16) -> SocketAddr {
@@ -56,12 +60,19 @@ fn listen(operator: u32, starts: u16) -> SocketAddr {
 impl Network {
     /// Starts all operators.
     pub(super) async fn start(context: Context) -> Self {
-        let endpoints: Vec<SocketAddr> =
-            (0..OPERATORS).map(|operator| ([10, 0, 0, operator as u8], 9000).into()).collect();
-        let mut network = Self { context, chain: SimChain::new(endpoints.clone()), nodes: Vec::new() };
+        let endpoints: Vec<SocketAddr> = (0..OPERATORS)
+            .map(|operator| ([10, 0, 0, operator as u8], 9000).into())
+            .collect();
+        let mut network = Self {
+            context,
+            chain: SimChain::new(endpoints.clone()),
+            nodes: Vec::new(),
+        };
         for operator in 0..OPERATORS {
             let address = Arc::new(Mutex::new(listen(operator, 0)));
-            let link = Arc::new(Mutex::new(Link::Up { latency: Duration::from_millis(5) }));
+            let link = Arc::new(Mutex::new(Link::Up {
+                latency: Duration::from_millis(5),
+            }));
             let mut listener = network.context.bind(endpoints[operator as usize]).await.unwrap();
             network.context.child("link").spawn({
                 let (address, link) = (address.clone(), link.clone());
@@ -71,15 +82,24 @@ impl Network {
                             continue;
                         }
                         let to = *address.lock();
-                        let Ok((far_sink, far_stream)) = context.dial(to).await else { continue };
+                        let Ok((far_sink, far_stream)) = context.dial(to).await else {
+                            continue;
+                        };
                         for (stream, sink) in [(stream, far_sink), (far_stream, sink)] {
                             let link = link.clone();
-                            context.child("pump").spawn(move |context| pump(context, link, stream, sink));
+                            context
+                                .child("pump")
+                                .spawn(move |context| pump(context, link, stream, sink));
                         }
                     }
                 }
             });
-            network.nodes.push(Node { service: None, listen: address, link, starts: 0 });
+            network.nodes.push(Node {
+                service: None,
+                listen: address,
+                link,
+                starts: 0,
+            });
             network.restart(operator).await;
         }
         network
@@ -94,7 +114,10 @@ impl Network {
         let (stream_key, bls_key) = keys(operator);
         let config = Config {
             listen: address,
-            peer: Peer { stream_key, domain: Domain::of_chain(CHAIN_ID) },
+            peer: Peer {
+                stream_key,
+                domain: Domain::of_chain(CHAIN_ID),
+            },
             bls_key,
             beacon: BEACON(),
             partition: partition(operator),
@@ -123,8 +146,7 @@ impl Network {
 
     /// Disperses `blob` as a guest and records the certificate on chain.
     pub(super) async fn publish(&self, blob: &CodedBlob) -> Result<Record, DisperseError> {
-        let certificate =
-            disperse::disperse(&self.context, &guest(), &self.chain.committee(), blob, |_| {}).await?;
+        let certificate = disperse::disperse(&self.context, &guest(), &self.chain.committee(), blob, |_| {}).await?;
         self.chain.submit(&certificate);
         Ok(Record::of_header(certificate.header()))
     }
@@ -151,15 +173,35 @@ pub(super) fn partition(operator: u32) -> String {
 }
 
 /// Passes bytes on as the link says, until one end hangs up.
+///
+/// The simulated socket blocks a writer of more than 64 KiB until the reader has taken them, and a reader of a longer message
+/// until it is all there. So bytes are passed on when the sender pauses: whole messages, never a part that blocks both.
 async fn pump(context: Context, link: Arc<Mutex<Link>>, mut stream: impl Stream, mut sink: impl Sink) {
+    const PAUSE: Duration = Duration::from_millis(5);
+    let (chunks, mut incoming) = mpsc::unbounded();
+    context.child("intake").spawn(move |_| async move {
+        while let Ok(mut chunk) = stream.recv(1).await {
+            let more = stream.peek(64 * 1024).len();
+            if more > 0 {
+                let Ok(rest) = stream.recv(more).await else { return };
+                chunk.append(rest.coalesce());
+            }
+            if chunks.unbounded_send(chunk).is_err() {
+                return;
+            }
+        }
+    });
     let mut passed = 0;
-    loop {
-        let Ok(first) = stream.recv(1).await else { return };
-        let more = stream.peek(64 * 1024).len();
-        let mut bytes = first;
-        if more > 0 {
-            let Ok(rest) = stream.recv(more).await else { return };
-            bytes.append(rest.coalesce());
+    while let Some(mut bytes) = incoming.next().await {
+        loop {
+            context.sleep(PAUSE).await;
+            let before = bytes.len();
+            while let Ok(chunk) = incoming.try_recv() {
+                bytes.append(chunk.coalesce());
+            }
+            if bytes.len() == before {
+                break;
+            }
         }
         passed += bytes.len();
         let link = *link.lock();

@@ -16,7 +16,9 @@ use std::time::Duration;
 
 /// Runs `test` on a network of four operators; returns what identifies the run.
 fn simulate<F: Future<Output = ()>>(seed: u64, test: impl FnOnce(Network) -> F) -> String {
-    let config = deterministic::Config::new().with_seed(seed).with_timeout(Some(Duration::from_secs(600)));
+    let config = deterministic::Config::new()
+        .with_seed(seed)
+        .with_timeout(Some(Duration::from_secs(600)));
     deterministic::Runner::new(config).start(|context| async move {
         let auditor = context.auditor();
         test(Network::start(context).await).await;
@@ -32,7 +34,10 @@ fn a_sealed_blob_is_certified_and_read_back_by_its_recipient() {
         let reader = RecipientSecret::from_seed(&[5; 32]);
         let plain = payload(1, 300_000);
         let recipients = [reader.public()];
-        let request = request(Privacy::Sealed { key: &key, recipients: &recipients });
+        let request = request(Privacy::Sealed {
+            key: &key,
+            recipients: &recipients,
+        });
         let blob = CodedBlob::encode(&mut rng, plain.clone(), request).unwrap();
         let record = network.publish(&blob).await.unwrap();
         let retrieved = network.read(&record).await.unwrap();
@@ -61,7 +66,10 @@ fn whatever_is_certified_reads_back_with_any_one_operator_dead() {
 
 #[test]
 fn an_operator_that_is_dead_cut_off_or_silent_delays_no_certificate_and_no_reader() {
-    for (case, link) in [Link::Cut, Link::BlackHole, Link::CutAfter { bytes: 60_000 }].into_iter().enumerate() {
+    for (case, link) in [Link::Cut, Link::BlackHole, Link::CutAfter { bytes: 60_000 }]
+        .into_iter()
+        .enumerate()
+    {
         simulate(3, |network| async move {
             network.set_link(3, link);
             let blob = public_blob(3, 400_000);
@@ -82,7 +90,12 @@ fn without_a_quorum_there_is_no_certificate_and_every_failure_is_named() {
         network.set_link(1, Link::BlackHole);
         let blob = public_blob(4, 10_000);
         let error = network.publish(&blob).await.unwrap_err();
-        let DisperseError::NoQuorum { rows_signed, failures, .. } = error else { panic!("{error}") };
+        let DisperseError::NoQuorum {
+            rows_signed, failures, ..
+        } = error
+        else {
+            panic!("{error}")
+        };
         assert_eq!((rows_signed, failures.len()), (1536, 2));
         // Once they are back, the same blob finds its quorum: rows that are there are not asked for again.
         network.restart(0).await;
@@ -93,7 +106,9 @@ fn without_a_quorum_there_is_no_certificate_and_every_failure_is_named() {
             }
         };
         let committee = network.chain.committee();
-        disperse::disperse(&network.context, &guest(), &committee, &blob, count).await.unwrap();
+        disperse::disperse(&network.context, &guest(), &committee, &blob, count)
+            .await
+            .unwrap();
         assert_eq!(sent, 768);
     });
 }
@@ -105,11 +120,18 @@ fn a_restarted_operator_repairs_the_rows_it_missed_without_any_key() {
         let mut rng = seeded(5);
         let key = Key::generate(&mut rng);
         let plain = payload(5, 250_000);
-        let sealed = request(Privacy::Sealed { key: &key, recipients: &[] });
+        let sealed = request(Privacy::Sealed {
+            key: &key,
+            recipients: &[],
+        });
         let blob = CodedBlob::encode(&mut rng, plain.clone(), sealed).unwrap();
         let record = network.publish(&blob).await.unwrap();
         network.restart(2).await;
-        network.wait("repair", |network| network.service(2).status().blobs == 1 && network.service(2).missing_rows() == 0).await;
+        network
+            .wait("repair", |network| {
+                network.service(2).status().blobs == 1 && network.service(2).missing_rows() == 0
+            })
+            .await;
         // Its rows are needed now: two others are gone.
         network.kill(0).await;
         network.kill(1).await;
@@ -123,7 +145,11 @@ fn what_an_operator_signed_for_survives_its_restart() {
     simulate(6, |mut network| async move {
         let blob = public_blob(6, 150_000);
         let record = network.publish(&blob).await.unwrap();
-        network.wait("all rows", |network| (0..OPERATORS).all(|operator| network.service(operator).missing_rows() == 0)).await;
+        network
+            .wait("all rows", |network| {
+                (0..OPERATORS).all(|operator| network.service(operator).missing_rows() == 0)
+            })
+            .await;
         for operator in 0..OPERATORS {
             network.kill(operator).await;
         }
@@ -140,18 +166,39 @@ fn rotten_rows_are_found_when_the_store_opens_and_repaired() {
     simulate(7, |mut network| async move {
         let blob = public_blob(7, 150_000);
         let root = network.publish(&blob).await.unwrap().root();
-        network.wait("all rows", |network| network.service(1).missing_rows() == 0 && network.service(1).status().blobs == 1).await;
+        network
+            .wait("all rows", |network| {
+                network.service(1).missing_rows() == 0 && network.service(1).status().blobs == 1
+            })
+            .await;
         network.kill(1).await;
         let (file, len) = network.context.open(&partition(1), root.as_ref()).await.unwrap();
         for offset in [40_000, 60_000, len - 1] {
-            let byte = file.read_at(offset, 1, ReadOptions::default()).await.unwrap().coalesce().as_ref()[0];
-            file.write_at(offset, vec![byte ^ 0x10], WriteOptions::default()).await.unwrap();
+            let byte = file
+                .read_at(offset, 1, ReadOptions::default())
+                .await
+                .unwrap()
+                .coalesce()
+                .as_ref()[0];
+            file.write_at(offset, vec![byte ^ 0x10], WriteOptions::default())
+                .await
+                .unwrap();
         }
         file.sync().await.unwrap();
         drop(file);
         network.restart(1).await;
-        assert_eq!((network.service(1).opened().rows, network.service(1).opened().bad_records), (765, 3));
-        network.wait("repair", |network| network.service(1).status().height > 1 && network.service(1).missing_rows() == 0).await;
+        assert_eq!(
+            (
+                network.service(1).opened().rows,
+                network.service(1).opened().bad_records
+            ),
+            (765, 3)
+        );
+        network
+            .wait("repair", |network| {
+                network.service(1).status().height > 1 && network.service(1).missing_rows() == 0
+            })
+            .await;
         network.kill(1).await;
         network.restart(1).await;
         assert_eq!(network.service(1).opened().rows, 768);
@@ -164,15 +211,31 @@ fn rows_that_expired_or_that_nobody_paid_for_are_deleted() {
         let paid = network.publish(&public_blob(8, 1000)).await.unwrap();
         let unpaid = public_blob(80, 1000);
         let committee = network.chain.committee();
-        disperse::disperse(&network.context, &guest(), &committee, &unpaid, |_| {}).await.unwrap();
-        network.wait("two blobs", |network| (0..OPERATORS).all(|operator| network.service(operator).status().blobs == 2)).await;
+        disperse::disperse(&network.context, &guest(), &committee, &unpaid, |_| {})
+            .await
+            .unwrap();
+        network
+            .wait("two blobs", |network| {
+                (0..OPERATORS).all(|operator| network.service(operator).status().blobs == 2)
+            })
+            .await;
         network.context.sleep(Duration::from_secs(1)).await;
         network.chain.mine(UNPAID_BLOCKS + 1);
-        network.wait("one blob", |network| (0..OPERATORS).all(|operator| network.service(operator).status().blobs == 1)).await;
+        network
+            .wait("one blob", |network| {
+                (0..OPERATORS).all(|operator| network.service(operator).status().blobs == 1)
+            })
+            .await;
         network.read(&paid).await.unwrap();
         network.chain.mine(10_000);
-        network.wait("none", |network| (0..OPERATORS).all(|operator| network.service(operator).status().stored_bytes == 0)).await;
-        let Err(error) = network.read(&paid).await else { panic!("it expired") };
+        network
+            .wait("none", |network| {
+                (0..OPERATORS).all(|operator| network.service(operator).status().stored_bytes == 0)
+            })
+            .await;
+        let Err(error) = network.read(&paid).await else {
+            panic!("it expired")
+        };
         assert!(matches!(error, RetrieveError::NoHead { failures, .. } if failures.len() == 4));
     });
 }
@@ -182,14 +245,26 @@ fn rows_that_expired_or_that_nobody_paid_for_are_deleted() {
 fn two_runs_of_one_seed_do_the_same_to_the_last_byte() {
     let run = |seed| {
         simulate(seed, |mut network| async move {
-            network.set_link(0, Link::Up { latency: Duration::from_millis(80) });
+            network.set_link(
+                0,
+                Link::Up {
+                    latency: Duration::from_millis(80),
+                },
+            );
             network.set_link(3, Link::CutAfter { bytes: 100_000 });
             let record = network.publish(&public_blob(9, 200_000)).await.unwrap();
             network.kill(1).await;
             assert_eq!(network.read(&record).await.unwrap().coded(), payload(9, 200_000));
-            network.set_link(3, Link::Up { latency: Duration::from_millis(5) });
+            network.set_link(
+                3,
+                Link::Up {
+                    latency: Duration::from_millis(5),
+                },
+            );
             network.restart(1).await;
-            network.wait("repair", |network| network.service(3).missing_rows() == 0).await;
+            network
+                .wait("repair", |network| network.service(3).missing_rows() == 0)
+                .await;
         })
     };
     assert_eq!(run(9), run(9));

@@ -107,7 +107,14 @@ pub async fn dial<E: Runtime>(
         let peer = operator.stream_key.clone();
         let namespace = namespace(chain_id);
         upgrader(key.clone())
-            .dial(context.child("handshake"), &namespace, MAX_MESSAGE_BYTES, peer, stream, sink)
+            .dial(
+                context.child("handshake"),
+                &namespace,
+                MAX_MESSAGE_BYTES,
+                peer,
+                stream,
+                sink,
+            )
             .await
             .map_err(WireError::Handshake)
     };
@@ -130,9 +137,17 @@ pub async fn accept<E: Runtime>(
 ) -> Result<(ed25519::PublicKey, Connection<E>), WireError> {
     let namespace = namespace(chain_id);
     let admit = |peer: ed25519::PublicKey| std::future::ready(admit(&peer));
-    let listen =
-        upgrader(key.clone()).listen(context.child("handshake"), &namespace, MAX_MESSAGE_BYTES, admit, stream, sink);
-    let (peer, sender, receiver) = within(context, HANDSHAKE_TIMEOUT, listen).await?.map_err(WireError::Handshake)?;
+    let listen = upgrader(key.clone()).listen(
+        context.child("handshake"),
+        &namespace,
+        MAX_MESSAGE_BYTES,
+        admit,
+        stream,
+        sink,
+    );
+    let (peer, sender, receiver) = within(context, HANDSHAKE_TIMEOUT, listen)
+        .await?
+        .map_err(WireError::Handshake)?;
     Ok((peer, Connection::new(context, sender, receiver)))
 }
 
@@ -143,8 +158,14 @@ impl<E: Runtime> Connection<E> {
         receiver: cups::Receiver<ChaCha20Poly1305, StreamOf<E>>,
     ) -> Self {
         Self {
-            sender: Sender { context: context.child("sender"), inner: sender },
-            receiver: Receiver { context: context.child("receiver"), inner: receiver },
+            sender: Sender {
+                context: context.child("sender"),
+                inner: sender,
+            },
+            receiver: Receiver {
+                context: context.child("receiver"),
+                inner: receiver,
+            },
         }
     }
 }
@@ -168,7 +189,9 @@ impl<E: Runtime> Receiver<E> {
     ///
     /// [`WireError::TimedOut`] when none comes within `limit`; [`WireError::Decode`] when it is not canonical.
     pub async fn receive<T: Read<Cfg = ()>>(&mut self, limit: Duration) -> Result<T, WireError> {
-        let record = within(&self.context, limit, self.inner.recv()).await?.map_err(WireError::Stream)?;
+        let record = within(&self.context, limit, self.inner.recv())
+            .await?
+            .map_err(WireError::Stream)?;
         T::decode_cfg(Bytes::from(record.coalesce()), &()).map_err(WireError::Decode)
     }
 }

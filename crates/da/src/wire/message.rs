@@ -164,7 +164,9 @@ impl Read for Rows {
         if count > rows_per_message(row_bytes) {
             return Err(Error::InvalidLength(count));
         }
-        let rows = (0..count).map(|_| Row::read(buf, row_bytes)).collect::<Result<_, _>>()?;
+        let rows = (0..count)
+            .map(|_| Row::read(buf, row_bytes))
+            .collect::<Result<_, _>>()?;
         Ok(Self { row_bytes, rows })
     }
 }
@@ -228,7 +230,10 @@ impl Read for Request {
             0 => Self::Disperse(Box::new(Head::read(buf)?)),
             1 => Self::Rows(Rows::read(buf)?),
             2 => Self::ReadHead(BlobRoot::read(buf)?),
-            3 => Self::ReadRows { root: BlobRoot::read(buf)?, rows: read_indices(buf)? },
+            3 => Self::ReadRows {
+                root: BlobRoot::read(buf)?,
+                rows: read_indices(buf)?,
+            },
             4 => Self::Status,
             other => return Err(Error::InvalidEnum(other)),
         })
@@ -294,7 +299,9 @@ impl Read for Response {
 
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
         Ok(match u8::read(buf)? {
-            0 => Self::Accepted { missing: read_indices(buf)? },
+            0 => Self::Accepted {
+                missing: read_indices(buf)?,
+            },
             1 => {
                 let bytes = <[u8; bls::SIGNATURE_BYTES]>::read(buf)?;
                 let signature = bls::Signature::from_bytes(&bytes);
@@ -303,7 +310,9 @@ impl Read for Response {
             2 => Self::Refused(Refusal::read(buf)?),
             3 => Self::Head(Box::new(Head::read(buf)?)),
             4 => Self::Rows(Rows::read(buf)?),
-            5 => Self::EndOfRows { missing: read_indices(buf)? },
+            5 => Self::EndOfRows {
+                missing: read_indices(buf)?,
+            },
             6 => Self::NotFound,
             7 => Self::Status(Status {
                 epoch: Epoch::read(buf)?,
@@ -362,8 +371,13 @@ impl Read for Refusal {
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
         Ok(match u8::read(buf)? {
             0 => Self::BadHead,
-            1 => Self::WrongEpoch { current: Epoch::read(buf)? },
-            2 => Self::Expiry { height: u64::read(buf)?, limit: u64::read(buf)? },
+            1 => Self::WrongEpoch {
+                current: Epoch::read(buf)?,
+            },
+            2 => Self::Expiry {
+                height: u64::read(buf)?,
+                limit: u64::read(buf)?,
+            },
             3 => Self::NotMine { row: u32::read(buf)? },
             4 => Self::BadRow { row: u32::read(buf)? },
             5 => Self::Full,

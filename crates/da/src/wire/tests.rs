@@ -8,12 +8,18 @@ use rand_core::Rng;
 
 fn requests() -> Vec<Request> {
     let blob = public_blob(1, 200_000);
-    let rows = Rows { row_bytes: 256, rows: vec![blob.row(3).row().clone(), blob.row(2000).row().clone()] };
+    let rows = Rows {
+        row_bytes: 256,
+        rows: vec![blob.row(3).row().clone(), blob.row(2000).row().clone()],
+    };
     vec![
         Request::Disperse(Box::new(blob.head().head().clone())),
         Request::Rows(rows),
         Request::ReadHead(BlobRoot::from([9; 32])),
-        Request::ReadRows { root: BlobRoot::from([9; 32]), rows: vec![0, 5, 3071] },
+        Request::ReadRows {
+            root: BlobRoot::from([9; 32]),
+            rows: vec![0, 5, 3071],
+        },
         Request::Status,
     ]
 }
@@ -35,7 +41,10 @@ fn responses() -> Vec<Response> {
         Response::Accepted { missing: vec![1, 2, 3] },
         Response::Signed(bls::SecretKey::from_seed(&[1; 32]).sign(b"message")),
         Response::Head(Box::new(blob.head().head().clone())),
-        Response::Rows(Rows { row_bytes: 256, rows: vec![blob.row(3).row().clone()] }),
+        Response::Rows(Rows {
+            row_bytes: 256,
+            rows: vec![blob.row(3).row().clone()],
+        }),
         Response::EndOfRows { missing: Vec::new() },
         Response::NotFound,
         Response::Status(Status {
@@ -86,10 +95,20 @@ fn a_message_of_rows_is_full_at_the_limit_and_holds_at_least_one() {
     for row_bytes in [128, 256, 4096, crate::header::MAX_ROW_BYTES] {
         let rows = rows_per_message(row_bytes);
         assert!(rows >= 1);
-        let row = crate::Row { index: 0, path: [primitives::Digest::of(b""); 5], bytes: vec![0; row_bytes as usize].into() };
-        let full = Request::Rows(Rows { row_bytes, rows: vec![row.clone(); rows] });
+        let row = crate::Row {
+            index: 0,
+            path: [primitives::Digest::of(b""); 5],
+            bytes: vec![0; row_bytes as usize].into(),
+        };
+        let full = Request::Rows(Rows {
+            row_bytes,
+            rows: vec![row.clone(); rows],
+        });
         assert!(full.encode().len() <= MAX_MESSAGE_BYTES as usize);
-        let over = Request::Rows(Rows { row_bytes, rows: vec![row; rows + 1] });
+        let over = Request::Rows(Rows {
+            row_bytes,
+            rows: vec![row; rows + 1],
+        });
         assert!(Request::decode(over.encode()).is_err());
     }
 }
