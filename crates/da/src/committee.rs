@@ -46,7 +46,7 @@ pub struct Committee {
 pub enum CommitteeError {
     /// The chain did not answer.
     #[error("read the registry of operators")]
-    Registry(#[from] CallError),
+    Registry(#[source] Box<CallError>),
     /// Nobody is registered, or more than a committee holds.
     #[error("{count} operators: a committee has 1 to {MAX_OPERATORS}")]
     Size {
@@ -100,8 +100,12 @@ impl Committee {
     /// [`CommitteeError`], naming the operator whose entry is wrong.
     pub async fn read(provider: &impl Provider, beacon: DealtBeacon) -> Result<Self, CommitteeError> {
         let registry = addresses::OPERATOR_REGISTRY;
-        let epoch = contracts::read(provider, registry, &GenesisOperatorRegistry::epochCall {}).await?;
-        let entries = contracts::read(provider, registry, &GenesisOperatorRegistry::operatorsCall {}).await?;
+        let epoch = contracts::read(provider, registry, &GenesisOperatorRegistry::epochCall {})
+            .await
+            .map_err(|error| CommitteeError::Registry(error.into()))?;
+        let entries = contracts::read(provider, registry, &GenesisOperatorRegistry::operatorsCall {})
+            .await
+            .map_err(|error| CommitteeError::Registry(error.into()))?;
         let operators = entries
             .into_iter()
             .enumerate()

@@ -19,7 +19,7 @@ pub enum RecordError {
         /// Which blob.
         root: BlobRoot,
         /// What went wrong.
-        source: CallError,
+        source: Box<CallError>,
     },
     /// No certificate of the blob was submitted.
     #[error("blob {root} is not certified on chain")]
@@ -38,7 +38,10 @@ impl Record {
     pub async fn read(provider: &impl Provider, domain: &Domain, root: BlobRoot) -> Result<Self, RecordError> {
         let blob = contracts::read(provider, domain.entrance, &DAEntrance::blobCall { root: root.0 })
             .await
-            .map_err(|source| RecordError::Chain { root, source })?;
+            .map_err(|source| RecordError::Chain {
+                root,
+                source: source.into(),
+            })?;
         if blob.certifiedBlock == 0 {
             return Err(RecordError::NotCertified { root });
         }
