@@ -118,6 +118,7 @@ fn main() {
         chain_id: CHAIN,
         timestamp: 0,
         gas_limit: 1_000_000_000,
+        prev_randao: Default::default(),
         allocations: vec![(funder, U256::MAX >> 8)],
         contracts: genesis_contracts_with(funder),
         calls: vec![],

@@ -42,6 +42,8 @@ pub struct Genesis {
     pub timestamp: u64,
     /// Gas limit of this and every later block.
     pub gas_limit: u64,
+    /// The first block's `prevRandao`: where a local network keeps the beacon value that it was dealt.
+    pub prev_randao: B256,
     /// Balances in wei.
     pub allocations: Vec<(Address, U256)>,
     /// Contracts, constructed in this order.
@@ -131,7 +133,7 @@ impl Genesis {
             base_fee: INITIAL_BASE_FEE,
             gas_limit: self.gas_limit,
             beneficiary: Address::ZERO,
-            prev_randao: B256::ZERO,
+            prev_randao: self.prev_randao,
             parent_hash: B256::ZERO,
         }
     }

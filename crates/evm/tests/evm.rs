@@ -85,6 +85,7 @@ impl Chain {
             chain_id: CHAIN,
             timestamp: 1_700_000_000,
             gas_limit: 30_000_000,
+            prev_randao: Default::default(),
             allocations: wallets
                 .iter()
                 .map(|wallet| (wallet.address, U256::from(100 * COIN)))
@@ -439,6 +440,7 @@ fn genesis_calls_run_with_value_and_leave_the_callers_nonce() {
         chain_id: CHAIN,
         timestamp: 0,
         gas_limit: 30_000_000,
+        prev_randao: Default::default(),
         allocations: vec![(alice.address, U256::from(2 * COIN))],
         contracts: vec![contract],
         calls: vec![call],
