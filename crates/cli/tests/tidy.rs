@@ -8,17 +8,27 @@ use std::{
 };
 
 fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("this test runs inside the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("this test runs inside the workspace")
 }
 
 /// Crate name to the workspace crates it may import, read from the table in ARCHITECTURE.md.
 fn allowed_imports() -> BTreeMap<String, BTreeSet<String>> {
     let text = std::fs::read_to_string(workspace_root().join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    let table = text.split("| crate | one line | may import |").nth(1).expect("the import table");
+    let table = text
+        .split("| crate | one line | may import |")
+        .nth(1)
+        .expect("the import table");
     let mut allowed = BTreeMap::new();
     for row in table.lines().skip(2).take_while(|line| line.starts_with('|')) {
         let cells: Vec<&str> = row.split('|').map(str::trim).collect();
-        let imports = cells[3].split_whitespace().filter(|word| *word != "–").map(str::to_owned).collect();
+        let imports = cells[3]
+            .split_whitespace()
+            .filter(|word| *word != "–")
+            .map(str::to_owned)
+            .collect();
         allowed.insert(cells[1].to_owned(), imports);
     }
     allowed
@@ -41,14 +51,21 @@ fn crates_import_only_what_the_architecture_page_allows() {
     let metadata = metadata();
     let packages = metadata["packages"].as_array().expect("packages");
     let members: BTreeSet<&str> = packages.iter().filter_map(|package| package["name"].as_str()).collect();
-    assert_eq!(members, allowed.keys().map(String::as_str).collect(), "the table lists each crate once");
+    assert_eq!(
+        members,
+        allowed.keys().map(String::as_str).collect(),
+        "the table lists each crate once"
+    );
     for package in packages {
         let name = package["name"].as_str().expect("a name");
         for dependency in package["dependencies"].as_array().expect("dependencies") {
             let import = dependency["name"].as_str().expect("a name");
             let normal = dependency["kind"].is_null();
             if normal && members.contains(import) {
-                assert!(allowed[name].contains(import), "{name} imports {import}, which ARCHITECTURE.md does not allow");
+                assert!(
+                    allowed[name].contains(import),
+                    "{name} imports {import}, which ARCHITECTURE.md does not allow"
+                );
             }
         }
     }
@@ -66,6 +83,10 @@ fn the_import_table_has_no_circle() {
                 placed.insert(name.clone());
             }
         }
-        assert!(placed.len() > before, "crates in a circle: {:?}", allowed.keys().filter(|name| !placed.contains(*name)));
+        assert!(
+            placed.len() > before,
+            "crates in a circle: {:?}",
+            allowed.keys().filter(|name| !placed.contains(*name))
+        );
     }
 }

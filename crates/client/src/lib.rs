@@ -1,7 +1,20 @@
 //! Use the network from Rust, verifying every answer.
+//!
+//! [`Files`] stores and reads, [`catalogue`] asks the chain what is stored, [`Buyer`] buys answers of models, [`HttpProvider`] is the
+//! chain itself for everything typed in `contracts`.
 
+pub mod catalogue;
+mod files;
+mod inference;
+mod provider;
+pub mod receipts;
 mod rpc;
 mod wallet;
 
+pub use catalogue::Certified;
+pub use files::{File, FileError, Files, Readers, Stored, Transfer};
+pub use inference::{Buyer, Inference, InferenceError};
+pub use provider::HttpProvider;
+pub use receipts::status;
 pub use rpc::{Rpc, RpcError};
 pub use wallet::{Wallet, WalletError};

@@ -85,7 +85,11 @@ impl Rpc {
             .no_proxy()
             .build()
             .expect("a client without TLS or proxies has nothing to fail on");
-        Self { url: url.into(), http, next_id: Arc::default() }
+        Self {
+            url: url.into(),
+            http,
+            next_id: Arc::default(),
+        }
     }
 
     /// The URL this endpoint was made with.
@@ -100,9 +104,19 @@ impl Rpc {
     /// [`RpcError`]; a refusal by the node is [`RpcError::Refused`].
     pub async fn call<T: DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<T, RpcError> {
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let unreachable = |source| RpcError::Http { url: self.url.to_string(), method, source };
+        let unreachable = |source| RpcError::Http {
+            url: self.url.to_string(),
+            method,
+            source,
+        };
         let body = json!({ "jsonrpc": "2.0", "id": id, "method": method, "params": params });
-        let mut response = self.http.post(&*self.url).json(&body).send().await.map_err(unreachable)?;
+        let mut response = self
+            .http
+            .post(&*self.url)
+            .json(&body)
+            .send()
+            .await
+            .map_err(unreachable)?;
         let mut bytes = Vec::new();
         while let Some(chunk) = response.chunk().await.map_err(unreachable)? {
             if bytes.len() + chunk.len() > MAX_ANSWER_BYTES {
@@ -113,9 +127,11 @@ impl Rpc {
         let malformed = |source| RpcError::Malformed { method, source };
         let answer: Answer = serde_json::from_slice(&bytes).map_err(malformed)?;
         match answer.error {
-            Some(Refusal { code, message, data }) => {
-                Err(RpcError::Refused { code, message, data: data.and_then(|data| data.as_str().map(str::to_owned)) })
-            }
+            Some(Refusal { code, message, data }) => Err(RpcError::Refused {
+                code,
+                message,
+                data: data.and_then(|data| data.as_str().map(str::to_owned)),
+            }),
             None => serde_json::from_value(answer.result).map_err(malformed),
         }
     }

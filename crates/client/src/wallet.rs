@@ -27,7 +27,9 @@ impl Wallet {
     ///
     /// [`WalletError`] when the bytes are zero or not below the order of the curve.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, WalletError> {
-        Ok(Self { secret: ecdsa::Secret::from_bytes(bytes).ok_or(WalletError)? })
+        Ok(Self {
+            secret: ecdsa::Secret::from_bytes(bytes).ok_or(WalletError)?,
+        })
     }
 
     /// The account.
@@ -42,7 +44,10 @@ impl Wallet {
 
     /// The X25519 key that this account's files are encrypted to, derived from the private key.
     pub fn envelope_secret(&self) -> envelope::RecipientSecret {
-        let seed = zeroize::Zeroizing::new(blake3::derive_key(ENVELOPE_CONTEXT, &*zeroize::Zeroizing::new(self.secret.to_bytes())));
+        let seed = zeroize::Zeroizing::new(blake3::derive_key(
+            ENVELOPE_CONTEXT,
+            &*zeroize::Zeroizing::new(self.secret.to_bytes()),
+        ));
         envelope::RecipientSecret::from_seed(&seed)
     }
 
@@ -58,7 +63,7 @@ impl Wallet {
     /// Signs a transaction; returns its hash and its EIP-2718 bytes, ready to be sent.
     pub fn sign_transaction(&self, transaction: TxEip1559) -> (B256, Bytes) {
         let signature = self.secret.sign(&transaction.signature_hash());
-        let signature = alloy_consensus::Signature::from_raw(&signature).expect("65 bytes just made by the signer");
+        let signature = alloy_primitives::Signature::from_raw(&signature).expect("65 bytes just made by the signer");
         let envelope = TxEnvelope::from(transaction.into_signed(signature));
         (*envelope.tx_hash(), envelope.encoded_2718().into())
     }

@@ -1,5 +1,22 @@
 //! Compose roles into a running process; a whole local network.
 
+mod engine;
+mod genesis;
+mod keys;
+mod layout;
+mod learner;
+mod local;
+mod process;
+mod provider;
+mod services;
 mod supervisor;
 
+pub use engine::{EngineError, NetworkEngine, PREDICTION_OUTPUT, ROWS_INPUT};
+pub use genesis::{GenesisError, committee, genesis};
+pub use keys::{DEVELOPMENT_KEYS, KeyFileError, NodeKeys, development_wallets};
+pub use layout::{Layout, LayoutError, MAX_LOCAL_NODES, NetworkFile, NodeEntry, Ports};
+pub use learner::{LearnerConfig, TableLearner};
+pub use local::{LocalError, LocalNetwork};
+pub use process::{NodeError, run};
+pub use provider::LedgerProvider;
 pub use supervisor::{MergedLog, Process, Program, SupervisorError};

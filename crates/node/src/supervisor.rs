@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 use tokio::{
-    io::{AsyncBufReadExt, AsyncRead, BufReader},
-    process::{Child, ChildStdin, Command},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
 
@@ -42,6 +42,14 @@ pub enum SupervisorError {
     Log {
         /// The log's path.
         path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Lines could not be exchanged with it.
+    #[error("talk to {name}")]
+    Talk {
+        /// The child's name.
+        name: String,
         /// What the system said.
         source: io::Error,
     },
@@ -77,8 +85,13 @@ impl MergedLog {
             .create(true)
             .append(true)
             .open(path)
-            .map_err(|source| SupervisorError::Log { path: path.to_owned(), source })?;
-        Ok(Self { sink: Arc::new(Mutex::new(Sink { file, show })) })
+            .map_err(|source| SupervisorError::Log {
+                path: path.to_owned(),
+                source,
+            })?;
+        Ok(Self {
+            sink: Arc::new(Mutex::new(Sink { file, show })),
+        })
     }
 
     /// Writes one line under a name. A log that cannot be written must not stop the network, so errors end here.
@@ -116,11 +129,17 @@ pub struct Process {
     program: Program,
     child: Child,
     /// Held open for the child's life: its end of file tells a supervised child that the supervisor is gone, even by SIGKILL.
-    _alive: Option<ChildStdin>,
+    input: Option<ChildStdin>,
+    /// Its standard output, by lines.
+    output: Option<Lines<BufReader<ChildStdout>>>,
 }
 
+/// Longest line read from a child's standard output, in bytes.
+const MAX_OUTPUT_LINE_BYTES: usize = 64 << 20;
+
 impl Process {
-    /// Starts `program`, its standard error going to `log`; its standard output is piped to the caller ([`Self::output`]).
+    /// Starts `program`, its standard error going to `log`; its standard input and output are
+    /// lines exchanged with the caller ([`Self::write_line`], [`Self::read_line`]).
     ///
     /// # Errors
     ///
@@ -143,8 +162,14 @@ impl Process {
         if let Some(stderr) = child.stderr.take() {
             tokio::spawn(log.clone().copy(program.name.clone(), stderr));
         }
-        let alive = child.stdin.take();
-        Ok(Self { program, child, _alive: alive })
+        let input = child.stdin.take();
+        let output = child.stdout.take().map(|output| BufReader::new(output).lines());
+        Ok(Self {
+            program,
+            child,
+            input,
+            output,
+        })
     }
 
     /// The child's name.
@@ -157,9 +182,42 @@ impl Process {
         self.child.id()
     }
 
-    /// The child's standard output, the first time it is asked for.
-    pub fn output(&mut self) -> Option<impl AsyncRead + Unpin + Send + use<>> {
-        self.child.stdout.take()
+    /// Writes one line to the child's standard input.
+    ///
+    /// # Errors
+    ///
+    /// [`SupervisorError::Talk`] when the child does not read any more.
+    pub async fn write_line(&mut self, line: &str) -> Result<(), SupervisorError> {
+        let failed = |source| SupervisorError::Talk {
+            name: self.program.name.clone(),
+            source,
+        };
+        let Some(input) = &mut self.input else {
+            return Err(failed(io::ErrorKind::BrokenPipe.into()));
+        };
+        input.write_all(line.as_bytes()).await.map_err(failed)?;
+        input.write_all(b"\n").await.map_err(failed)?;
+        input.flush().await.map_err(failed)
+    }
+
+    /// The next line of the child's standard output; `None` when it has ended.
+    ///
+    /// # Errors
+    ///
+    /// [`SupervisorError::Talk`] when it cannot be read, or is longer than 64 MiB.
+    pub async fn read_line(&mut self) -> Result<Option<String>, SupervisorError> {
+        let failed = |source| SupervisorError::Talk {
+            name: self.program.name.clone(),
+            source,
+        };
+        let Some(output) = &mut self.output else {
+            return Ok(None);
+        };
+        let line = output.next_line().await.map_err(failed)?;
+        match line {
+            Some(line) if line.len() > MAX_OUTPUT_LINE_BYTES => Err(failed(io::ErrorKind::FileTooLarge.into())),
+            line => Ok(line),
+        }
     }
 
     /// Exit status if the child has ended, without waiting.
@@ -173,7 +231,10 @@ impl Process {
     ///
     /// [`SupervisorError::Stop`] when the system cannot wait for it.
     pub async fn wait(&mut self) -> Result<ExitStatus, SupervisorError> {
-        self.child.wait().await.map_err(|source| SupervisorError::Stop { name: self.program.name.clone(), source })
+        self.child.wait().await.map_err(|source| SupervisorError::Stop {
+            name: self.program.name.clone(),
+            source,
+        })
     }
 
     /// SIGKILL: what a power cut looks like. Returns the program, to be started again.
@@ -183,7 +244,10 @@ impl Process {
     /// [`SupervisorError::Stop`] when the system refuses.
     pub async fn kill(mut self) -> Result<Program, SupervisorError> {
         let stopped = self.child.kill().await;
-        stopped.map_err(|source| SupervisorError::Stop { name: self.program.name.clone(), source })?;
+        stopped.map_err(|source| SupervisorError::Stop {
+            name: self.program.name.clone(),
+            source,
+        })?;
         Ok(self.program)
     }
 
@@ -193,7 +257,10 @@ impl Process {
     ///
     /// [`SupervisorError::Stop`] when the system refuses.
     pub async fn stop(mut self) -> Result<bool, SupervisorError> {
-        let failed = |source| SupervisorError::Stop { name: self.program.name.clone(), source };
+        let failed = |source| SupervisorError::Stop {
+            name: self.program.name.clone(),
+            source,
+        };
         if let Some(id) = self.child.id().and_then(|id| i32::try_from(id).ok()) {
             // SAFETY: kill(2) reads two integers. The id is our own child's and has not been waited for, so it is not reused.
             if unsafe { libc::kill(id, libc::SIGTERM) } != 0 {

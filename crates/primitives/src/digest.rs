@@ -107,7 +107,10 @@ mod tests {
     fn a_root_reads_back_from_the_text_it_prints() {
         let root = BlobRoot::from([0xab; 32]);
         assert_eq!(root.to_string().parse::<BlobRoot>().unwrap(), root);
-        assert_eq!(root.to_string().trim_start_matches("0x").parse::<BlobRoot>().unwrap(), root);
+        assert_eq!(
+            root.to_string().trim_start_matches("0x").parse::<BlobRoot>().unwrap(),
+            root
+        );
         assert!("0x1234".parse::<BlobRoot>().is_err());
     }
 }

@@ -31,7 +31,13 @@ mod tests {
 
     #[test]
     fn a_size_prints_in_the_largest_unit_it_fills() {
-        for (bytes, text) in [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (3 * MIB, "3.0 MiB"), (GIB, "1.0 GiB")] {
+        for (bytes, text) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1536, "1.5 KiB"),
+            (3 * MIB, "3.0 MiB"),
+            (GIB, "1.0 GiB"),
+        ] {
             assert_eq!(ByteCount(bytes).to_string(), text);
         }
     }

@@ -1,0 +1,67 @@
+//! What `aloft` can do, one file a verb.
+
+mod balance;
+mod connection;
+mod cost;
+pub mod demo;
+mod get;
+mod infer;
+mod ls;
+pub mod node;
+mod put;
+mod send;
+mod stat;
+pub mod train;
+mod up;
+pub mod verify;
+
+use crate::output::{ExitCode, Failure, Output};
+use clap::Subcommand;
+use commonware_runtime::tokio::Context;
+
+/// All verbs.
+#[derive(Subcommand)]
+pub enum Verb {
+    Demo(demo::Demo),
+    Up(up::Up),
+    Put(put::Put),
+    Get(get::Get),
+    Ls(ls::Ls),
+    Stat(stat::Stat),
+    Cost(cost::Cost),
+    Infer(infer::Infer),
+    Verify(verify::Verify),
+    Balance(balance::Balance),
+    Send(send::Send),
+    Node(node::Node),
+    #[command(hide = true)]
+    Train(train::Train),
+}
+
+impl Verb {
+    /// Carries the verb out, prints what it has to say, and gives the exit code.
+    pub async fn run(self, context: Context, output: &Output) -> ExitCode {
+        let result = match self {
+            Self::Demo(verb) => verb.run(context, output).await,
+            Self::Up(verb) => verb.run(output).await,
+            Self::Put(verb) => verb.run(context, output).await,
+            Self::Get(verb) => verb.run(context, output).await,
+            Self::Ls(verb) => verb.run(output).await,
+            Self::Stat(verb) => verb.run(output).await,
+            Self::Cost(verb) => verb.run(output).await,
+            Self::Infer(verb) => verb.run(output).await,
+            Self::Verify(verb) => verb.run(context, output).await,
+            Self::Balance(verb) => verb.run(output).await,
+            Self::Send(verb) => verb.run(output).await,
+            Self::Node(verb) => verb.command.run(output).await,
+            Self::Train(verb) => verb.run(context, output).await,
+        };
+        output.end(result)
+    }
+}
+
+/// Prints a value and ends well.
+fn done(output: &Output, value: &(impl serde::Serialize + std::fmt::Display)) -> Result<ExitCode, Failure> {
+    output.value(value);
+    Ok(ExitCode::Done)
+}

@@ -1,0 +1,128 @@
+//! `aloft node`
+
+use super::connection::Connection;
+use crate::output::{ExitCode, Failure, Output};
+use anyhow::Context as _;
+use primitives::ByteCount;
+use serde::{Deserialize, Serialize};
+use std::{fmt, path::PathBuf};
+
+/// Run one node, or ask one how it is.
+#[derive(clap::Args)]
+pub struct Node {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done with a node.
+#[derive(clap::Subcommand)]
+pub enum Command {
+    Run(Run),
+    Status(Status),
+}
+
+/// Run one node of a local network in this process. `aloft up` runs them all.
+///
+/// Example: aloft node run --network .aloft --index 0
+#[derive(clap::Args)]
+pub struct Run {
+    /// Folder of the network.
+    #[arg(long, value_name = "DIR")]
+    network: PathBuf,
+    /// Which of its nodes.
+    #[arg(long)]
+    index: usize,
+    /// Stop when standard input ends, as it does when the program that started this one is gone.
+    #[arg(long, hide = true)]
+    supervised: bool,
+}
+
+impl Run {
+    /// Runs the node until it is told to stop.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+            tracing_subscriber::EnvFilter::new("warn,node=info,chain=info,da=info,api=info,compute=info")
+        });
+        tracing_subscriber::fmt()
+            .with_env_filter(filter)
+            .with_writer(std::io::stderr)
+            .with_ansi(false)
+            .init();
+        node::run(&self.network, self.index, self.supervised)?;
+        Ok(ExitCode::Done)
+    }
+}
+
+/// Show a running node's height, rows and waiting transactions.
+///
+/// Example: aloft node status --api http://127.0.0.1:7778
+#[derive(clap::Args)]
+pub struct Status {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    node: NodeStatus,
+}
+
+#[derive(Serialize, Deserialize)]
+struct NodeStatus {
+    name: String,
+    account: primitives::Address,
+    chain_id: u64,
+    height: u64,
+    block_hash: primitives::B256,
+    waiting_transactions: u64,
+    rows: Rows,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Rows {
+    epoch: u64,
+    seen_height: u64,
+    blobs: u64,
+    stored_bytes: u64,
+    capacity_bytes: u64,
+    missing: u64,
+}
+
+impl fmt::Display for NodeStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Rows {
+            blobs,
+            stored_bytes,
+            capacity_bytes,
+            missing,
+            ..
+        } = &self.rows;
+        writeln!(f, "node     {}, account {}", self.name, self.account)?;
+        writeln!(
+            f,
+            "chain    {}, block {} {}",
+            self.chain_id, self.height, self.block_hash
+        )?;
+        writeln!(f, "waiting  {} transactions", self.waiting_transactions)?;
+        let (stored, capacity) = (ByteCount(*stored_bytes), ByteCount(*capacity_bytes));
+        write!(
+            f,
+            "rows     of {blobs} files, {stored} of {capacity}, {missing} missing"
+        )
+    }
+}
+
+impl Command {
+    /// Carries out a command that asks a running node.
+    pub async fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Run(run) => run.run(),
+            Self::Status(status) => {
+                let status = client::status(&status.connection.api).await;
+                let status: Answer =
+                    serde_json::from_value(status.context("ask the node")?).context("read its answer")?;
+                super::done(output, &status.node)
+            }
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! Files: encrypted here, coded here, kept by the committee, paid for and recorded on chain; read back and checked against that record.
+
+use crate::{
+    catalogue::{self, CatalogueError},
+    provider::HttpProvider,
+    rpc::RpcError,
+};
+use commonware_cryptography::ed25519;
+use contracts::{Mined, Provider, ProviderError};
+use crypto::{
+    envelope::RecipientPublic,
+    stream::{self, Key},
+};
+use da::{
+    CodedBlob, Committee, DealtBeacon, Domain, Meta, Privacy, Record, Runtime,
+    committee::CommitteeError,
+    disperse::{DisperseError, Peer},
+    encode::{self, EncodeError},
+    retrieve::{self, RecordError, RetrieveError},
+};
+use primitives::{B256, BlobRoot, Digest, U256};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+/// Why a file was not stored or not read.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    /// The node's JSON-RPC.
+    #[error(transparent)]
+    Rpc(#[from] RpcError),
+    /// The chain.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The price, or the file's size.
+    #[error(transparent)]
+    Catalogue(#[from] CatalogueError),
+    /// Who keeps the rows.
+    #[error(transparent)]
+    Committee(#[from] CommitteeError),
+    /// The file's name is longer than a header holds.
+    #[error("the file's name has {bytes} bytes, at most 255 are kept")]
+    Name {
+        /// Its length.
+        bytes: usize,
+    },
+    /// The file cannot be coded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// Too few nodes signed for their rows.
+    #[error(transparent)]
+    Disperse(#[from] DisperseError),
+    /// The chain does not know the file.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// Too few rows were found, or the key is another.
+    #[error(transparent)]
+    Retrieve(#[from] RetrieveError),
+    /// The file is encrypted and not to this wallet.
+    #[error("file {root} is encrypted, and not to {wallet}")]
+    NotARecipient {
+        /// The file.
+        root: BlobRoot,
+        /// Who tried.
+        wallet: primitives::Address,
+    },
+    /// A stored name that no client of ours wrote.
+    #[error("the name kept with file {root} is not one")]
+    Meta {
+        /// The file.
+        root: BlobRoot,
+    },
+}
+
+/// Who can read a file.
+#[derive(Clone, Debug)]
+pub enum Readers {
+    /// Anybody.
+    Everybody,
+    /// The wallet that stores it, and these.
+    OwnerAnd(Vec<RecipientPublic>),
+}
+
+/// A stored file.
+#[derive(Clone, Debug, Serialize)]
+pub struct Stored {
+    /// Its name on the network.
+    pub root: BlobRoot,
+    /// Length before encryption, in bytes.
+    pub length: u64,
+    /// What was paid for keeping it, wei.
+    pub fee_wei: U256,
+    /// Block after which nodes may forget it.
+    pub expiry_block: u64,
+    /// Operators that had signed when the certificate was made, by index.
+    pub signers: Vec<u32>,
+    /// Transaction that recorded the certificate.
+    pub transaction: B256,
+    /// Its block.
+    pub block: u64,
+    /// Gas it used.
+    pub gas_used: u64,
+}
+
+/// A file read back.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// The name and media type it was stored with.
+    pub meta: Meta,
+}
+
+/// How far a transfer is.
+#[derive(Clone, Copy, Debug)]
+pub enum Transfer {
+    /// The file was coded into rows; this many are to be sent.
+    Coded {
+        /// Rows, counting each node's.
+        rows: u32,
+    },
+    /// More rows are with nodes.
+    Sent {
+        /// Rows since the last step.
+        rows: u32,
+    },
+    /// More rows came and checked.
+    Received {
+        /// Rows so far.
+        rows: u32,
+        /// Rows needed.
+        needed: u32,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct GenesisBlock {
+    mix_hash: B256,
+}
+
+/// Stores and reads files on behalf of one wallet.
+pub struct Files<E: Runtime> {
+    context: E,
+    provider: HttpProvider,
+    committee: Committee,
+    peer: Peer,
+}
+
+impl<E: Runtime> Files<E> {
+    /// Asks the chain who keeps rows in the present epoch.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`] when the node does not answer, or the registry holds no committee.
+    pub async fn open(mut context: E, provider: HttpProvider) -> Result<Self, FileError> {
+        // A local network's beacon value is dealt in its first block; see `da::DealtBeacon`.
+        let genesis: GenesisBlock = provider
+            .rpc()
+            .call("eth_getBlockByNumber", json!(["0x0", false]))
+            .await?;
+        let beacon = DealtBeacon(Digest(genesis.mix_hash));
+        let committee = Committee::read(&provider, beacon).await?;
+        let stream_key = <ed25519::PrivateKey as commonware_cryptography::Signer>::from_seed(context.next_u64());
+        let peer = Peer {
+            stream_key,
+            domain: Domain::of_chain(provider.chain_id()),
+        };
+        Ok(Self {
+            context,
+            provider,
+            committee,
+            peer,
+        })
+    }
+
+    /// The provider that pays.
+    pub fn provider(&self) -> &HttpProvider {
+        &self.provider
+    }
+
+    /// Encrypts (unless for everybody), codes, disperses and records a file, to be kept for `blocks` blocks.
+    ///
+    /// Returns when the certificate is final on chain. The bytes themselves never go there.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]. Nothing was paid unless the error is of the last transaction; storing again sends only rows that nodes lack.
+    pub async fn put(
+        &mut self,
+        bytes: Vec<u8>,
+        meta: &Meta,
+        readers: Readers,
+        blocks: u64,
+        mut progress: impl FnMut(Transfer),
+    ) -> Result<Stored, FileError> {
+        let length = bytes.len() as u64;
+        let sealed = matches!(readers, Readers::OwnerAnd(_));
+        let coded_length = if sealed { stream::sealed_len(length) } else { length };
+        // Refuses what is too large, and asks the price, before any work.
+        let cost = catalogue::cost(&self.provider, coded_length, blocks).await?;
+        let expiry_block = self.provider.height().await?.saturating_add(blocks);
+        let key = Key::generate(&mut self.context);
+        let recipients = match readers {
+            Readers::Everybody => vec![],
+            Readers::OwnerAnd(others) => {
+                let mut recipients = vec![self.provider.wallet().envelope_secret().public()];
+                recipients.extend(others);
+                recipients
+            }
+        };
+        let privacy = if sealed {
+            Privacy::Sealed {
+                key: &key,
+                recipients: &recipients,
+            }
+        } else {
+            Privacy::Public
+        };
+        let request = encode::Request {
+            owner: self.provider.wallet().address(),
+            epoch: self.committee.epoch(),
+            expiry_block,
+            meta: meta
+                .to_bytes()
+                .map_err(|error| FileError::Name { bytes: error.bytes })?,
+            privacy,
+        };
+        let blob = CodedBlob::encode(&mut self.context, bytes, request)?;
+        progress(Transfer::Coded {
+            rows: da::header::TOTAL_ROWS,
+        });
+        let certificate = da::disperse(&self.context, &self.peer, &self.committee, &blob, |step| {
+            if let da::disperse::Progress::Sent { rows, .. } = step {
+                progress(Transfer::Sent { rows });
+            }
+        })
+        .await?;
+        let submission = certificate.submission(&self.peer.domain, &self.committee, cost.fee_wei);
+        let Mined {
+            hash, block, gas_used, ..
+        } = self.provider.send(submission).await?;
+        Ok(Stored {
+            root: certificate.root(),
+            length,
+            fee_wei: cost.fee_wei,
+            expiry_block,
+            signers: certificate.signers().to_vec(),
+            transaction: hash,
+            block,
+            gas_used,
+        })
+    }
+
+    /// Reads a file, every row checked against what the chain recorded, and decrypts it when it is for this wallet.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`].
+    pub async fn get(&mut self, root: BlobRoot, mut progress: impl FnMut(Transfer)) -> Result<File, FileError> {
+        let record = Record::read(&self.provider, &self.peer.domain, root).await?;
+        let retrieved = da::retrieve(&self.context, &self.peer, &self.committee, &record, |step| {
+            if let retrieve::Progress::Rows { rows, needed } = step {
+                progress(Transfer::Received { rows, needed });
+            }
+        })
+        .await?;
+        let wallet = self.provider.wallet();
+        let key = retrieved.params().unwrap_key(&wallet.envelope_secret());
+        let public = matches!(retrieved.params().secrecy, da::header::Secrecy::Public);
+        if key.is_none() && !public {
+            return Err(FileError::NotARecipient {
+                root,
+                wallet: wallet.address(),
+            });
+        }
+        let meta = encode::open_meta(retrieved.params(), key.as_ref())
+            .map_err(|source| RetrieveError::Open { root, source })?;
+        let meta = Meta::from_bytes(&meta).ok_or(FileError::Meta { root })?;
+        Ok(File {
+            bytes: retrieved.open(key.as_ref())?,
+            meta,
+        })
+    }
+}

@@ -1,0 +1,160 @@
+//! The first block of a local network: its contracts, its operators, its funded accounts.
+
+use crate::{
+    keys::development_wallets,
+    layout::{LayoutError, NetworkFile, Ports},
+};
+use alloy_sol_types::SolCall;
+use chain::{Committee, Member};
+use contracts::{abi, addresses, genesis_contracts};
+use crypto::bls;
+use evm::{Genesis, GenesisCall};
+use primitives::{B256, U256};
+
+/// Gas limit of a block: as Ethereum's mainnet has it in 2026.
+const GAS_LIMIT: u64 = 60_000_000;
+
+/// Native coins of each development account and of each operator, in whole coins of 10^18 wei.
+const COINS: u64 = 10_000;
+
+/// Test tokens of each development account, in millionths: a million USDX.
+const USDX_EACH: u64 = 1_000_000_000_000;
+
+/// A node's entry in the network file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum GenesisError {
+    /// A key in the entry is not one.
+    #[error("{node} in network.json holds no valid {key}")]
+    Key {
+        /// The node.
+        node: String,
+        /// Which key.
+        key: &'static str,
+    },
+    /// The consensus keys make no committee.
+    #[error("the nodes in network.json are no committee")]
+    Committee(#[from] chain::keys::CommitteeError),
+    /// The folder.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+}
+
+/// The consensus committee of a network.
+///
+/// # Errors
+///
+/// [`GenesisError`], naming the entry at fault.
+pub fn committee(network: &NetworkFile) -> Result<Committee, GenesisError> {
+    Ok(Committee::new(&members(network)?)?)
+}
+
+fn members(network: &NetworkFile) -> Result<Vec<Member>, GenesisError> {
+    let member = |node: &crate::layout::NodeEntry| {
+        node.member().ok_or_else(|| GenesisError::Key {
+            node: node.name.clone(),
+            key: "member",
+        })
+    };
+    network.nodes.iter().map(member).collect()
+}
+
+/// The genesis block of a network: the same for every node that has the same `network.json`.
+///
+/// # Errors
+///
+/// [`GenesisError`], naming the entry at fault.
+pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
+    let developers: Vec<_> = development_wallets().iter().map(client::Wallet::address).collect();
+    let coins = U256::from(COINS) * U256::from(10).pow(U256::from(18));
+    let operators = network.nodes.iter().map(|node| node.account);
+    let allocations = developers
+        .iter()
+        .copied()
+        .chain(operators)
+        .map(|account| (account, coins))
+        .collect();
+
+    let mut calls = Vec::new();
+    for (node, member) in network.nodes.iter().zip(members(network)?) {
+        let key = |key| GenesisError::Key {
+            node: node.name.clone(),
+            key,
+        };
+        let availability_key = <[u8; 48]>::try_from(node.availability_key.as_ref()).ok();
+        let availability_key = availability_key
+            .and_then(|bytes| bls::PublicKey::from_bytes(&bytes).ok())
+            .ok_or_else(|| key("availability key"))?;
+        let possession = <[u8; 96]>::try_from(node.availability_possession.as_ref()).ok();
+        let possession = possession
+            .and_then(|bytes| bls::Signature::from_bytes(&bytes).ok())
+            .ok_or_else(|| key("proof of possession"))?;
+        let register = abi::GenesisOperatorRegistry::registerCall {
+            account: node.account,
+            streamKey: B256::from_slice(member.identity.as_ref()),
+            blsKey: availability_key.to_eip2537().into(),
+            possession: possession.to_eip2537().into(),
+            endpoint: Ports::loopback(node.ports.da).to_string(),
+        };
+        calls.push(call(node.account, addresses::OPERATOR_REGISTRY, register));
+    }
+    for developer in developers.iter().filter(|account| **account != addresses::FAUCET) {
+        let transfer = abi::USDX::transferCall {
+            to: *developer,
+            value: U256::from(USDX_EACH),
+        };
+        calls.push(call(addresses::FAUCET, addresses::USDX, transfer));
+    }
+    Ok(Genesis {
+        chain_id: network.chain_id,
+        timestamp: network.genesis_time,
+        gas_limit: GAS_LIMIT,
+        prev_randao: network.dealt_beacon.0,
+        allocations,
+        contracts: genesis_contracts(),
+        calls,
+    })
+}
+
+fn call(from: primitives::Address, to: primitives::Address, call: impl SolCall) -> GenesisCall {
+    GenesisCall {
+        from,
+        to,
+        data: call.abi_encode().into(),
+        value: U256::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Layout;
+
+    /// Nodes never exchange the genesis block: each builds it, so all must build the same.
+    #[test]
+    fn every_node_builds_the_same_first_block_from_the_network_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = Layout::open_or_create(folder.path(), Some(2)).unwrap();
+        let opened = Layout::open(folder.path()).unwrap();
+        let (header, state, _) = genesis(&made.network).unwrap().build().unwrap();
+        let (again, ..) = genesis(&opened.network).unwrap().build().unwrap();
+        assert_eq!(header.hash_slow(), again.hash_slow());
+        assert_eq!(header.state_root, state.root());
+        assert!(
+            state
+                .account(&addresses::OPERATOR_REGISTRY)
+                .is_some_and(|account| account.code_hash != B256::ZERO)
+        );
+    }
+
+    #[test]
+    fn a_network_file_with_a_broken_key_names_the_node() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut layout = Layout::open_or_create(folder.path(), Some(2)).unwrap();
+        layout.network.nodes[1].availability_key = vec![0; 48].into();
+        let error = genesis(&layout.network).err().unwrap();
+        assert_eq!(
+            error.to_string(),
+            "node-1 in network.json holds no valid availability key"
+        );
+    }
+}

@@ -1,0 +1,360 @@
+//! A local network on disk: one folder, one file that says who its nodes are, one folder a node.
+//!
+//! ```text
+//! DIR/network.json        who the nodes are and where they listen ([`NetworkFile`])
+//! DIR/network.log         the merged log
+//! DIR/node-0/seed         the node's secret, readable by its owner only
+//! DIR/node-0/chain.redb   state, blocks, receipts
+//! DIR/node-0/runtime/     consensus journals, rows
+//! DIR/node-0/compute/     vouchers, receipts
+//! ```
+
+use crate::keys::{KeyFileError, NodeKeys};
+use chain::Member;
+use commonware_codec::{DecodeExt, Encode};
+use primitives::{Address, Bytes, CHAIN_ID, Digest};
+use rand::TryRng;
+use serde::{Deserialize, Serialize};
+use std::{
+    fs, io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+/// Version of [`NetworkFile`]; a file of another version is refused, never guessed at.
+const NETWORK_FILE_VERSION: u32 = 1;
+
+/// Nodes a local network may have: all share one machine.
+pub const MAX_LOCAL_NODES: usize = 16;
+
+/// Ports that a network prefers, so that tools find it where they expect an Ethereum node; each node adds its index.
+const PREFERRED: Ports = Ports {
+    rpc: 8545,
+    http: 7777,
+    da: 7800,
+    p2p: 7900,
+};
+
+/// Why a network's folder cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    /// A file or folder could not be read or written.
+    #[error("network folder: {path}")]
+    File {
+        /// Its path.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// `network.json` is not what this version writes.
+    #[error("{path} is not a network file of version {NETWORK_FILE_VERSION}: start anew with --reset")]
+    Malformed {
+        /// Its path.
+        path: PathBuf,
+        /// Where the JSON went wrong.
+        source: serde_json::Error,
+    },
+    /// Too few or too many nodes were asked for.
+    #[error("a local network has 1 to {MAX_LOCAL_NODES} nodes, not {count}")]
+    NodeCount {
+        /// Nodes asked for.
+        count: usize,
+    },
+    /// The folder holds a network of another size.
+    #[error("{dir} holds a network of {found} nodes, not {wanted}: leave --nodes out, or start anew with --reset")]
+    OtherNodeCount {
+        /// The folder.
+        dir: PathBuf,
+        /// Nodes it has.
+        found: usize,
+        /// Nodes asked for.
+        wanted: usize,
+    },
+    /// No free port was found.
+    #[error("find a free port on loopback")]
+    Port {
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The system gave no randomness.
+    #[error("the system gave no randomness for new keys")]
+    Randomness,
+    /// A node's key file.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+}
+
+/// Where one node listens, all on loopback.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ports {
+    /// Ethereum JSON-RPC, HTTP and WebSocket.
+    pub rpc: u16,
+    /// Open Inference Protocol, receipts, metrics.
+    pub http: u16,
+    /// Data availability rows.
+    pub da: u16,
+    /// Consensus.
+    pub p2p: u16,
+}
+
+impl Ports {
+    /// A port's address on loopback.
+    pub fn loopback(port: u16) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, port).into()
+    }
+
+    fn all(self) -> [u16; 4] {
+        [self.rpc, self.http, self.da, self.p2p]
+    }
+}
+
+/// One node's public half.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NodeEntry {
+    /// `node-0`, `node-1`, …: its folder and its name in logs.
+    pub name: String,
+    /// Where it listens.
+    pub ports: Ports,
+    /// Its account.
+    pub account: Address,
+    /// Its consensus keys: the canonical encoding of [`chain::Member`].
+    pub member: Bytes,
+    /// BLS key that signs for rows (48 bytes, compressed).
+    pub availability_key: Bytes,
+    /// Proof that it knows that key's secret (96 bytes, compressed).
+    pub availability_possession: Bytes,
+}
+
+/// Everything that the nodes of one local network must agree on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NetworkFile {
+    version: u32,
+    /// EIP-155 chain id.
+    pub chain_id: u64,
+    /// Time of the first block, in seconds since 1970.
+    pub genesis_time: u64,
+    /// Beacon value of the only epoch, drawn when the network was made. It is dealt, not agreed on: fit for a local network only.
+    pub dealt_beacon: Digest,
+    /// The nodes, in order.
+    pub nodes: Vec<NodeEntry>,
+}
+
+/// A network's folder, and what its file says.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// The folder.
+    pub dir: PathBuf,
+    /// The file in it.
+    pub network: NetworkFile,
+}
+
+impl Layout {
+    /// Opens the network in `dir`, or makes one of `nodes` nodes (4 when not said) with new keys and free ports.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError`], naming the file or the number at fault.
+    pub fn open_or_create(dir: &Path, nodes: Option<usize>) -> Result<Self, LayoutError> {
+        if dir.join("network.json").exists() {
+            let layout = Self::open(dir)?;
+            let found = layout.network.nodes.len();
+            return match nodes {
+                Some(wanted) if wanted != found => Err(LayoutError::OtherNodeCount {
+                    dir: dir.to_owned(),
+                    found,
+                    wanted,
+                }),
+                _ => Ok(layout),
+            };
+        }
+        Self::create(dir, nodes.unwrap_or(4))
+    }
+
+    /// Opens the network in `dir`.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError`] when there is none, or it is of another version.
+    pub fn open(dir: &Path) -> Result<Self, LayoutError> {
+        let path = dir.join("network.json");
+        let text = fs::read(&path).map_err(|source| LayoutError::File {
+            path: path.clone(),
+            source,
+        })?;
+        let malformed = |source| LayoutError::Malformed {
+            path: path.clone(),
+            source,
+        };
+        let network: NetworkFile = serde_json::from_slice(&text).map_err(malformed)?;
+        if network.version != NETWORK_FILE_VERSION {
+            let reason = format!("its version is {}", network.version);
+            return Err(malformed(<serde_json::Error as serde::de::Error>::custom(reason)));
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            network,
+        })
+    }
+
+    fn create(dir: &Path, count: usize) -> Result<Self, LayoutError> {
+        if !(1..=MAX_LOCAL_NODES).contains(&count) {
+            return Err(LayoutError::NodeCount { count });
+        }
+        let ports = free_ports(count)?;
+        let mut nodes = Vec::with_capacity(count);
+        for (index, ports) in ports.into_iter().enumerate() {
+            let name = format!("node-{index}");
+            let folder = dir.join(&name);
+            fs::create_dir_all(&folder).map_err(|source| LayoutError::File {
+                path: folder.clone(),
+                source,
+            })?;
+            let keys = NodeKeys::create(&folder.join("seed"), &random_32()?)?;
+            nodes.push(NodeEntry {
+                name,
+                ports,
+                account: keys.wallet.address(),
+                member: keys.validator.member().encode().to_vec().into(),
+                availability_key: keys.availability.public_key().to_bytes().into(),
+                availability_possession: keys.availability.prove_possession().to_bytes().into(),
+            });
+        }
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |elapsed| elapsed.as_secs());
+        let network = NetworkFile {
+            version: NETWORK_FILE_VERSION,
+            chain_id: CHAIN_ID,
+            genesis_time: now,
+            dealt_beacon: random_32()?.into(),
+            nodes,
+        };
+        let layout = Self {
+            dir: dir.to_owned(),
+            network,
+        };
+        layout.save()?;
+        Ok(layout)
+    }
+
+    /// Writes `network.json` last and whole: a folder without it was never a network.
+    fn save(&self) -> Result<(), LayoutError> {
+        let path = self.dir.join("network.json");
+        let failed = |source| LayoutError::File {
+            path: path.clone(),
+            source,
+        };
+        let text = serde_json::to_vec_pretty(&self.network).expect("plain fields serialise");
+        let partial = self.dir.join("network.json.partial");
+        fs::write(&partial, text)
+            .and_then(|()| fs::rename(&partial, &path))
+            .map_err(failed)
+    }
+
+    /// The folder of node `index`.
+    pub fn node_dir(&self, index: usize) -> PathBuf {
+        self.dir.join(&self.network.nodes[index].name)
+    }
+
+    /// Path of the merged log.
+    pub fn log_path(&self) -> PathBuf {
+        self.dir.join("network.log")
+    }
+}
+
+impl NodeEntry {
+    /// The node's consensus keys; `None` when the file was tampered with.
+    pub fn member(&self) -> Option<Member> {
+        Member::decode(self.member.0.clone()).ok()
+    }
+}
+
+/// 32 bytes from the system's generator.
+fn random_32() -> Result<[u8; 32], LayoutError> {
+    let mut bytes = [0; 32];
+    rand::rngs::SysRng
+        .try_fill_bytes(&mut bytes)
+        .map_err(|_| LayoutError::Randomness)?;
+    Ok(bytes)
+}
+
+/// The preferred ports when all of them are free, else as many that the system calls free. All listeners stay open until all
+/// ports are chosen, so none is given twice.
+fn free_ports(count: usize) -> Result<Vec<Ports>, LayoutError> {
+    let preferred: Vec<Ports> = (0..count as u16)
+        .map(|index| Ports {
+            rpc: PREFERRED.rpc + index,
+            http: PREFERRED.http + index,
+            da: PREFERRED.da + index,
+            p2p: PREFERRED.p2p + index,
+        })
+        .collect();
+    let bind = |port| TcpListener::bind(Ports::loopback(port));
+    let held: Result<Vec<_>, _> = preferred.iter().flat_map(|ports| ports.all()).map(bind).collect();
+    if held.is_ok() {
+        return Ok(preferred);
+    }
+    drop(held);
+    let port = |source| LayoutError::Port { source };
+    let listeners: Vec<TcpListener> = (0..4 * count)
+        .map(|_| bind(0))
+        .collect::<Result<_, _>>()
+        .map_err(port)?;
+    let numbers: Vec<u16> = listeners
+        .iter()
+        .map(|listener| listener.local_addr().map(|address| address.port()))
+        .collect::<Result<_, _>>()
+        .map_err(port)?;
+    Ok(numbers
+        .chunks_exact(4)
+        .map(|four| Ports {
+            rpc: four[0],
+            http: four[1],
+            da: four[2],
+            p2p: four[3],
+        })
+        .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_made_in_a_folder_is_the_network_opened_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let made = Layout::open_or_create(folder.path(), Some(3)).unwrap();
+        let opened = Layout::open_or_create(folder.path(), None).unwrap();
+        assert_eq!(made.network.dealt_beacon, opened.network.dealt_beacon);
+        assert_eq!(opened.network.nodes.len(), 3);
+        assert!(opened.network.nodes.iter().all(|node| node.member().is_some()));
+        let error = Layout::open_or_create(folder.path(), Some(4)).err().unwrap();
+        assert!(error.to_string().contains("--reset"), "{error}");
+    }
+
+    #[test]
+    fn no_two_listeners_of_a_network_share_a_port() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::open_or_create(folder.path(), Some(8)).unwrap();
+        let mut ports: Vec<u16> = layout.network.nodes.iter().flat_map(|node| node.ports.all()).collect();
+        ports.sort_unstable();
+        ports.dedup();
+        assert_eq!(ports.len(), 32);
+    }
+
+    #[test]
+    fn a_network_file_that_is_not_one_names_itself_and_the_way_out() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in ["", "{}", r#"{"version":9}"#] {
+            fs::write(folder.path().join("network.json"), text).unwrap();
+            let error = Layout::open_or_create(folder.path(), None).err().unwrap();
+            assert!(
+                error
+                    .to_string()
+                    .contains("network.json is not a network file of version 1"),
+                "{error}"
+            );
+        }
+    }
+}

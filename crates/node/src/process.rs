@@ -1,0 +1,307 @@
+//! One node: every role in one process, from its folder and the network's file to listeners on loopback.
+
+use crate::{
+    genesis::{GenesisError, committee, genesis},
+    keys::{KeyFileError, NodeKeys},
+    layout::{Layout, LayoutError, NodeEntry, Ports},
+    provider::LedgerProvider,
+    services::{self, ModelCatalogue},
+};
+use api::{
+    eth::{self, EthConfig},
+    http::{self, Api, Limits},
+};
+use chain::{
+    Ledger, LedgerError, PoolLimits, Store, StoreError,
+    consensus::{self, Halt, NetworkConfig, Pace},
+};
+use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
+use compute::{
+    signature::Signer,
+    till::{JournalError, Till, TillLimits},
+};
+use da::{DealtBeacon, Domain, disperse::Peer, service::StartError};
+use primitives::GIB;
+use serde_json::json;
+use std::{
+    future::pending,
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    time::timeout,
+};
+
+/// Threads of a node's runtime: a local network's nodes share one machine.
+const WORKER_THREADS: usize = 2;
+
+/// Bytes a local node gives to rows.
+const ROWS_CAPACITY_BYTES: u64 = 16 * GIB;
+
+/// How long open JSON-RPC requests may take to end when the node stops.
+const CLOSE_GRACE: Duration = Duration::from_secs(1);
+
+/// What `web3_clientVersion` answers.
+const CLIENT_VERSION: &str = concat!("aloft/", env!("CARGO_PKG_VERSION"));
+
+/// Why a node did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// The network's folder.
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    /// The network has fewer nodes.
+    #[error("the network has nodes 0 to {last}, not {index}")]
+    Index {
+        /// The index asked for.
+        index: usize,
+        /// The last there is.
+        last: usize,
+    },
+    /// The node's secrets.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// The first block.
+    #[error(transparent)]
+    Genesis(#[from] GenesisError),
+    /// The chain's file.
+    #[error("open the chain in {path}")]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
+    /// The chain.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The till's file.
+    #[error("open the till in {path}")]
+    Till {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: JournalError,
+    },
+    /// The role that keeps rows.
+    #[error(transparent)]
+    Availability(#[from] StartError),
+    /// A port is taken, or a signal cannot be listened for.
+    #[error("{what}")]
+    System {
+        /// What was tried.
+        what: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Consensus stopped.
+    #[error("consensus stopped")]
+    Halted(#[from] Halt),
+}
+
+/// Runs node `index` of the network in `dir` until it is told to stop: by a signal, or, when `supervised`, by the end of standard input.
+///
+/// # Errors
+///
+/// [`NodeError`], when it could not start or could not go on.
+pub fn run(dir: &Path, index: usize, supervised: bool) -> Result<(), NodeError> {
+    let layout = Layout::open(dir)?;
+    let last = layout.network.nodes.len() - 1;
+    if index > last {
+        return Err(NodeError::Index { index, last });
+    }
+    let config = runtime::Config::new()
+        .with_worker_threads(WORKER_THREADS)
+        .with_tcp_nodelay(Some(true))
+        .with_storage_directory(layout.node_dir(index).join("runtime"));
+    runtime::Runner::new(config).start(|context| serve(context, layout, index, supervised))
+}
+
+async fn serve(context: runtime::Context, layout: Layout, index: usize, supervised: bool) -> Result<(), NodeError> {
+    let entry = layout.network.nodes[index].clone();
+    let dir = layout.node_dir(index);
+    let keys = NodeKeys::open(&dir.join("seed"))?;
+    let network = &layout.network;
+
+    let path = dir.join("chain.redb");
+    let store = Store::open(&path).map_err(|source| NodeError::Store { path, source })?;
+    let ledger = Ledger::open(&genesis(network)?, store, PoolLimits::default())?;
+    let committee = committee(network)?;
+    let peers = network
+        .nodes
+        .iter()
+        .filter_map(|node| Some((node.member()?.identity, Ports::loopback(node.ports.p2p))));
+    let transport = NetworkConfig {
+        keys: keys.validator.clone(),
+        committee: committee.clone(),
+        listen: Ports::loopback(entry.ports.p2p),
+        addresses: peers.collect(),
+        namespace: ledger.genesis().hash_slow().to_vec(),
+    };
+    let (transport, _network) = consensus::network(context.child("p2p"), transport);
+    let validator = consensus::Config {
+        keys: keys.validator.clone(),
+        committee,
+        ledger: ledger.clone(),
+        beneficiary: entry.account,
+        partition_prefix: "consensus".into(),
+        pace: Pace::default(),
+    };
+    let mut validator = consensus::start(context.child("validator"), validator, transport);
+
+    let wallet = Arc::new(keys.wallet);
+    let provider = LedgerProvider::new(ledger.clone(), wallet.clone());
+    let peer = Peer {
+        stream_key: keys.validator.ed25519.clone(),
+        domain: Domain::of_chain(network.chain_id),
+    };
+    let beacon = DealtBeacon(network.dealt_beacon);
+    let availability = da::service::Config {
+        listen: Ports::loopback(entry.ports.da),
+        peer: peer.clone(),
+        bls_key: keys.availability,
+        beacon,
+        partition: "rows".into(),
+        capacity_bytes: ROWS_CAPACITY_BYTES,
+        unpaid_bytes_max: da::service::Config::UNPAID_BYTES_MAX,
+        poll_ms: da::service::Config::POLL_MS,
+    };
+    let availability = da::Service::start(context.child("availability"), availability, provider.clone()).await?;
+
+    let path = dir.join("till.redb");
+    let till = Till::open(&path, TillLimits::default()).map_err(|source| NodeError::Till { path, source })?;
+    let signer = Signer::from_bytes(wallet.secret().to_bytes()).expect("a wallet's key is a key");
+    let limits = Limits::default();
+    let status = NodeStatus {
+        entry: entry.clone(),
+        ledger: ledger.clone(),
+        availability: Arc::new(availability),
+    };
+    let api = Api::new(provider.clone(), till, signer, Arc::new(status), limits);
+    let catalogue = ModelCatalogue {
+        api: api.clone(),
+        provider: provider.clone(),
+        peer,
+        beacon,
+    };
+    let models = tokio::spawn(services::follow_models(context.child("models"), catalogue));
+    let settling = tokio::spawn(services::settle_regularly(api.till().clone(), provider));
+
+    let listen = Ports::loopback(entry.ports.rpc);
+    let eth = EthConfig {
+        listen,
+        client_version: CLIENT_VERSION.into(),
+        peer_count: network.nodes.len() as u32 - 1,
+    };
+    let eth = eth::serve(eth, ledger)
+        .await
+        .map_err(|source| system("listen for JSON-RPC on", listen, source))?;
+    let listen = Ports::loopback(entry.ports.http);
+    let listener = TcpListener::bind(listen)
+        .await
+        .map_err(|source| system("listen for HTTP on", listen, source))?;
+    // The HTTP server ends with the process: what it acknowledged is on disk already.
+    let http = tokio::spawn(http::serve(listener, api.router(), limits.connections_max, pending()));
+    tracing::info!(name = entry.name, rpc = %eth.address(), http = %listen, "the node is up");
+
+    let ended = tokio::select! {
+        halt = validator.halted() => Err(NodeError::Halted(halt)),
+        stop = told_to_stop(supervised) => stop,
+    };
+    http.abort();
+    models.abort();
+    settling.abort();
+    // Clients that keep a connection open are not waited for longer than this.
+    let _ = timeout(CLOSE_GRACE, eth.stop()).await;
+    tracing::info!(name = entry.name, "the node stops");
+    ended
+}
+
+fn system(what: &str, listen: SocketAddr, source: io::Error) -> NodeError {
+    NodeError::System {
+        what: format!("{what} {listen}"),
+        source,
+    }
+}
+
+/// Waits for SIGINT, SIGTERM or, under a supervisor, the end of standard input, which comes also when the supervisor was killed.
+async fn told_to_stop(supervised: bool) -> Result<(), NodeError> {
+    let listen = |kind| {
+        signal(kind).map_err(|source| NodeError::System {
+            what: "listen for signals".into(),
+            source,
+        })
+    };
+    let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
+    let abandoned = async {
+        if !supervised {
+            return pending().await;
+        }
+        // A thread of its own, because a blocking read of the runtime's would keep the runtime from ending.
+        let (ended, end) = tokio::sync::oneshot::channel();
+        std::thread::spawn(move || {
+            let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+            let _ = ended.send(());
+        });
+        let _ = end.await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        () = abandoned => {}
+    }
+    Ok(())
+}
+
+/// What the node says of itself.
+struct NodeStatus {
+    entry: NodeEntry,
+    ledger: Ledger,
+    availability: Arc<da::Service<runtime::Context>>,
+}
+
+impl http::Node for NodeStatus {
+    fn is_ready(&self) -> bool {
+        self.ledger.latest().header.number > 0
+    }
+
+    fn status(&self) -> serde_json::Value {
+        let latest = self.ledger.latest();
+        let rows = self.availability.status();
+        json!({
+            "name": self.entry.name,
+            "account": self.entry.account,
+            "chain_id": self.ledger.chain_id(),
+            "height": latest.header.number,
+            "block_hash": latest.hash,
+            "waiting_transactions": self.ledger.pool().len(),
+            "rows": {
+                "epoch": rows.epoch,
+                "seen_height": rows.height,
+                "blobs": rows.blobs,
+                "stored_bytes": rows.stored_bytes,
+                "capacity_bytes": rows.capacity_bytes,
+                "missing": self.availability.missing_rows(),
+            },
+        })
+    }
+
+    fn metrics(&self) -> String {
+        let rows = self.availability.status();
+        format!(
+            "# HELP aloft_chain_height Number of the last final block.\n# TYPE aloft_chain_height gauge\naloft_chain_height {}\n\
+             # HELP aloft_pool_transactions Transactions that wait.\n# TYPE aloft_pool_transactions gauge\naloft_pool_transactions {}\n\
+             # HELP aloft_rows_stored_bytes Bytes of rows on disk.\n# TYPE aloft_rows_stored_bytes gauge\naloft_rows_stored_bytes {}\n\
+             # HELP aloft_rows_missing Rows owned and not held.\n# TYPE aloft_rows_missing gauge\naloft_rows_missing {}\n",
+            self.ledger.latest().header.number,
+            self.ledger.pool().len(),
+            rows.stored_bytes,
+            self.availability.missing_rows(),
+        )
+    }
+}
