@@ -1,0 +1,10 @@
+//! A blob's head: decodes canonically, and is checked without a panic.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    use commonware_codec::{DecodeExt, Encode};
+    if let Ok(head) = da::Head::decode(bytes) {
+        assert_eq!(head.encode().as_ref(), bytes);
+        let _ = head.check();
+    }
+});

@@ -1,0 +1,7 @@
+//! A message from an operator.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    use commonware_codec::DecodeExt;
+    let _ = da::wire::Response::decode(bytes);
+});
