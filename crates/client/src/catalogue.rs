@@ -50,7 +50,7 @@ pub struct Cost {
 pub enum CatalogueError {
     /// The chain.
     #[error(transparent)]
-    Call(#[from] CallError),
+    Call(Box<CallError>),
     /// The chain.
     #[error(transparent)]
     Provider(#[from] ProviderError),
@@ -68,6 +68,12 @@ pub enum CatalogueError {
         /// Its length, as coded.
         bytes: u64,
     },
+}
+
+impl From<CallError> for CatalogueError {
+    fn from(error: CallError) -> Self {
+        Self::Call(Box::new(error))
+    }
 }
 
 /// Every certificate since block `from`, oldest first; only those that `payer` paid for when given.

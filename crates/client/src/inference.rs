@@ -52,7 +52,7 @@ pub enum InferenceError {
     },
     /// The chain was not reached.
     #[error(transparent)]
-    Chain(#[from] CallError),
+    Chain(Box<CallError>),
     /// The provider refused.
     #[error("the provider refused ({status}): {message}")]
     Refused {
@@ -89,6 +89,12 @@ pub enum InferenceError {
         /// What is wrong.
         reason: String,
     },
+}
+
+impl From<CallError> for InferenceError {
+    fn from(error: CallError) -> Self {
+        Self::Chain(Box::new(error))
+    }
 }
 
 /// An answer, what it cost, and how to check it.

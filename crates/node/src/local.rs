@@ -54,7 +54,7 @@ pub enum LocalError {
 
 /// One node's place: its process while it runs, what to start when it does not.
 enum Place {
-    Running(Process),
+    Running(Box<Process>),
     Stopped(Program),
 }
 
@@ -199,7 +199,7 @@ impl LocalNetwork {
 
     fn launch(&mut self, index: usize) -> Result<(), LocalError> {
         if let Some(Place::Stopped(program)) = self.places[index].take() {
-            self.places[index] = Some(Place::Running(Process::start(program, &self.log)?));
+            self.places[index] = Some(Place::Running(Box::new(Process::start(program, &self.log)?)));
         }
         Ok(())
     }

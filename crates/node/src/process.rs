@@ -90,7 +90,7 @@ pub enum NodeError {
     },
     /// The role that keeps rows.
     #[error(transparent)]
-    Availability(#[from] StartError),
+    Availability(Box<StartError>),
     /// A port is taken, or a signal cannot be listened for.
     #[error("{what}")]
     System {
@@ -171,7 +171,9 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         unpaid_bytes_max: da::service::Config::UNPAID_BYTES_MAX,
         poll_ms: da::service::Config::POLL_MS,
     };
-    let availability = da::Service::start(context.child("availability"), availability, provider.clone()).await?;
+    let availability = da::Service::start(context.child("availability"), availability, provider.clone())
+        .await
+        .map_err(|error| NodeError::Availability(Box::new(error)))?;
 
     let path = dir.join("till.redb");
     let till = Till::open(&path, TillLimits::default()).map_err(|source| NodeError::Till { path, source })?;

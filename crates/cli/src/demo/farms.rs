@@ -179,6 +179,7 @@ mod tests {
             target: Some("yield".into()),
             ignore: vec![],
             report: "unused".into(),
+            stay: false,
             logs: false,
         }
     }

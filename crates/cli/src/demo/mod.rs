@@ -23,6 +23,7 @@ use primitives::{B256, BlobRoot};
 use report::{Check, Report, Transaction};
 use serde_json::json;
 use std::{fmt, path::PathBuf, sync::Arc, time::Instant};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// The node that is killed.
 const VICTIM: usize = 3;
@@ -162,12 +163,10 @@ pub async fn run(options: Demo, context: Context, output: &Output) -> Result<Exi
         transactions,
         seconds: started.elapsed().as_secs_f64(),
         peak_memory_bytes,
+        rpc_url: network.rpc_url(0),
+        api_url: network.http_url(serve::PROVIDER),
     };
     std::fs::write(&options.report, report.html()).with_context(|| format!("write {}", options.report.display()))?;
-    let clean = network.stop().await?;
-    if !clean {
-        return Err(anyhow::anyhow!("a node had to be killed at the end").into());
-    }
     if output.is_json() {
         println!(
             "{}",
@@ -181,7 +180,28 @@ pub async fn run(options: Demo, context: Context, output: &Output) -> Result<Exi
             options.report.display()
         );
     }
+    if options.stay {
+        output.say(format_args!(
+            "\nThe network stays up. JSON-RPC {}, HTTP {}. Stop: Ctrl-C\nTry: aloft node status",
+            report.rpc_url, report.api_url
+        ));
+        wait_for_interrupt().await?;
+    }
+    if !network.stop().await? {
+        return Err(anyhow::anyhow!("a node had to be killed at the end").into());
+    }
     Ok(ExitCode::Done)
+}
+
+/// Waits for Ctrl-C or a termination signal.
+async fn wait_for_interrupt() -> anyhow::Result<()> {
+    let mut interrupted = signal(SignalKind::interrupt()).context("listen for Ctrl-C")?;
+    let mut terminated = signal(SignalKind::terminate()).context("listen for termination")?;
+    tokio::select! {
+        _ = interrupted.recv() => {}
+        _ = terminated.recv() => {}
+    }
+    Ok(())
 }
 
 /// The demo's own folder, deleted with everything in it when the demo ends.

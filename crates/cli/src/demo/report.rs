@@ -30,6 +30,10 @@ pub struct Report {
     pub seconds: f64,
     /// Peak memory of all processes together, bytes.
     pub peak_memory_bytes: u64,
+    /// JSON-RPC URL of the first node, while the network runs.
+    pub rpc_url: String,
+    /// URL of the HTTP server that sells the model, while the network runs.
+    pub api_url: String,
 }
 
 /// One participant with data.
@@ -331,6 +335,8 @@ mod tests {
             transactions: vec![],
             seconds: 1.0,
             peak_memory_bytes: 0,
+            rpc_url: String::new(),
+            api_url: String::new(),
         }
     }
 

@@ -31,7 +31,7 @@ const REQUESTS: usize = 30;
 const ROWS_PER_REQUEST: usize = 3;
 
 /// The node that serves the model and is paid for computing.
-const PROVIDER: usize = 0;
+pub const PROVIDER: usize = 0;
 
 /// Shares of the revenue, in ten thousandths. The data leg takes what the others leave.
 const COMPUTE_BPS: u16 = 4_000;

@@ -27,6 +27,9 @@ pub struct Demo {
     /// Where to write the report.
     #[arg(long, default_value = "aloft-demo.html", value_name = "FILE")]
     pub report: PathBuf,
+    /// Leave the network running afterwards, with the trained model on sale, until Ctrl-C.
+    #[arg(long)]
+    pub stay: bool,
     /// Show the merged log of all processes.
     #[arg(long)]
     pub logs: bool,
