@@ -2,6 +2,7 @@
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    use bytes::Bytes;
     use commonware_codec::DecodeExt;
-    let _ = da::wire::Request::decode(bytes);
+    let _ = da::wire::Request::decode(Bytes::copy_from_slice(bytes));
 });

@@ -1,18 +1,11 @@
 //! The workspace's structure, held to what ARCHITECTURE.md says of it.
 
+use super::workspace_root;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Path, PathBuf},
     process::Command,
 };
-
-fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../..")
-        .canonicalize()
-        .expect("this test runs inside the workspace")
-}
 
 /// Crate name to the workspace crates it may import, read from the table in ARCHITECTURE.md.
 fn allowed_imports() -> BTreeMap<String, BTreeSet<String>> {

@@ -1,0 +1,68 @@
+//! docs/cli.md is what the binary itself prints; `UPDATE=1` writes it anew.
+
+use super::workspace_root;
+use std::{fs, process::Command};
+
+/// Every verb that a user is shown, as typed after `aloft`.
+const VERBS: &[&[&str]] = &[
+    &[],
+    &["demo"],
+    &["up"],
+    &["put"],
+    &["get"],
+    &["ls"],
+    &["stat"],
+    &["cost"],
+    &["infer"],
+    &["verify"],
+    &["verify", "receipt"],
+    &["balance"],
+    &["send"],
+    &["node"],
+    &["node", "run"],
+    &["node", "status"],
+];
+
+fn help(verb: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_aloft"));
+    // The environment must not show through: defaults from variables would make the page another on every machine.
+    command.args(verb).arg("--help").env_clear().env("COLUMNS", "100");
+    let output = command.output().expect("the binary runs");
+    assert!(output.status.success(), "aloft {} --help", verb.join(" "));
+    String::from_utf8(output.stdout).expect("help is text")
+}
+
+#[test]
+fn the_reference_page_is_what_the_binary_prints() {
+    let mut page = String::from("# `aloft`: every verb\n\nPrinted by the binary; a test keeps it so.\n");
+    for verb in VERBS {
+        let name = ["aloft"].iter().chain(verb.iter()).copied().collect::<Vec<_>>().join(" ");
+        let text: Vec<String> = help(verb).lines().map(|line| line.trim_end().to_owned()).collect();
+        page += &format!("\n## `{name}`\n\n```text\n{}\n```\n", text.join("\n").trim_end());
+    }
+    let path = workspace_root().join("docs/cli.md");
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &page).expect("write docs/cli.md");
+    }
+    let kept = fs::read_to_string(&path).unwrap_or_default();
+    assert!(kept == page, "docs/cli.md is out of date: UPDATE=1 cargo test --release -p cli");
+}
+
+/// The page must not leave a verb out because somebody forgot to list it here.
+#[test]
+fn every_verb_that_help_lists_is_on_the_page() {
+    let listed = help(&[]);
+    let commands = listed.split("Commands:").nth(1).expect("help lists commands");
+    for line in commands.lines().skip(1).take_while(|line| line.starts_with("  ")) {
+        let name = line.split_whitespace().next().expect("a name");
+        assert!(name == "help" || VERBS.iter().any(|verb| verb.first() == Some(&name)), "{name} is not on the page");
+    }
+}
+
+/// An example is the part of a help text that is read.
+#[test]
+fn every_verb_shows_an_example() {
+    for verb in VERBS.iter().filter(|verb| !matches!(verb, [] | ["verify"] | ["node"])) {
+        assert!(help(verb).contains("Example: aloft"), "aloft {} --help has no example", verb.join(" "));
+    }
+}

@@ -1,0 +1,12 @@
+//! The binary and the workspace from outside.
+
+mod help;
+mod tidy;
+mod usage;
+
+use std::path::{Path, PathBuf};
+
+/// The checkout.
+fn workspace_root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("this test runs inside the workspace")
+}
