@@ -36,7 +36,12 @@ fn help(verb: &[&str]) -> String {
 fn the_reference_page_is_what_the_binary_prints() {
     let mut page = String::from("# `aloft`: every verb\n\nPrinted by the binary; a test keeps it so.\n");
     for verb in VERBS {
-        let name = ["aloft"].iter().chain(verb.iter()).copied().collect::<Vec<_>>().join(" ");
+        let name = ["aloft"]
+            .iter()
+            .chain(verb.iter())
+            .copied()
+            .collect::<Vec<_>>()
+            .join(" ");
         let text: Vec<String> = help(verb).lines().map(|line| line.trim_end().to_owned()).collect();
         page += &format!("\n## `{name}`\n\n```text\n{}\n```\n", text.join("\n").trim_end());
     }
@@ -45,7 +50,10 @@ fn the_reference_page_is_what_the_binary_prints() {
         fs::write(&path, &page).expect("write docs/cli.md");
     }
     let kept = fs::read_to_string(&path).unwrap_or_default();
-    assert!(kept == page, "docs/cli.md is out of date: UPDATE=1 cargo test --release -p cli");
+    assert!(
+        kept == page,
+        "docs/cli.md is out of date: UPDATE=1 cargo test --release -p cli"
+    );
 }
 
 /// The page must not leave a verb out because somebody forgot to list it here.
@@ -55,7 +63,10 @@ fn every_verb_that_help_lists_is_on_the_page() {
     let commands = listed.split("Commands:").nth(1).expect("help lists commands");
     for line in commands.lines().skip(1).take_while(|line| line.starts_with("  ")) {
         let name = line.split_whitespace().next().expect("a name");
-        assert!(name == "help" || VERBS.iter().any(|verb| verb.first() == Some(&name)), "{name} is not on the page");
+        assert!(
+            name == "help" || VERBS.iter().any(|verb| verb.first() == Some(&name)),
+            "{name} is not on the page"
+        );
     }
 }
 
@@ -63,6 +74,10 @@ fn every_verb_that_help_lists_is_on_the_page() {
 #[test]
 fn every_verb_shows_an_example() {
     for verb in VERBS.iter().filter(|verb| !matches!(verb, [] | ["verify"] | ["node"])) {
-        assert!(help(verb).contains("Example: aloft"), "aloft {} --help has no example", verb.join(" "));
+        assert!(
+            help(verb).contains("Example: aloft"),
+            "aloft {} --help has no example",
+            verb.join(" ")
+        );
     }
 }

@@ -8,5 +8,8 @@ use std::path::{Path, PathBuf};
 
 /// The checkout.
 fn workspace_root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("this test runs inside the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("this test runs inside the workspace")
 }

@@ -7,7 +7,11 @@ use std::process::{Command, Output};
 const NOBODY: &str = "http://127.0.0.1:1";
 
 fn aloft(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_aloft")).args(arguments).env_clear().output().expect("the binary runs")
+    Command::new(env!("CARGO_BIN_EXE_aloft"))
+        .args(arguments)
+        .env_clear()
+        .output()
+        .expect("the binary runs")
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -16,7 +20,12 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn a_command_line_that_is_not_understood_ends_with_2() {
-    for arguments in [&["fly"][..], &["put"], &["send", "nobody", "1"], &["demo", "--data", "x.csv"]] {
+    for arguments in [
+        &["fly"][..],
+        &["put"],
+        &["send", "nobody", "1"],
+        &["demo", "--data", "x.csv"],
+    ] {
         assert_eq!(aloft(arguments).status.code(), Some(2), "{arguments:?}");
     }
 }
@@ -34,7 +43,10 @@ fn with_json_an_error_is_one_json_value_too() {
     let output = aloft(&["--json", "balance", "--rpc", NOBODY]);
     assert_eq!(output.status.code(), Some(1));
     let value: Value = serde_json::from_slice(&output.stdout).expect("one JSON value");
-    assert!(value["error"].as_str().is_some_and(|error| error.contains("aloft up")), "{value}");
+    assert!(
+        value["error"].as_str().is_some_and(|error| error.contains("aloft up")),
+        "{value}"
+    );
 }
 
 /// Nothing may be started, published or paid before the table was read.
