@@ -150,8 +150,13 @@ mod tests {
     }
 
     #[test]
-    fn a_request_the_network_cannot_read_is_refused_not_answered() {
-        let error = answer(&engine(), &request(&[f32::NAN, 0.0, 0.0])).unwrap_err();
+    fn a_request_of_another_width_is_refused_not_answered() {
+        let narrow = Tensor::fp32(ROWS_INPUT, &[1, 2], &[1.0, 2.0]).unwrap();
+        let request = InferRequest {
+            inputs: vec![narrow],
+            ..request(&[0.0; 3])
+        };
+        let error = answer(&engine(), &request).unwrap_err();
         assert!(error.is_requests_fault(), "{error}");
     }
 
