@@ -89,10 +89,19 @@ async fn check_all_finish<E: Runtime>(context: E, port: u16) {
         let report = worker.await.unwrap().unwrap();
         assert_eq!(report.learner.parameters(), served.outcome.parameters);
         assert_eq!(report.trained.len(), ROUNDS as usize);
-        // Both ends count the same bytes, and they are few: six updates, and six of three others.
+        // Neither end counts a byte that the other did not send; what is under way when a connection closes only its sender counts.
+        // They are few: six updates, and six of three others.
         let ours = served.traffic[&key(index).public_key()];
-        assert_eq!(report.traffic.sent_bytes, ours.received_bytes);
-        assert_eq!(report.traffic.received_bytes, ours.sent_bytes);
+        assert!(
+            ours.received_bytes <= report.traffic.sent_bytes,
+            "{ours:?} {:?}",
+            report.traffic
+        );
+        assert!(
+            report.traffic.received_bytes <= ours.sent_bytes,
+            "{ours:?} {:?}",
+            report.traffic
+        );
         assert!((1..4000).contains(&ours.received_bytes), "{ours:?}");
     }
 }
