@@ -12,7 +12,7 @@ use chain::{
     consensus::{Config, NetworkConfig, Pace, network, start},
 };
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
-use secp256k1::{Message, PublicKey, SecretKey, ecdsa::RecoverableSignature};
+use crypto::ecdsa::Secret;
 use std::{
     net::{SocketAddr, TcpListener},
     time::{Duration, Instant},
@@ -38,7 +38,7 @@ fn main() {
     let journals = runtime::Config::default().with_storage_directory(folder.path().join("journals"));
     let databases = folder.path().to_owned();
     runtime::Runner::new(journals).start(|context| async move {
-        let secrets: Vec<SecretKey> = (0..SENDERS).map(secret).collect();
+        let secrets: Vec<Secret> = (0..SENDERS).map(secret).collect();
         let genesis = evm::Genesis {
             chain_id: CHAIN_ID,
             timestamp: 0,
@@ -46,7 +46,7 @@ fn main() {
             prev_randao: B256::ZERO,
             allocations: secrets
                 .iter()
-                .map(|secret| (address(secret), U256::from(10u128.pow(24))))
+                .map(|secret| (secret.address(), U256::from(10u128.pow(24))))
                 .collect(),
             contracts: Vec::new(),
             calls: Vec::new(),
@@ -126,15 +126,11 @@ fn round(elapsed: Duration) -> f64 {
     (elapsed.as_secs_f64() * 1_000.0).round() / 1_000.0
 }
 
-fn secret(index: u64) -> SecretKey {
-    SecretKey::from_secret_bytes(keccak256(index.to_be_bytes()).0).expect("a hash below the curve's order")
+fn secret(index: u64) -> Secret {
+    Secret::from_bytes(&keccak256(index.to_be_bytes()).0).expect("a hash below the curve's order")
 }
 
-fn address(secret: &SecretKey) -> Address {
-    Address::from_slice(&keccak256(&PublicKey::from_secret_key(secret).serialize_uncompressed()[1..])[12..])
-}
-
-fn sign(secret: &SecretKey, nonce: u64) -> Bytes {
+fn sign(secret: &Secret, nonce: u64) -> Bytes {
     let transfer = TxEip1559 {
         chain_id: CHAIN_ID,
         nonce,
@@ -145,12 +141,9 @@ fn sign(secret: &SecretKey, nonce: u64) -> Bytes {
         value: U256::from(1),
         ..TxEip1559::default()
     };
-    let message = Message::from_digest(transfer.signature_hash().0);
-    let (id, compact) = RecoverableSignature::sign_ecdsa_recoverable(message, secret).serialize_compact();
-    let (r, s) = (B256::from_slice(&compact[..32]), B256::from_slice(&compact[32..]));
-    TxEnvelope::from(transfer.into_signed(Signature::from_scalars_and_parity(r, s, id.to_u8() == 1)))
-        .encoded_2718()
-        .into()
+    let signature = secret.sign(&transfer.signature_hash());
+    let signature = Signature::from_raw_array(&signature).expect("a signature just made is one");
+    TxEnvelope::from(transfer.into_signed(signature)).encoded_2718().into()
 }
 
 /// A port that was free a moment ago.

@@ -4,7 +4,7 @@ use crate::{Ledger, MemoryDisk, PoolLimits, Sealed, Store, ledger::LedgerError};
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
-use secp256k1::{Message, PublicKey, SecretKey, ecdsa::RecoverableSignature};
+use crypto::ecdsa::Secret;
 use std::sync::Arc;
 
 pub(crate) const CHAIN_ID: u64 = 16602;
@@ -12,24 +12,21 @@ pub(crate) const GWEI: u128 = 1_000_000_000;
 
 /// A user's key.
 #[derive(Clone)]
-pub(crate) struct Wallet(SecretKey);
+pub(crate) struct Wallet(Secret);
 
 impl Wallet {
     pub(crate) fn nth(index: u64) -> Self {
-        Self(SecretKey::from_secret_bytes(keccak256(index.to_be_bytes()).0).unwrap())
+        Self(Secret::from_bytes(&keccak256(index.to_be_bytes()).0).unwrap())
     }
 
     pub(crate) fn address(&self) -> Address {
-        let public = PublicKey::from_secret_key(&self.0).serialize_uncompressed();
-        Address::from_slice(&keccak256(&public[1..])[12..])
+        self.0.address()
     }
 
     pub(crate) fn sign(&self, transaction: TxEip1559) -> TxEnvelope {
-        let message = Message::from_digest(transaction.signature_hash().0);
-        let (id, compact) = RecoverableSignature::sign_ecdsa_recoverable(message, &self.0).serialize_compact();
-        let (r, s) = (B256::from_slice(&compact[..32]), B256::from_slice(&compact[32..]));
+        let signature = self.0.sign(&transaction.signature_hash());
         transaction
-            .into_signed(Signature::from_scalars_and_parity(r, s, id.to_u8() == 1))
+            .into_signed(Signature::from_raw_array(&signature).unwrap())
             .into()
     }
 

@@ -17,6 +17,7 @@ use contracts::{
     CallError, addresses,
     typed_data::{self, ChannelConfig, ReceiveWithAuthorization},
 };
+use crypto::ecdsa;
 use primitives::{Address, B256, U256};
 use reqwest::{Response, StatusCode, header::HeaderMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -330,7 +331,8 @@ impl Buyer {
             }) => {
                 let ceiling = amount(signed_max_claimable)?;
                 let digest = typed_data::voucher_digest(self.provider.chain_id(), channel_id, ceiling);
-                let ours = crypto::ecdsa::recover(&digest, signature).is_ok_and(|signer| signer == config.payer);
+                let ours = ecdsa::Signature::try_from(signature.as_ref())
+                    .is_ok_and(|signature| ecdsa::recover(&digest, &signature) == Ok(config.payer));
                 if ours { ceiling } else { 0 }
             }
             None => 0,

@@ -9,7 +9,6 @@ pub mod inference;
 pub mod price;
 pub mod receipt;
 pub mod settlement;
-pub mod signature;
 pub mod till;
 pub mod voucher;
 pub mod x402;

@@ -4,8 +4,8 @@
 //! about it can change. Each voucher replaces the one before it by a higher ceiling: a request costs a signature, not a
 //! transaction. Formats and addresses are x402's `batch-settlement`; see docs/spec/serving.md.
 
-use crate::signature::{Signature, SignatureError, Signer, recover};
 use contracts::typed_data::{self, ChannelConfig};
+use crypto::ecdsa::{Secret, Signature, SignatureError, recover};
 use primitives::{Address, B256};
 
 /// A voucher as received: nothing in it has been checked.
@@ -103,7 +103,7 @@ pub enum VoucherError {
 
 impl Voucher {
     /// Signs a voucher of `ceiling` for the channel, as its payer.
-    pub fn sign(signer: &Signer, chain_id: u64, config: ChannelConfig, ceiling: u128) -> Self {
+    pub fn sign(signer: &Secret, chain_id: u64, config: ChannelConfig, ceiling: u128) -> Self {
         let channel_id = typed_data::channel_id(chain_id, &config);
         let signature = signer.sign(&typed_data::voucher_digest(chain_id, channel_id, ceiling));
         Self {
@@ -187,8 +187,8 @@ mod tests {
     use super::*;
     use alloy_primitives::aliases::U40;
 
-    fn signer(byte: u8) -> Signer {
-        Signer::from_bytes([byte; 32]).unwrap()
+    fn signer(byte: u8) -> Secret {
+        Secret::from_bytes(&[byte; 32]).unwrap()
     }
 
     fn terms() -> Terms {

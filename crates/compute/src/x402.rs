@@ -3,14 +3,11 @@
 //! `PAYMENT-REQUIRED` (server: what it costs), `PAYMENT-SIGNATURE` (client: a voucher, with or without a deposit) and
 //! `PAYMENT-RESPONSE` (server: what was charged) are each the base64 of a JSON object. Amounts are decimal text.
 
-use crate::{
-    signature::{SIGNATURE_BYTES, Signature},
-    till::Funds,
-    voucher::Voucher,
-};
+use crate::{till::Funds, voucher::Voucher};
 use alloy_primitives::aliases::U40;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use contracts::typed_data::ChannelConfig;
+use crypto::ecdsa::{SIGNATURE_BYTES, Signature};
 use primitives::{Address, B256, Bytes, U256};
 use serde::{Deserialize, Serialize};
 

@@ -1,21 +1,41 @@
 //! Ethereum's signatures: recoverable ECDSA over secp256k1, and the address a key owns.
 //!
-//! A signature is 65 bytes, `r (32) | s (32) | v (1)`, with `s` in the lower half of the order and `v` 27 or 28 when made here;
-//! 0 and 1 are accepted for `v` too, because wallets send both.
+//! A signature is 65 bytes, `r (32) | s (32) | v (1)`, over a 32-byte digest. What [`recover`] accepts is what OpenZeppelin's
+//! `ECDSA` accepts on chain: `v` is 27 or 28 and `s` is in the lower half of the group's order (EIP-2). Anything looser would give
+//! one signature two spellings, and a voucher that is honoured here would revert when it is claimed.
 
 use primitives::{Address, B256, keccak256};
 use secp256k1::{
-    Message, SecretKey,
+    Message, PublicKey, SecretKey,
     ecdsa::{RecoverableSignature, RecoveryId},
 };
 use std::fmt;
 
-/// A signature that is not one: wrong length, out of range, or of no public key.
-#[derive(Debug, thiserror::Error)]
-#[error("not a recoverable signature over this digest")]
-pub struct RecoverError;
+/// Bytes of a signature.
+pub const SIGNATURE_BYTES: usize = 65;
+
+/// A signature as Ethereum writes it.
+pub type Signature = [u8; SIGNATURE_BYTES];
+
+/// Why 65 bytes are not a signature of a digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SignatureError {
+    /// The last byte is not 27 or 28.
+    #[error("a signature's last byte is 27 or 28, not {v}")]
+    RecoveryId {
+        /// The last byte.
+        v: u8,
+    },
+    /// `s` is in the upper half of the group's order.
+    #[error("the signature is the malleable twin of another: its s is in the upper half")]
+    HighS,
+    /// No public key has this signature of this digest.
+    #[error("the signature is not one of this digest by any key")]
+    Unrecoverable,
+}
 
 /// A secp256k1 private key. Erased when dropped; its `Debug` form shows the address only.
+#[derive(Clone)]
 pub struct Secret {
     key: SecretKey,
     address: Address,
@@ -25,11 +45,8 @@ impl Secret {
     /// The key with these 32 big-endian bytes; `None` when they are zero or not below the group's order.
     pub fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let key = SecretKey::from_secret_bytes(*bytes).ok()?;
-        let public = key.public_key().serialize_uncompressed();
-        Some(Self {
-            key,
-            address: Address::from_slice(&keccak256(&public[1..])[12..]),
-        })
+        let address = address_of(&key.public_key());
+        Some(Self { key, address })
     }
 
     /// The address this key signs for.
@@ -42,11 +59,11 @@ impl Secret {
         self.key.to_secret_bytes()
     }
 
-    /// Signs a 32-byte digest: `r | s | v` with `v` 27 or 28. Deterministic (RFC 6979).
-    pub fn sign(&self, digest: &B256) -> [u8; 65] {
+    /// Signs a digest. Deterministic (RFC 6979).
+    pub fn sign(&self, digest: &B256) -> Signature {
         let (id, compact) =
             RecoverableSignature::sign_ecdsa_recoverable(Message::from_digest(digest.0), &self.key).serialize_compact();
-        let mut signature = [0; 65];
+        let mut signature = [0; SIGNATURE_BYTES];
         signature[..64].copy_from_slice(&compact);
         signature[64] = 27 + id.to_u8();
         signature
@@ -69,27 +86,29 @@ impl fmt::Debug for Secret {
 ///
 /// # Errors
 ///
-/// [`RecoverError`] when the bytes are no signature, or when `s` is in the upper half of the order: the same signature would
-/// otherwise have two spellings, and a receipt or voucher two names.
-pub fn recover(digest: &B256, signature: &[u8]) -> Result<Address, RecoverError> {
-    let [compact @ .., v] = <&[u8; 65]>::try_from(signature).map_err(|_| RecoverError)?;
+/// [`SignatureError`] for signatures that contracts refuse, and for those that are nobody's.
+pub fn recover(digest: &B256, signature: &Signature) -> Result<Address, SignatureError> {
+    let [compact @ .., v] = signature;
     let id = match v {
-        0 | 27 => RecoveryId::Zero,
-        1 | 28 => RecoveryId::One,
-        _ => return Err(RecoverError),
+        27 => RecoveryId::Zero,
+        28 => RecoveryId::One,
+        _ => return Err(SignatureError::RecoveryId { v: *v }),
     };
-    let signature = RecoverableSignature::from_compact(compact, id).map_err(|_| RecoverError)?;
+    let signature = RecoverableSignature::from_compact(compact, id).map_err(|_| SignatureError::Unrecoverable)?;
     let mut normalised = signature.to_standard();
     normalised.normalize_s();
     if normalised != signature.to_standard() {
-        return Err(RecoverError);
+        return Err(SignatureError::HighS);
     }
-    let public = signature
+    let key = signature
         .recover_ecdsa(Message::from_digest(digest.0))
-        .map_err(|_| RecoverError)?;
-    Ok(Address::from_slice(
-        &keccak256(&public.serialize_uncompressed()[1..])[12..],
-    ))
+        .map_err(|_| SignatureError::Unrecoverable)?;
+    Ok(address_of(&key))
+}
+
+/// Last 20 bytes of the Keccak-256 of the uncompressed key without its tag byte.
+fn address_of(key: &PublicKey) -> Address {
+    Address::from_slice(&keccak256(&key.serialize_uncompressed()[1..])[12..])
 }
 
 #[cfg(test)]
@@ -121,8 +140,6 @@ mod tests {
         let signature = secret.sign(&digest);
         assert_eq!(recover(&digest, &signature).unwrap(), secret.address());
         assert_ne!(recover(&keccak256("other"), &signature).ok(), Some(secret.address()));
-        assert!(recover(&digest, &signature[..64]).is_err());
-        assert!(recover(&digest, &[signature.as_slice(), &[0]].concat()).is_err());
     }
 
     /// `(r, n - s, 1 - v)` verifies as well in plain ECDSA; accepting it would let anybody rename a signed voucher.
@@ -138,6 +155,27 @@ mod tests {
             signature[32 + i] = difference.rem_euclid(256) as u8;
         }
         signature[64] = 55 - signature[64];
-        assert!(recover(&digest, &signature).is_err());
+        assert_eq!(recover(&digest, &signature), Err(SignatureError::HighS));
+    }
+
+    #[test]
+    fn a_recovery_id_that_contracts_refuse_is_refused() {
+        let digest = keccak256("harvest");
+        let mut signature = first_development_key().sign(&digest);
+        signature[64] -= 27;
+        let v = signature[64];
+        assert_eq!(recover(&digest, &signature), Err(SignatureError::RecoveryId { v }));
+    }
+
+    #[test]
+    fn bytes_that_are_no_signature_are_nobodys() {
+        let digest = keccak256("harvest");
+        // r is zero; then above the order.
+        for r in [0, 0xff] {
+            let mut signature = [1; SIGNATURE_BYTES];
+            signature[..32].fill(r);
+            signature[64] = 27;
+            assert_eq!(recover(&digest, &signature), Err(SignatureError::Unrecoverable));
+        }
     }
 }

@@ -16,10 +16,7 @@ use chain::{
     consensus::{self, Halt, NetworkConfig, Pace},
 };
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
-use compute::{
-    signature::Signer,
-    till::{JournalError, Till, TillLimits},
-};
+use compute::till::{JournalError, Till, TillLimits};
 use da::{DealtBeacon, Domain, disperse::Peer, service::StartError};
 use primitives::GIB;
 use serde_json::json;
@@ -177,7 +174,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
 
     let path = dir.join("till.redb");
     let till = Till::open(&path, TillLimits::default()).map_err(|source| NodeError::Till { path, source })?;
-    let signer = Signer::from_bytes(wallet.secret().to_bytes()).expect("a wallet's key is a key");
+    let signer = wallet.secret().clone();
     let limits = Limits::default();
     let status = NodeStatus {
         entry: entry.clone(),

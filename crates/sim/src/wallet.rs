@@ -2,32 +2,23 @@
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
-use secp256k1::{Message, PublicKey, SecretKey, ecdsa::RecoverableSignature};
+use alloy_primitives::{Address, Bytes, Signature, TxKind, U256, keccak256};
+use crypto::ecdsa::Secret;
 
 /// A user's key.
 #[derive(Clone)]
-pub struct Wallet {
-    secret: SecretKey,
-    address: Address,
-}
+pub struct Wallet(Secret);
 
 impl Wallet {
     /// The `index`-th user of a simulation; their keys are no secret.
     pub fn nth(index: u64) -> Self {
         let seed = keccak256(index.to_be_bytes());
-        let secret =
-            SecretKey::from_secret_bytes(seed.0).expect("a hash is below the curve's order but for one in 2^128");
-        let public = PublicKey::from_secret_key(&secret).serialize_uncompressed();
-        Self {
-            secret,
-            address: Address::from_slice(&keccak256(&public[1..])[12..]),
-        }
+        Self(Secret::from_bytes(&seed.0).expect("a hash is below the curve's order but for one in 2^128"))
     }
 
     /// The user's account.
     pub fn address(&self) -> Address {
-        self.address
+        self.0.address()
     }
 
     /// A signed transfer of `value_wei`, as a node takes it.
@@ -46,10 +37,8 @@ impl Wallet {
 
     /// Signs any transaction with a tip.
     pub fn sign(&self, transaction: TxEip1559) -> Bytes {
-        let message = Message::from_digest(transaction.signature_hash().0);
-        let (id, compact) = RecoverableSignature::sign_ecdsa_recoverable(message, &self.secret).serialize_compact();
-        let (r, s) = (B256::from_slice(&compact[..32]), B256::from_slice(&compact[32..]));
-        let signature = Signature::from_scalars_and_parity(r, s, id.to_u8() == 1);
+        let signature = self.0.sign(&transaction.signature_hash());
+        let signature = Signature::from_raw_array(&signature).expect("a signature just made is one");
         TxEnvelope::from(transaction.into_signed(signature))
             .encoded_2718()
             .into()

@@ -26,8 +26,9 @@ use axum::{
     Router, middleware,
     routing::{get, post},
 };
-use compute::{signature::Signer, till::Till};
+use compute::till::Till;
 use contracts::Provider;
+use crypto::ecdsa::Secret;
 use failure::Failure;
 use funds::FundsCache;
 use metrics::Metrics;
@@ -86,7 +87,7 @@ pub struct Api<P>(Arc<Inner<P>>);
 struct Inner<P> {
     provider: P,
     till: Arc<Till>,
-    signer: Signer,
+    signer: Secret,
     node: Arc<dyn Node>,
     limits: Limits,
     services: RwLock<BTreeMap<String, Arc<Service>>>,
@@ -108,7 +109,7 @@ impl<P: Provider> Api<P> {
     /// An interface that serves nothing yet.
     ///
     /// `signer` signs receipts and is the channels' receiver authorizer; `provider` sends deposits with the same account.
-    pub fn new(provider: P, till: Arc<Till>, signer: Signer, node: Arc<dyn Node>, limits: Limits) -> Self {
+    pub fn new(provider: P, till: Arc<Till>, signer: Secret, node: Arc<dyn Node>, limits: Limits) -> Self {
         Self(Arc::new(Inner {
             provider,
             till,

@@ -10,11 +10,9 @@ mod verdict;
 
 pub use verdict::{Check, Evidence, Finding, Reexecute, Verdict, verify};
 
-use crate::{
-    inference::EngineId,
-    signature::{Signature, SignatureError, Signer, recover},
-};
+use crate::inference::EngineId;
 use alloy_sol_types::{Eip712Domain, SolStruct};
+use crypto::ecdsa::{Secret, Signature, SignatureError, recover};
 use primitives::{Address, B256, BlobRoot, Digest, U256};
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +127,7 @@ impl Receipt {
     }
 
     /// Signs it.
-    pub fn sign(self, signer: &Signer) -> SignedReceipt {
+    pub fn sign(self, signer: &Secret) -> SignedReceipt {
         let signature = signer.sign(&self.id());
         SignedReceipt {
             receipt: self,
@@ -182,7 +180,7 @@ mod decimal {
 
 /// A signature as `0x` and 130 hexadecimal digits.
 mod signature_hex {
-    use crate::signature::{SIGNATURE_BYTES, Signature};
+    use crypto::ecdsa::{SIGNATURE_BYTES, Signature};
     use primitives::hex;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

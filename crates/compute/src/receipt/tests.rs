@@ -6,8 +6,8 @@ use rand_chacha::ChaCha8Rng;
 
 const SALT: [u8; 32] = [5; 32];
 
-fn signer() -> Signer {
-    Signer::from_bytes([2; 32]).unwrap()
+fn signer() -> Secret {
+    Secret::from_bytes(&[2; 32]).unwrap()
 }
 
 fn receipt() -> Receipt {
@@ -77,7 +77,7 @@ fn each_lie_is_found_on_its_line() {
     let provider = signer().address();
     let root = BlobRoot::from([7; 32]);
     let lying = |_: &[u8]| Ok(b"responsf".to_vec());
-    let other = Signer::from_bytes([3; 32]).unwrap().address();
+    let other = Secret::from_bytes(&[3; 32]).unwrap().address();
     let rows: [(Check, Verdict); 5] = [
         (
             Check::Signature,

@@ -5,13 +5,13 @@ use super::*;
 use crate::{
     inference::EngineId,
     receipt::{Evidence, Receipt, VerifyClass},
-    signature::Signer,
     till::{Reserved, TillLimits},
     voucher::{Terms, Voucher},
 };
 use alloy_primitives::aliases::U40;
 use alloy_sol_types::{SolCall, SolInterface, SolValue};
 use contracts::{Event, EventFilter, Mined, Request, typed_data::ChannelConfig};
+use crypto::ecdsa::Secret;
 use futures::executor::block_on;
 use primitives::{BlobRoot, Bytes, CHAIN_ID, Digest, keccak256};
 use redb::backends::InMemoryBackend;
@@ -107,8 +107,8 @@ impl Provider for Chain {
 fn trade(chain: &Chain, channels: u8, charged: u128) -> Arc<Till> {
     let till = Till::open_backend(InMemoryBackend::new(), TillLimits::default()).unwrap();
     let (payer, provider) = (
-        Signer::from_bytes([1; 32]).unwrap(),
-        Signer::from_bytes([2; 32]).unwrap(),
+        Secret::from_bytes(&[1; 32]).unwrap(),
+        Secret::from_bytes(&[2; 32]).unwrap(),
     );
     let terms = Terms {
         chain_id: CHAIN_ID,

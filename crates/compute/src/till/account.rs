@@ -1,11 +1,12 @@
 //! One channel's money as its provider counts it: pure arithmetic, no disk.
 
 use super::TillError;
-use crate::{signature::Signature, voucher::CheckedVoucher};
+use crate::voucher::CheckedVoucher;
 use alloy_primitives::aliases::U40;
 use bytes::BufMut;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
 use contracts::typed_data::ChannelConfig;
+use crypto::ecdsa::Signature;
 use primitives::{Address, B256};
 
 /// What the chain says of a channel.

@@ -4,11 +4,11 @@ use super::*;
 use crate::{
     inference::EngineId,
     receipt::{Receipt, VerifyClass},
-    signature::Signer,
     voucher::{Terms, Voucher},
 };
 use alloy_primitives::aliases::U40;
 use contracts::typed_data::ChannelConfig;
+use crypto::ecdsa::Secret;
 use primitives::{Address, BlobRoot, CHAIN_ID, Digest};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -26,8 +26,8 @@ const LIMITS: TillLimits = TillLimits {
     sale_bytes_max: 1 << 20,
 };
 
-fn signer(byte: u8) -> Signer {
-    Signer::from_bytes([byte; 32]).unwrap()
+fn signer(byte: u8) -> Secret {
+    Secret::from_bytes(&[byte; 32]).unwrap()
 }
 
 fn voucher(salt: u8, ceiling: u128) -> CheckedVoucher {

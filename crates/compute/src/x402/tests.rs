@@ -22,7 +22,7 @@ fn terms() -> Terms {
     Terms {
         chain_id: CHAIN_ID,
         receiver: Address::repeat_byte(0x5b),
-        receiver_authorizer: crate::signature::Signer::from_bytes([2; 32]).unwrap().address(),
+        receiver_authorizer: crypto::ecdsa::Secret::from_bytes(&[2; 32]).unwrap().address(),
         token: address!("0xA10F700000000000000000000000000000000003"),
         withdraw_delay_s: 3600,
     }
@@ -59,10 +59,7 @@ fn the_public_clients_deposit_authorization_is_its_payers() {
         nonce: deposit_nonce(payment.channel_id, deposit.salt),
     };
     let digest = receive_with_authorization_digest(CHAIN_ID, &authorization);
-    assert_eq!(
-        crate::signature::recover(&digest, &deposit.signature),
-        Ok(vector().payer)
-    );
+    assert_eq!(crypto::ecdsa::recover(&digest, &deposit.signature), Ok(vector().payer));
 }
 
 #[test]

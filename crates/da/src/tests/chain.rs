@@ -132,7 +132,7 @@ impl Provider for SimChain {
     }
 
     async fn send(&self, _: Request) -> Result<Mined, ProviderError> {
-        unimplemented!("operators do not send transactions")
+        panic!("an operator sent a transaction; its accounts have no funds")
     }
 
     async fn events(&self, filter: EventFilter) -> Result<Vec<Event>, ProviderError> {

@@ -4,7 +4,6 @@ use super::{Chain, serve};
 use alloy_primitives::aliases::U40;
 use axum::Router;
 use compute::{
-    signature::Signer,
     voucher::Voucher,
     x402::{self, Deposit, Payment, PaymentRequired, PaymentResponse},
 };
@@ -12,6 +11,7 @@ use contracts::{
     addresses,
     typed_data::{self, ChannelConfig, ReceiveWithAuthorization},
 };
+use crypto::ecdsa::Secret;
 use primitives::{B256, U256};
 use serde_json::json;
 use std::{collections::HashMap, net::SocketAddr};
@@ -20,8 +20,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
-pub(super) fn key(byte: u8) -> Signer {
-    Signer::from_bytes([byte; 32]).unwrap()
+pub(super) fn key(byte: u8) -> Secret {
+    Secret::from_bytes(&[byte; 32]).unwrap()
 }
 
 /// A request for rows of two values.
@@ -118,7 +118,7 @@ impl Server {
 
 /// One channel of a payer, counted as the public client counts it.
 pub(super) struct Payer {
-    signer: Signer,
+    signer: Secret,
     pub(super) charged: u128,
     balance: u128,
     pending_deposit: u128,
@@ -126,7 +126,7 @@ pub(super) struct Payer {
 }
 
 impl Payer {
-    pub(super) fn new(signer: Signer) -> Self {
+    pub(super) fn new(signer: Secret) -> Self {
         Self {
             signer,
             charged: 0,
