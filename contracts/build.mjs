@@ -31,6 +31,7 @@ const contracts = [
   "RevenueSplitter",
   "SplitterFactory",
   "ModelRegistry",
+  "ReaderBook",
 ].map((name) => ({ name, path: `src/${name}.sol` }));
 /** Contracts that only tests run. */
 contracts.push({ name: "ReentrantCollector", path: "test/ReentrantCollector.sol" });

@@ -56,3 +56,4 @@ contract!(
     ModelRegistry,
     "../../contracts/artifacts/ModelRegistry.json"
 );
+contract!(reader_book, ReaderBook, "../../contracts/artifacts/ReaderBook.json");

@@ -86,6 +86,12 @@ pub fn docs() -> String {
         events!(ModelRegistry, ModelRegistryEvents),
         ModelRegistryErrors
     );
+    section!(
+        ReaderBook,
+        ReaderBookCalls,
+        events!(ReaderBook, ReaderBookEvents),
+        ReaderBookErrors
+    );
     page
 }
 

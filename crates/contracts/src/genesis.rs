@@ -88,5 +88,6 @@ pub fn genesis_contracts_with(faucet: Address) -> Vec<GenesisContract> {
             &abi::ModelRegistry::BYTECODE,
             vec![],
         ),
+        contract("ReaderBook", addresses::READER_BOOK, &abi::ReaderBook::BYTECODE, vec![]),
     ]
 }

@@ -40,7 +40,8 @@ fn whole_reason(data: &[u8]) -> String {
         abi::RevenueSplitter::RevenueSplitterErrors,
         abi::SplitterFactory::SplitterFactoryErrors,
         abi::ContributionBook::ContributionBookErrors,
-        abi::ModelRegistry::ModelRegistryErrors
+        abi::ModelRegistry::ModelRegistryErrors,
+        abi::ReaderBook::ReaderBookErrors
     );
     format!("0x{}", hex::encode(&data[..data.len().min(MAX_PRINTED_BYTES)]))
 }

@@ -9,6 +9,7 @@ mod entrance;
 mod gas;
 mod keys;
 mod models;
+mod readers;
 mod registry;
 mod splitter;
 mod tree;

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity ^0.8.28;
+
+import {IReaderBook, ReaderList} from "./interfaces/IReaderBook.sol";
+
+/// @title Who may read encrypted blobs.
+contract ReaderBook is IReaderBook {
+    /// Longest list, bytes: 256 readers of 112 bytes each, and what goes with them.
+    uint256 public constant MAX_LIST_BYTES = 29_184;
+
+    mapping(address owner => mapping(bytes32 root => ReaderList)) private _lists;
+    /// @inheritdoc IReaderBook
+    mapping(bytes32 policy => uint64) public epochOf;
+    /// @inheritdoc IReaderBook
+    mapping(bytes32 policy => mapping(bytes32 reader => uint64)) public accessUntil;
+
+    /// @inheritdoc IReaderBook
+    function publish(bytes32 root, uint64 version, bytes calldata list) external {
+        if (root == 0) revert ZeroField();
+        if (list.length == 0 || list.length > MAX_LIST_BYTES) revert InvalidListLength(list.length);
+        ReaderList storage last = _lists[msg.sender][root];
+        uint64 current = last.version;
+        // Compared by subtraction, so that the largest version is refused rather than wrapped.
+        if (version <= current || version - current != 1) revert StaleVersion(version, current);
+        _lists[msg.sender][root] = ReaderList(keccak256(list), version, uint64(block.number));
+        emit ReadersPublished(msg.sender, root, version, list);
+    }
+
+    /// @inheritdoc IReaderBook
+    function readers(address owner, bytes32 root) external view returns (ReaderList memory) {
+        return _lists[owner][root];
+    }
+
+    /// @inheritdoc IReaderBook
+    function policyOf(address owner, bytes32 salt) public pure returns (bytes32) {
+        return keccak256(abi.encode(owner, salt));
+    }
+
+    /// @inheritdoc IReaderBook
+    function setAccess(bytes32 salt, bytes32[] calldata keys, uint64 untilBlock) external {
+        bytes32 policy = policyOf(msg.sender, salt);
+        for (uint256 i; i < keys.length; ++i) {
+            if (keys[i] == 0) revert ZeroField();
+            accessUntil[policy][keys[i]] = untilBlock;
+            emit AccessSet(policy, keys[i], untilBlock);
+        }
+    }
+
+    /// @inheritdoc IReaderBook
+    function advance(bytes32 salt) external returns (uint64 epoch) {
+        bytes32 policy = policyOf(msg.sender, salt);
+        epoch = ++epochOf[policy];
+        emit EpochAdvanced(policy, epoch);
+    }
+
+    /// @inheritdoc IReaderBook
+    function allowed(bytes32 policy, uint64 epoch, bytes32 reader) public view returns (bool) {
+        return epoch <= epochOf[policy] && block.number <= accessUntil[policy][reader];
+    }
+
+    /// @inheritdoc IReaderBook
+    function requestRelease(bytes32 policy, uint64 epoch, bytes32 reader) external {
+        if (!allowed(policy, epoch, reader)) revert NotAllowed(policy, epoch, reader);
+        emit ReleaseRequested(policy, reader, epoch);
+    }
+}
