@@ -11,7 +11,9 @@ pub mod ecdsa;
 pub mod envelope;
 pub mod kzg;
 pub mod merkle;
+pub mod recipients;
 pub mod reed_solomon;
 pub mod stream;
+pub mod threshold;
 
 mod galois;
