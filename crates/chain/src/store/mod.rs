@@ -14,7 +14,7 @@
 //! appended, whole, with exactly the state after it. Merkle tries are not stored: they are rebuilt from the flat state.
 
 mod memory;
-pub(crate) mod record;
+pub mod record;
 #[cfg(test)]
 mod tests;
 

@@ -15,7 +15,8 @@ use alloy_primitives::Address;
 use alloy_rlp::{Decodable as _, Encodable as _};
 use evm::{Receipt, Transaction};
 
-pub(super) fn encode(block: &Sealed) -> Vec<u8> {
+/// The record of `block`.
+pub fn encode(block: &Sealed) -> Vec<u8> {
     let mut out = Vec::new();
     let mut header = Vec::with_capacity(block.header.length());
     block.header.encode(&mut header);
@@ -36,7 +37,7 @@ pub(super) fn encode(block: &Sealed) -> Vec<u8> {
 /// # Errors
 ///
 /// [`StoreError::Corrupt`] where the bytes are no record.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Sealed, StoreError> {
+pub fn decode(bytes: &[u8]) -> Result<Sealed, StoreError> {
     decode_block(bytes).ok_or(StoreError::Corrupt { what: "block" })
 }
 
