@@ -1,8 +1,32 @@
 //! A message to an operator.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
-    use bytes::Bytes;
-    use commonware_codec::DecodeExt;
-    let _ = da::wire::Request::decode(Bytes::copy_from_slice(bytes));
+use aloft_fuzz::BLOB;
+use commonware_codec::Encode;
+use da::wire::{Request, Rows};
+use std::sync::LazyLock;
+
+static VALID: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
+    let head = BLOB.head();
+    let rows = Rows {
+        row_bytes: head.row_bytes(),
+        rows: vec![BLOB.row(3).row().clone(), BLOB.row(2000).row().clone()],
+    };
+    let read = Request::ReadRows {
+        root: head.root(),
+        rows: vec![1, 7, 3071],
+    };
+    [
+        Request::Disperse(Box::new(head.head().clone())),
+        Request::Rows(rows),
+        read,
+    ]
+    .map(|request| request.encode().to_vec())
+});
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| {
+    aloft_fuzz::decode::<Request>(input, &());
+    for valid in VALID.iter() {
+        aloft_fuzz::decode::<Request>(&aloft_fuzz::damage(valid, input), &());
+    }
 });
