@@ -8,10 +8,15 @@
 //! `128 × [L_i]1 (96) | 128 × Σ_{j ≥ 128} [L_j]1 / (w_j - w_i) (96) | [τ]2 (192)`, blst's uncompressed points, in the blob's
 //! bit-reversed order; `w_i` is the point at which slot `i` is the value.
 
+mod all;
+mod batch;
 mod field;
 mod setup;
 #[cfg(test)]
 mod tests;
+
+pub use all::open_all;
+pub use batch::{BatchError, Claim, verify_batch};
 
 use blst::{BLST_ERROR, blst_p1, blst_p1_affine};
 use bytes::BufMut;
@@ -158,6 +163,7 @@ fn verify_evaluation(commitment: &Commitment, z: Fr, y: Fr, proof: &Opening) -> 
         return false;
     };
     let setup = Setup::get();
+    let (commitment, proof) = (setup::from_affine(&commitment), setup::from_affine(&proof));
     let left = setup::add(
         &setup::add(&commitment, &setup::multiply_generator(-y)),
         &setup::multiply(&proof, z),
@@ -178,19 +184,14 @@ fn elements(leaves: &[[u8; 32]]) -> Vec<Fr> {
 }
 
 /// Reads a point of the group from its 48 bytes, the identity included.
-fn uncompress(bytes: &[u8; POINT_BYTES]) -> Option<blst_p1> {
-    let mut affine = blst_p1_affine::default();
-    let mut point = blst_p1::default();
-    // SAFETY: blst reads exactly 48 bytes and writes only the two points, both live.
-    unsafe {
-        if blst::blst_p1_uncompress(&mut affine, bytes.as_ptr()) != BLST_ERROR::BLST_SUCCESS
-            || !blst::blst_p1_affine_in_g1(&affine)
-        {
-            return None;
-        }
-        blst::blst_p1_from_affine(&mut point, &affine);
-    }
-    Some(point)
+fn uncompress(bytes: &[u8; POINT_BYTES]) -> Option<blst_p1_affine> {
+    let mut point = blst_p1_affine::default();
+    // SAFETY: blst reads exactly 48 bytes and writes only the point.
+    let valid = unsafe {
+        blst::blst_p1_uncompress(&mut point, bytes.as_ptr()) == BLST_ERROR::BLST_SUCCESS
+            && blst::blst_p1_affine_in_g1(&point)
+    };
+    valid.then_some(point)
 }
 
 fn compress(point: &blst_p1) -> [u8; POINT_BYTES] {

@@ -26,9 +26,13 @@ impl Fr {
     }
 
     pub(super) fn from_u64(value: u64) -> Self {
+        Self::from_u128(u128::from(value))
+    }
+
+    pub(super) fn from_u128(value: u128) -> Self {
         let mut fr = blst_fr::default();
-        // SAFETY: blst reads four words and writes one element.
-        unsafe { blst::blst_fr_from_uint64(&mut fr, [value, 0, 0, 0].as_ptr()) };
+        // SAFETY: blst reads four words, least first, and writes one element.
+        unsafe { blst::blst_fr_from_uint64(&mut fr, [value as u64, (value >> 64) as u64, 0, 0].as_ptr()) };
         Self(fr)
     }
 

@@ -12,9 +12,11 @@ const G1_BYTES: usize = 96;
 /// Bytes of an uncompressed point of G2.
 const G2_BYTES: usize = 192;
 /// Bits of a scalar.
-const SCALAR_BITS: usize = 255;
+pub(super) const SCALAR_BITS: usize = 255;
 /// Bits of a scalar that one addition takes: a table of 1.5 MiB, which each bit more would double.
 const WINDOW_BITS: usize = 8;
+/// Multiples in the table of each point: the positive halves of all windows' digits.
+const POINT_WINDOWS: usize = 1 << (WINDOW_BITS - 1);
 /// Lines that blst precomputes for a point of G2: one for every step of the Miller loop.
 const LINES: usize = 68;
 /// `(order - 1) / 128`: 7 to this power has order 128.
@@ -75,6 +77,11 @@ impl Setup {
         self.powers[exponent(slot)]
     }
 
+    /// The 128th root of unity to the power `exponent`, below 128.
+    pub(super) fn power(&self, exponent: usize) -> Fr {
+        self.powers[exponent]
+    }
+
     /// `1 / point(slot)`.
     pub(super) fn inverse_point(&self, slot: usize) -> Fr {
         self.powers[(LEAVES_MAX - exponent(slot)) % LEAVES_MAX]
@@ -113,12 +120,32 @@ impl Setup {
         sum
     }
 
+    /// `factor [L_slot]1`, from the table: a quarter of what [`multiply`] takes.
+    pub(super) fn lagrange_times(&self, slot: usize, factor: Fr) -> blst_p1 {
+        let windows = &self.windows[slot * POINT_WINDOWS..][..POINT_WINDOWS];
+        let mut product = blst_p1::default();
+        let scalar = factor.to_scalar();
+        // SAFETY: `windows` is the part of the table that is of one point; the one scalar is 32 bytes; the scratch has the size that blst
+        // asks for, in whole 8-byte words.
+        unsafe {
+            let words = blst::blst_p1s_mult_wbits_scratch_sizeof(1).div_ceil(8);
+            let mut scratch = vec![0u64; words];
+            blst::blst_p1s_mult_wbits(
+                &mut product,
+                windows.as_ptr(),
+                WINDOW_BITS,
+                1,
+                [scalar.b.as_ptr()].as_ptr(),
+                SCALAR_BITS,
+                scratch.as_mut_ptr(),
+            );
+        }
+        product
+    }
+
     /// What the zero slots add to the opening at `index`: `factor` times a fixed point.
     pub(super) fn share_of_zero_slots(&self, index: usize, factor: Fr) -> blst_p1 {
-        let mut point = blst_p1::default();
-        // SAFETY: blst reads one point and writes another.
-        unsafe { blst::blst_p1_from_affine(&mut point, &self.points[LEAVES_MAX + index]) };
-        multiply(&point, factor)
+        multiply(&from_affine(&self.points[LEAVES_MAX + index]), factor)
     }
 
     /// Whether every embedded point of G1 is in its group. That of G2 is checked where it is read, for its lines.
@@ -157,6 +184,63 @@ pub(super) fn multiply(point: &blst_p1, factor: Fr) -> blst_p1 {
     // SAFETY: blst reads a point and 255 bits of the 32-byte scalar, and writes a point.
     unsafe { blst::blst_p1_mult(&mut product, point, factor.b.as_ptr(), SCALAR_BITS) };
     product
+}
+
+/// `factor · point`, `factor` having at most `bits` bits.
+pub(super) fn multiply_short(point: &blst_p1, factor: u64, bits: usize) -> blst_p1 {
+    assert!(bits <= u64::BITS as usize, "the factor has its bits");
+    let mut product = blst_p1::default();
+    // SAFETY: blst reads a point and at most 64 bits of the 8-byte factor, and writes a point.
+    unsafe { blst::blst_p1_mult(&mut product, point, factor.to_le_bytes().as_ptr(), bits) };
+    product
+}
+
+pub(super) fn negate(point: &blst_p1) -> blst_p1 {
+    let mut negative = *point;
+    // SAFETY: blst changes the one point.
+    unsafe { blst::blst_p1_cneg(&mut negative, true) };
+    negative
+}
+
+pub(super) fn from_affine(affine: &blst_p1_affine) -> blst_p1 {
+    let mut point = blst_p1::default();
+    // SAFETY: blst reads one point and writes another.
+    unsafe { blst::blst_p1_from_affine(&mut point, affine) };
+    point
+}
+
+/// `Σ factor · point` over points of no table, each factor having at most `bits` bits.
+pub(super) fn sum_of_products(terms: &[(blst_p1_affine, Fr)], bits: usize) -> blst_p1 {
+    let bytes = bits.div_ceil(8);
+    let mut points = Vec::with_capacity(terms.len());
+    let mut scalars = Vec::with_capacity(terms.len() * bytes);
+    for (point, factor) in terms {
+        // The identity adds nothing, and blst's table for short sums has no room for it.
+        // SAFETY: blst reads one point.
+        if unsafe { !blst::blst_p1_affine_is_inf(point) } {
+            points.push(*point);
+            scalars.extend_from_slice(&factor.to_scalar().b[..bytes]);
+        }
+    }
+    let mut sum = blst_p1::default();
+    if points.is_empty() {
+        return sum;
+    }
+    // SAFETY: a null after the first pointer says that points, and scalars of `bytes` bytes, follow one another; there are as many of
+    // both as said; the scratch has the size that blst asks for, in whole 8-byte words.
+    unsafe {
+        let words = blst::blst_p1s_mult_pippenger_scratch_sizeof(points.len()).div_ceil(8);
+        let mut scratch = vec![0u64; words];
+        blst::blst_p1s_mult_pippenger(
+            &mut sum,
+            [points.as_ptr(), std::ptr::null()].as_ptr(),
+            points.len(),
+            [scalars.as_ptr(), std::ptr::null()].as_ptr(),
+            bits,
+            scratch.as_mut_ptr(),
+        );
+    }
+    sum
 }
 
 pub(super) fn multiply_generator(factor: Fr) -> blst_p1 {

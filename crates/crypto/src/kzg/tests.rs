@@ -69,3 +69,172 @@ fn commitments_and_openings_survive_the_wire() {
     assert_eq!(Opening::decode(open(&leaves, 1).encode()).unwrap(), open(&leaves, 1));
     assert!(Commitment::decode(bytes::Bytes::from_static(&[0; 47])).is_err());
 }
+
+/// Claims about three commitments, many of them about the first.
+fn claims() -> Vec<Claim> {
+    [(98, 20), (3, 3), (128, 10)]
+        .into_iter()
+        .flat_map(|(count, claimed)| {
+            let leaves = leaves(count);
+            let commitment = commit(&leaves);
+            (0..claimed).map(move |claim| {
+                let index = claim * 7 % count;
+                Claim {
+                    commitment,
+                    index,
+                    leaf: leaves[index],
+                    opening: open(&leaves, index),
+                }
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn a_batch_of_claims_that_hold_holds() {
+    let claims = claims();
+    verify_batch(&[]).unwrap();
+    for count in [1, 2, 5, 31, claims.len()] {
+        verify_batch(&claims[..count]).unwrap();
+    }
+    let twice = [&claims[..], &claims[..]].concat();
+    verify_batch(&twice).unwrap();
+}
+
+/// Each way of being false, alone and beside others, first, last and in the middle.
+#[test]
+fn a_batch_names_exactly_its_false_claims() {
+    let good = claims();
+    let mut not_a_field_element = good[4];
+    not_a_field_element.leaf = [0xff; 32];
+    let mut another_leaf = good[5];
+    another_leaf.leaf[31] ^= 1;
+    let mut another_opening = good[6];
+    another_opening.opening = good[7].opening;
+    let mut another_commitment = good[8];
+    another_commitment.commitment = good[30].commitment;
+    let mut another_place = good[9];
+    another_place.index += 1;
+    let mut no_place = good[10];
+    no_place.index = LEAVES_MAX;
+    let mut no_point = good[11];
+    no_point.opening.0[0] ^= 0x80;
+    let lies = [
+        not_a_field_element,
+        another_leaf,
+        another_opening,
+        another_commitment,
+        another_place,
+        no_place,
+        no_point,
+    ];
+    for lie in &lies {
+        assert!(!verify(&lie.commitment, lie.index, &lie.leaf, &lie.opening));
+        for place in [0, 16, 32] {
+            let mut batch = good.clone();
+            batch[place] = *lie;
+            let error = verify_batch(&batch).unwrap_err();
+            assert_eq!((error.false_claims, error.count), (vec![place], 33));
+        }
+    }
+    let mut batch = good;
+    for (lie, place) in lies.iter().zip([3, 4, 5, 11, 20, 31, 32]) {
+        batch[place] = *lie;
+    }
+    assert_eq!(
+        verify_batch(&batch).unwrap_err().false_claims,
+        [3, 4, 5, 11, 20, 31, 32]
+    );
+    assert_eq!(verify_batch(&lies).unwrap_err().false_claims, [0, 1, 2, 3, 4, 5, 6]);
+}
+
+/// Two lies that cancel when summed with equal coefficients: the batch's coefficients are not equal.
+#[test]
+fn lies_that_cancel_in_a_plain_sum_are_found() {
+    let leaves = leaves(2);
+    let commitment = commit(&leaves);
+    let claim = |index: usize, opening| Claim {
+        commitment,
+        index,
+        leaf: leaves[index],
+        opening,
+    };
+    let point = |opening: &Opening| setup::from_affine(&uncompress(&opening.0).unwrap());
+    let (first, second) = (point(&open(&leaves, 0)), point(&open(&leaves, 1)));
+    let lie = setup::multiply_generator(Fr::from_u64(5));
+    let z = Setup::get();
+    // Slots 0 and 1 are at 1 and -1, so one difference added to both openings cancels in Σ z·π, two opposite ones in Σ π.
+    assert_eq!(z.point(0) + z.point(1), Fr::ZERO);
+    for (first_lie, second_lie) in [(lie, lie), (lie, setup::negate(&lie))] {
+        let batch = [
+            claim(0, Opening(compress(&setup::add(&first, &first_lie)))),
+            claim(1, Opening(compress(&setup::add(&second, &second_lie)))),
+        ];
+        assert_eq!(verify_batch(&batch).unwrap_err().false_claims, [0, 1]);
+    }
+}
+
+/// (0, 2) is on the curve and has order 3: one time in three a random sum of it and points of the group would be in the group.
+#[test]
+fn a_point_of_small_order_is_no_opening_alone_or_in_a_batch() {
+    let mut affine = blst_p1_affine::default();
+    // SAFETY: blst reads six words, least first, writes one element, and reads one point.
+    let on_curve = unsafe {
+        blst::blst_fp_from_uint64(&mut affine.y, [2, 0, 0, 0, 0, 0].as_ptr());
+        blst::blst_p1_affine_on_curve(&affine)
+    };
+    assert!(on_curve);
+    let of_order_three = setup::from_affine(&affine);
+    assert_eq!(compress(&setup::multiply_short(&of_order_three, 3, 2))[0], 0xc0);
+    let leaves = leaves(2);
+    let (commitment, opening) = (commit(&leaves), open(&leaves, 0));
+    let shifted = setup::add(&setup::from_affine(&uncompress(&opening.0).unwrap()), &of_order_three);
+    for wrong in [compress(&of_order_three), compress(&shifted)] {
+        let claim = Claim {
+            commitment,
+            index: 0,
+            leaf: leaves[0],
+            opening: Opening(wrong),
+        };
+        assert!(!verify(&commitment, 0, &leaves[0], &claim.opening));
+        let mut batch = claims();
+        for place in 0..8 {
+            batch[place] = claim;
+            let error = verify_batch(&batch).unwrap_err();
+            assert_eq!(error.false_claims, (0..=place).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
+fn the_identity_takes_part_in_a_batch() {
+    let commitment = commit(&[]);
+    let nothing = |index| Claim {
+        commitment,
+        index,
+        leaf: [0; 32],
+        opening: open(&[[0; 32]; 2], 1),
+    };
+    verify_batch(&[nothing(0), nothing(1)]).unwrap();
+    let batch = [&claims()[..], &[nothing(5)]].concat();
+    verify_batch(&batch).unwrap();
+}
+
+#[test]
+fn all_openings_are_those_made_one_by_one() {
+    for count in [0, 1, 98, 128] {
+        let leaves = leaves(count);
+        let all = open_all(&leaves);
+        assert_eq!(all.len(), LEAVES_MAX);
+        for index in (0..count).step_by(9) {
+            assert_eq!(all[index], open(&leaves, index), "leaf {index} of {count}");
+        }
+        let claim = Claim {
+            commitment: commit(&leaves),
+            index: 127,
+            leaf: leaves.get(127).copied().unwrap_or_default(),
+            opening: all[127],
+        };
+        verify_batch(&[claim]).unwrap();
+    }
+}
