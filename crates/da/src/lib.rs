@@ -18,6 +18,7 @@ pub mod header;
 mod record;
 pub mod retrieve;
 mod rows;
+pub mod sample;
 pub mod service;
 pub mod store;
 #[cfg(test)]

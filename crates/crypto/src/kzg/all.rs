@@ -21,7 +21,7 @@ use std::sync::LazyLock;
 const FACTOR_BITS: usize = LEAVES_MAX.trailing_zeros() as usize;
 
 /// The openings of all places, the ones beyond the leaves too, which open to zero; about as much as [`open`](super::open)
-/// for thirty of them, and as much again once a process.
+/// for forty of them, and as much again once a process.
 ///
 /// # Panics
 ///

@@ -46,7 +46,7 @@ pub struct BatchError {
     pub count: usize,
 }
 
-/// Checks that every claim holds: what [`verify`](super::verify) says of each, for about a twentieth of its cost when there are
+/// Checks that every claim holds: what [`verify`](super::verify) says of each, for less than a tenth of its cost when there are
 /// hundreds.
 ///
 /// A commitment or opening that occurs often is read once. Cost: two pairings, and for each claim the reading of its points
