@@ -57,11 +57,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("http://{}", server.address());
     let mut arrivals = ledger.pool().arrivals();
     loop {
-        arrivals.mark_unchanged();
+        arrivals.forget();
         while ledger.any_ready(&ledger.latest().hash) {
             seal(&ledger)?;
         }
-        arrivals.changed().await?;
+        arrivals.changed().await;
         tokio::time::sleep(WAIT).await;
     }
 }

@@ -18,5 +18,5 @@ pub mod store;
 pub use block::Block;
 pub use keys::{Committee, Member, ValidatorKeys};
 pub use ledger::{Ledger, LedgerError, STATE_HISTORY_BLOCKS, Sealed};
-pub use pool::{Pool, PoolError, PoolLimits};
+pub use pool::{Arrivals, Pool, PoolError, PoolLimits};
 pub use store::{MemoryDisk, Store, StoreError};

@@ -107,7 +107,7 @@ async fn follow<T: Serialize>(
 async fn pool_transactions(ledger: &Ledger, sink: &SubscriptionSink, mut arrival: u64) {
     let mut arrivals = ledger.pool().arrivals();
     loop {
-        arrivals.mark_unchanged();
+        arrivals.forget();
         let hashes;
         (hashes, arrival) = filter::arrivals_since(ledger, arrival);
         for hash in hashes {
@@ -115,9 +115,7 @@ async fn pool_transactions(ledger: &Ledger, sink: &SubscriptionSink, mut arrival
                 return;
             }
         }
-        if arrivals.changed().await.is_err() {
-            return;
-        }
+        arrivals.changed().await;
         tokio::time::sleep(POOL_PAUSE_EACH * ledger.pool().len().try_into().unwrap_or(u32::MAX)).await;
     }
 }

@@ -94,13 +94,13 @@ impl Application {
         futures::pin_mut!(idle);
         let mut arrivals = self.ledger.pool().arrivals();
         loop {
-            arrivals.borrow_and_update();
+            arrivals.forget();
             if self.ledger.any_ready(&parent) {
                 return;
             }
             select! {
                 _ = &mut idle => return,
-                changed = arrivals.changed() => if changed.is_err() { return },
+                () = arrivals.changed() => {}
             }
         }
     }

@@ -95,7 +95,7 @@ impl Read for Batch {
 pub(super) async fn tell<E: Runtime>(context: E, ledger: Ledger, mut sender: impl Sender<PublicKey = Identity>) {
     let mut arrivals = ledger.pool().arrivals();
     loop {
-        arrivals.borrow_and_update();
+        arrivals.forget();
         loop {
             let batch = ledger.pool().take_untold(MAX_BATCH_BYTES - COUNT_BYTES);
             if batch.is_empty() {
@@ -106,7 +106,7 @@ pub(super) async fn tell<E: Runtime>(context: E, ledger: Ledger, mut sender: imp
         }
         select! {
             _ = context.stopped() => return,
-            changed = arrivals.changed() => if changed.is_err() { return },
+            () = arrivals.changed() => {}
         }
     }
 }

@@ -5,12 +5,14 @@
 //! made of pooled transactions are verified without recovering it again.
 
 mod admission;
+mod arrivals;
 mod error;
 mod selection;
 #[cfg(test)]
 mod tests;
 mod waiting;
 
+pub use arrivals::Arrivals;
 pub use error::PoolError;
 pub use selection::Selection;
 
@@ -22,7 +24,6 @@ use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard},
 };
-use tokio::sync::watch;
 use waiting::Waiting;
 
 /// How much a node keeps.
@@ -93,7 +94,7 @@ pub struct Pool {
     chain_id: u64,
     limits: PoolLimits,
     state: Mutex<State>,
-    arrivals: watch::Sender<u64>,
+    arrivals: Arc<arrivals::Counter>,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +111,7 @@ impl Pool {
             chain_id,
             limits,
             state: Mutex::default(),
-            arrivals: watch::Sender::new(0),
+            arrivals: Arc::default(),
         }
     }
 
@@ -145,13 +146,13 @@ impl Pool {
             }
         }
         drop(state);
-        self.arrivals.send_modify(|count| *count = count.wrapping_add(1));
+        self.arrivals.increment();
         Ok(hash)
     }
 
-    /// Changes whenever a transaction arrives: for whoever waits for one.
-    pub fn arrivals(&self) -> watch::Receiver<u64> {
-        self.arrivals.subscribe()
+    /// Tells of each transaction that arrives from now on: for whoever waits for one.
+    pub fn arrivals(&self) -> Arrivals {
+        Arrivals::new(&self.arrivals)
     }
 
     /// Takes the next transactions to tell the other validators, up to `bytes_max` encoded bytes with their lengths; none if there
