@@ -9,7 +9,7 @@ use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use chain::{
     Committee, Ledger, PoolLimits, Store, ValidatorKeys,
-    consensus::{Config, NetworkConfig, Pace, network, start},
+    consensus::{Config, Pace, TcpConfig, start_on_tcp},
 };
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
 use crypto::ecdsa::Secret;
@@ -69,14 +69,11 @@ fn main() {
             };
             let ledger = Ledger::open(&genesis, store, limits).expect("a new chain");
             let child = context.child("validator").with_attribute("index", index);
-            let listen = NetworkConfig {
-                keys: keys.clone(),
-                committee: committee.clone(),
+            let tcp = TcpConfig {
                 listen: addresses[index].1,
                 addresses: addresses.clone(),
                 namespace: b"four-validators".to_vec(),
             };
-            let (transport, connections) = network(child.child("network"), listen);
             let config = Config {
                 keys,
                 committee: committee.clone(),
@@ -85,7 +82,7 @@ fn main() {
                 partition_prefix: format!("validator-{index}"),
                 pace: Pace::default(),
             };
-            running.push((start(child, config, transport), connections));
+            running.push(start_on_tcp(child, config, tcp));
             ledgers.push(ledger);
         }
         let ledger = &ledgers[0];

@@ -13,7 +13,7 @@ use api::{
 };
 use chain::{
     Ledger, LedgerError, PoolLimits, Store, StoreError,
-    consensus::{self, Halt, NetworkConfig, Pace},
+    consensus::{self, Halt, Pace, TcpConfig},
 };
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
 use compute::till::{JournalError, Till, TillLimits};
@@ -133,14 +133,11 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         .nodes
         .iter()
         .filter_map(|node| Some((node.member()?.identity, Ports::loopback(node.ports.p2p))));
-    let transport = NetworkConfig {
-        keys: keys.validator.clone(),
-        committee: committee.clone(),
+    let tcp = TcpConfig {
         listen: Ports::loopback(entry.ports.p2p),
         addresses: peers.collect(),
         namespace: ledger.genesis().hash_slow().to_vec(),
     };
-    let (transport, _network) = consensus::network(context.child("p2p"), transport);
     let validator = consensus::Config {
         keys: keys.validator.clone(),
         committee,
@@ -149,7 +146,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         partition_prefix: "consensus".into(),
         pace: Pace::default(),
     };
-    let mut validator = consensus::start(context.child("validator"), validator, transport);
+    let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
 
     let wallet = Arc::new(keys.wallet);
     let provider = LedgerProvider::new(ledger.clone(), wallet.clone());

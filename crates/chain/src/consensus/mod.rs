@@ -14,10 +14,15 @@ pub mod gossip;
 mod network;
 mod runtime;
 mod storage;
+// Unit tests have no use for it, and would generate all its code once more.
+#[cfg(not(test))]
+mod tcp;
 mod validator;
 
-pub use network::{Channels, NetworkConfig, TcpTransport, Transport, max_message_bytes, network, quotas};
+pub use network::{Channels, Transport, max_message_bytes, quotas};
 pub use runtime::Runtime;
+#[cfg(not(test))]
+pub use tcp::{TcpConfig, start_on_tcp};
 pub use validator::{Config, Halt, Pace, Validator, start};
 
 use crate::{block::Block, keys::Identity};

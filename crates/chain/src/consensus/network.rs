@@ -1,26 +1,10 @@
 //! How validators talk: six channels over one authenticated, encrypted connection to each.
 
-use super::{Blocks, Runtime, Scheme, gossip::MAX_BATCH_BYTES};
-use crate::keys::{Committee, Identity, ValidatorKeys};
+use super::{Blocks, Scheme, gossip::MAX_BATCH_BYTES};
+use crate::keys::Identity;
 use commonware_consensus::{marshal, simplex};
-use commonware_cryptography::{ChaCha20Poly1305, sha256};
-use commonware_p2p::{Address, AddressableManager as _, Blocker, Provider, Receiver, Sender, authenticated::lookup};
-use commonware_runtime::{Handle, Network, Quota, Resolver};
-use commonware_stream::{
-    cups::{self, Cups},
-    sake::{self, Sake},
-};
-use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Map, union};
-use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
-
-/// How far two validators' clocks may differ for a handshake to succeed.
-const HANDSHAKE_SKEW: Duration = Duration::from_secs(5);
-/// How old a handshake message may be.
-const HANDSHAKE_AGE: Duration = Duration::from_secs(10);
-/// Messages queued between the network's own tasks.
-const MAILBOX_MESSAGES: NonZeroUsize = NZUsize!(256);
-/// How soon a validator that was cut off is dialled again.
-const RECONNECT_COOLDOWN: Duration = Duration::from_secs(1);
+use commonware_cryptography::sha256;
+use commonware_p2p::{Blocker, Provider, Receiver, Sender};
 
 /// Messages a second that a peer may send on each channel, and that queue for it.
 ///
@@ -76,29 +60,6 @@ where
     pub peers: P,
 }
 
-/// The transport that [`network`] makes.
-pub type TcpTransport<E> = Transport<
-    lookup::Sender<Identity, E>,
-    lookup::Receiver<Identity>,
-    lookup::Oracle<Identity>,
-    lookup::Oracle<Identity>,
->;
-
-/// Where a validator listens, and where the others do.
-#[derive(Clone, Debug)]
-pub struct NetworkConfig {
-    /// Signs the handshake.
-    pub keys: ValidatorKeys,
-    /// Who is let in.
-    pub committee: Committee,
-    /// Where to listen.
-    pub listen: SocketAddr,
-    /// Where each validator listens.
-    pub addresses: Vec<(Identity, SocketAddr)>,
-    /// Keeps networks apart: the genesis hash, say.
-    pub namespace: Vec<u8>,
-}
-
 /// Largest message of any channel, in bytes, for a committee of `validators`.
 pub fn max_message_bytes(validators: usize) -> u32 {
     let participants = u32::try_from(validators).expect("a committee has at most 128 members");
@@ -107,61 +68,4 @@ pub fn max_message_bytes(validators: usize) -> u32 {
         marshal::max_payload_size::<Blocks, Scheme>(participants, &()),
         MAX_BATCH_BYTES,
     ])
-}
-
-/// Starts a network over TCP, which keeps dialling the validators that are away. It stops with the returned handle or with
-/// `context`.
-///
-/// # Panics
-///
-/// When an address is listed for the same identity twice.
-pub fn network<E: Runtime + Network + Resolver>(context: E, config: NetworkConfig) -> (TcpTransport<E>, Handle<()>) {
-    let validators = config.committee.len();
-    let sake = Sake {
-        signer: config.keys.ed25519,
-        synchrony_bound: HANDSHAKE_SKEW,
-        max_handshake_age: HANDSHAKE_AGE,
-        version: sake::Version::V1,
-    };
-    let handshake = Cups::<_, ChaCha20Poly1305>::new(sake, cups::Version::V1);
-    let mut p2p = lookup::Config::recommended(
-        handshake,
-        &union(&config.namespace, b"-p2p"),
-        config.listen,
-        NonZeroUsize::new(validators).expect("a committee has a member"),
-        max_message_bytes(validators),
-        MAILBOX_MESSAGES,
-    );
-    // The committee is fixed, known by key, and often shares a host or a private network.
-    p2p.tracked_peer_sets = NZUsize!(1);
-    p2p.allow_private_ips = true;
-    p2p.peer_connection_cooldown = RECONNECT_COOLDOWN;
-    p2p.dial_frequency = RECONNECT_COOLDOWN / 2;
-    p2p.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(16));
-    let (mut network, mut oracle) = lookup::Network::new(context, p2p);
-    let addresses = config
-        .addresses
-        .into_iter()
-        .filter(|(identity, _)| config.committee.contains(identity));
-    let addresses: Map<Identity, Address> = addresses
-        .map(|(identity, address)| (identity, Address::from(address)))
-        .try_collect()
-        .expect("an identity has one address");
-    let _ = oracle.track(0, addresses);
-    let channels = Channels {
-        votes: network.register(0, quotas::VOTES),
-        certificates: network.register(1, quotas::CERTIFICATES),
-        resolver: network.register(2, quotas::RESOLVER),
-        blocks: network.register(3, quotas::BLOCKS),
-        backfill: network.register(4, quotas::BACKFILL),
-        transactions: network.register(5, quotas::TRANSACTIONS),
-    };
-    (
-        Transport {
-            channels,
-            blocker: oracle.clone(),
-            peers: oracle,
-        },
-        network.start(),
-    )
 }

@@ -139,6 +139,10 @@ pub struct Validator {
 }
 
 impl Validator {
+    pub(super) fn of(task: Handle<Result<Infallible, Halt>>) -> Self {
+        Self { task }
+    }
+
     /// Waits until the validator stops, and says why.
     pub async fn halted(&mut self) -> Halt {
         match (&mut self.task).await {
@@ -170,12 +174,14 @@ where
     P: Provider<PublicKey = Identity>,
 {
     // Everything below is a child of this task: when it ends, for whatever reason, all ends.
-    Validator {
-        task: context.spawn(move |context| run(context, config, transport)),
-    }
+    Validator::of(context.spawn(move |context| run(context, config, transport)))
 }
 
-async fn run<E, S, R, B, P>(context: E, config: Config, transport: Transport<S, R, B, P>) -> Result<Infallible, Halt>
+pub(super) async fn run<E, S, R, B, P>(
+    context: E,
+    config: Config,
+    transport: Transport<S, R, B, P>,
+) -> Result<Infallible, Halt>
 where
     E: Runtime,
     S: Sender<PublicKey = Identity>,
