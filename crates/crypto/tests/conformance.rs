@@ -2,17 +2,23 @@
 //! and verifier, or committer and opener, share a mistake.
 //!
 //! The suites are data files beside the repository, in `../shared/vectors` from the workspace; a test says that it skipped
-//! where they are not.
+//! where they are not. The larger part of the KZG suite ships in `tests/vectors`, so that it runs everywhere.
 
 mod suite;
 
-use c_kzg::{Blob, Bytes32, Bytes48, KzgSettings, ethereum_kzg_settings};
+use c_kzg::{Bytes32, Bytes48, KzgSettings, ethereum_kzg_settings};
 use crypto::{
     bls::{PublicKey, SecretKey, Signature},
+    classic::{Blob, CELLS, Cell, Classic, PACKED_BYTES_MAX},
     kzg::{self, Commitment, Opening},
 };
 use primitives::{Digest, hex};
-use suite::{Case, Suite};
+use rand_chacha::{
+    ChaCha20Rng,
+    rand_core::{Rng, SeedableRng},
+};
+use std::collections::BTreeMap;
+use suite::{Case, Suite, Text};
 
 #[test]
 fn signatures_agree_with_the_consensus_suite() {
@@ -109,9 +115,8 @@ fn signature(hex: &str) -> Option<Signature> {
 
 #[test]
 fn evaluations_and_commitments_agree_with_the_consensus_suite() {
-    let Some(suite) = Suite::kzg() else { return };
     let (mut evaluations, mut commitments) = (0, 0);
-    for Case { name, text } in suite.cases() {
+    for Case { name, text } in Suite::kzg().cases() {
         match name.split('/').nth(1).unwrap() {
             "verify_kzg_proof" => {
                 let input = (
@@ -156,7 +161,7 @@ fn commitments_and_openings_are_those_of_c_kzg() {
             .collect();
         let mut blob = [0; 131_072];
         blob[..32 * leaves.len()].copy_from_slice(leaves.as_flattened());
-        let blob = Blob::new(blob);
+        let blob = c_kzg::Blob::new(blob);
         let commitment = settings.blob_to_kzg_commitment(&blob).unwrap();
         assert_eq!(kzg::commit(&leaves).to_bytes(), *commitment.to_bytes());
         for index in [0, count as usize / 2, count as usize - 1] {
@@ -166,7 +171,7 @@ fn commitments_and_openings_are_those_of_c_kzg() {
 }
 
 /// Our opening at `index` is c-kzg's at the point of the domain in that place, and verifies in both.
-fn check_opening(settings: &KzgSettings, blob: &Blob, leaves: &[[u8; 32]], index: usize) {
+fn check_opening(settings: &KzgSettings, blob: &c_kzg::Blob, leaves: &[[u8; 32]], index: usize) {
     let commitment = kzg::commit(leaves);
     let z = kzg::point(index);
     let (proof, y) = settings.compute_kzg_proof(blob, &Bytes32::new(z)).unwrap();
@@ -176,4 +181,167 @@ fn check_opening(settings: &KzgSettings, blob: &Blob, leaves: &[[u8; 32]], index
     assert!(settings.verify_kzg_proof(&point, &Bytes32::new(z), &y, &proof).unwrap());
     assert!(kzg::verify(&commitment, index, &leaves[index], &opening));
     assert!(kzg::verify_at(&commitment, &z, &leaves[index], &opening));
+}
+
+/// Every operation that the suite has vectors of, its errors too; and, of those it has none here, recovery and the batch of
+/// blobs, by the values it gives for the others.
+#[test]
+fn classic_mode_agrees_with_the_consensus_suite() {
+    let classic = Classic::load();
+    let mut checked: BTreeMap<String, u32> = BTreeMap::new();
+    let (mut blobs, mut commitments, mut proofs) = (Vec::new(), Vec::new(), Vec::new());
+    for Case { name, text } in Suite::kzg().cases() {
+        let operation = name.split('/').nth(1).unwrap();
+        let answer = answer(&classic, operation, &text);
+        assert!(answer == text.output(), "{name}");
+        match (operation, answer) {
+            ("compute_cells_and_kzg_proofs", Some(cells_and_proofs)) => {
+                check_recovery(&classic, &cells_and_proofs, &name);
+            }
+            ("compute_blob_kzg_proof", Some(proof)) => {
+                blobs.push(Blob::from_bytes(&text.any_bytes("blob")).unwrap());
+                commitments.push(Commitment(text.bytes("commitment").unwrap()));
+                proofs.push(Opening(proof[0].as_slice().try_into().unwrap()));
+            }
+            _ => {}
+        }
+        *checked.entry(operation.to_owned()).or_default() += 1;
+    }
+    assert!(classic.verify_batch(&blobs, &commitments, &proofs).unwrap());
+    proofs.rotate_left(1);
+    assert!(!classic.verify_batch(&blobs, &commitments, &proofs).unwrap());
+    println!("agreed: {checked:?}");
+    let expected = if Suite::kzg().is_whole() { 283 } else { 241 };
+    assert_eq!(checked.values().sum::<u32>(), expected, "vectors");
+}
+
+/// What the operation gives for the input of a vector, as the suite writes it: hexadecimal strings in order, `[1]` or `[0]` for a
+/// verdict, nothing for an error. Lengths that our types cannot have are errors.
+fn answer(classic: &Classic, operation: &str, text: &Text) -> Option<Vec<Vec<u8>>> {
+    let blob = || Blob::from_bytes(&text.any_bytes("blob"));
+    let commitment = || text.bytes("commitment").ok().map(Commitment);
+    let proof = || text.bytes("proof").ok().map(Opening);
+    let verdict = |verified: bool| vec![vec![u8::from(verified)]];
+    Some(match operation {
+        "blob_to_kzg_commitment" => vec![classic.commit(&blob()?).ok()?.to_bytes().to_vec()],
+        "compute_blob_kzg_proof" => vec![classic.prove(&blob()?, &commitment()?).ok()?.to_bytes().to_vec()],
+        "compute_kzg_proof" => {
+            let (proof, y) = classic.open(&blob()?, &text.bytes("z").ok()?).ok()?;
+            vec![proof.to_bytes().to_vec(), y.to_vec()]
+        }
+        "verify_kzg_proof" => {
+            let (z, y) = (text.bytes("z").ok()?, text.bytes("y").ok()?);
+            verdict(classic.verify_at(&commitment()?, &z, &y, &proof()?).ok()?)
+        }
+        "verify_blob_kzg_proof" => verdict(classic.verify(&blob()?, &commitment()?, &proof()?).ok()?),
+        "compute_cells" => classic.cells(&blob()?).ok()?.iter().map(|cell| cell.to_vec()).collect(),
+        "compute_cells_and_kzg_proofs" => {
+            let proved = classic.cells_and_proofs(&blob()?).ok()?;
+            let proofs = proved.proofs.iter().map(|proof| proof.to_bytes().to_vec());
+            proved.cells.iter().map(|cell| cell.to_vec()).chain(proofs).collect()
+        }
+        "verify_cell_kzg_proof_batch" => {
+            let commitments: Vec<Commitment> = text.all_bytes("commitments")?.into_iter().map(Commitment).collect();
+            let proofs: Vec<Opening> = text.all_bytes("proofs")?.into_iter().map(Opening).collect();
+            let cells: Vec<Cell> = text.all_bytes("cells")?;
+            let indices: Vec<u64> = text
+                .all("cell_indices")
+                .iter()
+                .map(|index| index.parse().unwrap())
+                .collect();
+            verdict(classic.verify_cells(&commitments, &indices, &cells, &proofs).ok()?)
+        }
+        other => panic!("no rule for {other}"),
+    })
+}
+
+/// The second half of a vector's cells, which carries none of the blob's bytes, gives all of them back.
+fn check_recovery(classic: &Classic, cells_and_proofs: &[Vec<u8>], name: &str) {
+    let (cells, proofs) = cells_and_proofs.split_at(CELLS);
+    let indices: Vec<u64> = (CELLS as u64 / 2..CELLS as u64).collect();
+    let kept: Vec<Cell> = cells[CELLS / 2..]
+        .iter()
+        .map(|cell| cell[..].try_into().unwrap())
+        .collect();
+    let recovered = classic.recover(&indices, &kept).unwrap();
+    assert!(
+        recovered.cells.iter().map(|cell| cell.to_vec()).eq(cells.to_vec()),
+        "{name}"
+    );
+    assert!(
+        recovered
+            .proofs
+            .iter()
+            .map(|proof| proof.0.to_vec())
+            .eq(proofs.to_vec()),
+        "{name}"
+    );
+}
+
+/// Nothing was changed in the part that ships.
+#[test]
+fn the_vectors_that_ship_are_of_the_whole_suite() {
+    let whole = Suite::kzg();
+    let texts: BTreeMap<String, Text> = whole.cases().into_iter().map(|case| (case.name, case.text)).collect();
+    let shipped = Suite::shipped_kzg().cases();
+    assert_eq!(shipped.len(), 241);
+    for Case { name, text } in shipped {
+        assert!(texts[&name] == text, "{name}");
+    }
+}
+
+/// A blob of bytes that look random, packed.
+fn packed_blob(seed: u8) -> Blob {
+    let mut bytes = vec![0; PACKED_BYTES_MAX];
+    ChaCha20Rng::seed_from_u64(seed.into()).fill_bytes(&mut bytes);
+    Blob::pack(&bytes).unwrap()
+}
+
+#[test]
+fn blobs_and_cells_prove_what_they_are_and_nothing_else() {
+    let classic = Classic::load();
+    let blobs = [packed_blob(1), packed_blob(2)];
+    let commitments = [0, 1].map(|at| classic.commit(&blobs[at]).unwrap());
+    let proofs = [0, 1].map(|at| classic.prove(&blobs[at], &commitments[at]).unwrap());
+    assert!(classic.verify(&blobs[0], &commitments[0], &proofs[0]).unwrap());
+    assert!(!classic.verify(&blobs[1], &commitments[0], &proofs[0]).unwrap());
+    assert!(classic.verify_batch(&blobs, &commitments, &proofs).unwrap());
+    assert!(
+        !classic
+            .verify_batch(&blobs, &commitments, &[proofs[1], proofs[0]])
+            .unwrap()
+    );
+    assert!(classic.verify_batch(&blobs, &commitments, &proofs[..1]).is_err());
+
+    let proved = classic.cells_and_proofs(&blobs[0]).unwrap();
+    assert_eq!(classic.cells(&blobs[0]).unwrap(), proved.cells);
+    assert_eq!(proved.cells[..CELLS / 2].as_flattened(), blobs[0].as_bytes());
+    // Every second cell, half of them: just enough.
+    let indices: Vec<u64> = (0..CELLS as u64).step_by(2).collect();
+    let kept: Vec<Cell> = indices.iter().map(|&index| proved.cells[index as usize]).collect();
+    assert_eq!(classic.recover(&indices, &kept).unwrap(), proved);
+    assert!(classic.recover(&indices[1..], &kept[1..]).is_err());
+    assert!(classic.recover(&indices[1..], &kept).is_err());
+
+    let (one, two) = ([commitments[0]; 2], [5, 127]);
+    let cells = [proved.cells[5], proved.cells[127]];
+    let openings = [proved.proofs[5], proved.proofs[127]];
+    assert!(classic.verify_cells(&one, &two, &cells, &openings).unwrap());
+    assert!(!classic.verify_cells(&one, &[6, 127], &cells, &openings).unwrap());
+    assert!(classic.verify_cells(&one, &[5, 128], &cells, &openings).is_err());
+    assert!(classic.verify_cells(&[], &[], &[], &[]).unwrap());
+    let error = classic.verify_cells(&one, &two, &cells, &openings[..1]).unwrap_err();
+    assert_eq!(error.to_string(), "verify cells: an argument is malformed");
+
+    // An element at the field's order, and a point that is none.
+    let wide = Blob::from_bytes(&[0xff; 131_072]).unwrap();
+    assert!(classic.commit(&wide).is_err());
+    assert!(classic.cells(&wide).is_err());
+    assert!(classic.verify(&blobs[0], &Commitment([0xff; 48]), &proofs[0]).is_err());
+
+    let z = [7; 32];
+    let (proof, y) = classic.open(&blobs[0], &z).unwrap();
+    assert!(classic.verify_at(&commitments[0], &z, &y, &proof).unwrap());
+    assert!(!classic.verify_at(&commitments[0], &z, &z, &proof).unwrap());
+    assert!(kzg::verify_at(&commitments[0], &z, &y, &proof));
 }

@@ -1,10 +1,13 @@
 //! Reads a conformance suite: an archive of small YAML files, all of one shape, of which a full reader is not needed.
 
 use primitives::hex;
-use std::{collections::HashMap, io::Read, path::PathBuf};
+use std::{collections::HashMap, io::Read, path::Path, sync::LazyLock};
 
 /// A suite's archive, unpacked in memory.
-pub struct Suite(Vec<u8>);
+pub struct Suite {
+    archive: Vec<u8>,
+    whole: bool,
+}
 
 /// One file of a suite.
 pub struct Case {
@@ -14,6 +17,7 @@ pub struct Case {
 }
 
 /// The words after each key of a file, whatever its nesting: no key occurs twice in these suites.
+#[derive(PartialEq, Eq)]
 pub struct Text(HashMap<String, Vec<String>>);
 
 impl Suite {
@@ -23,20 +27,37 @@ impl Suite {
         flate2::read::GzDecoder::new(&read("bls-tests.tar.gz")?[..])
             .read_to_end(&mut archive)
             .unwrap();
-        Some(Self(archive))
+        Some(Self { archive, whole: true })
     }
 
-    /// The KZG part of `consensus-spec-tests`, or nothing where it is absent.
-    pub fn kzg() -> Option<Self> {
+    /// The KZG part of `consensus-spec-tests`, as c-kzg-4844 has it: whole, or what ships of it where it is absent.
+    pub fn kzg() -> &'static Self {
+        static WHOLE: LazyLock<Option<Suite>> = LazyLock::new(|| Some(Suite::of_xz(&read("kzg-tests.tar.xz")?, true)));
+        WHOLE.as_ref().unwrap_or_else(|| Self::shipped_kzg())
+    }
+
+    /// What ships of the KZG suite: all but what depends on its two incompressible blobs and on the extension of a third.
+    pub fn shipped_kzg() -> &'static Self {
+        static SHIPPED: LazyLock<Suite> =
+            LazyLock::new(|| Suite::of_xz(include_bytes!("../vectors/kzg-tests.tar.xz"), false));
+        &SHIPPED
+    }
+
+    fn of_xz(mut bytes: &[u8], whole: bool) -> Self {
         let mut archive = Vec::new();
-        lzma_rs::xz_decompress(&mut &read("kzg-tests.tar.xz")?[..], &mut archive).unwrap();
-        Some(Self(archive))
+        lzma_rs::xz_decompress(&mut bytes, &mut archive).unwrap();
+        Self { archive, whole }
+    }
+
+    /// Whether this is all of the suite.
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// Every YAML file.
     pub fn cases(&self) -> Vec<Case> {
         let mut cases = Vec::new();
-        for entry in tar::Archive::new(&self.0[..]).entries().unwrap() {
+        for entry in tar::Archive::new(&self.archive[..]).entries().unwrap() {
             let mut entry = entry.unwrap();
             let name = entry.path().unwrap().to_str().unwrap().to_owned();
             if name.ends_with(".yaml") {
@@ -53,7 +74,7 @@ impl Suite {
 }
 
 fn read(file: &str) -> Option<Vec<u8>> {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../../../shared/vectors")
         .join(file);
     let bytes = std::fs::read(path).ok();
@@ -69,7 +90,7 @@ impl Text {
         let mut key = String::new();
         for word in text
             .split(|c: char| c.is_whitespace() || "[]{},'\"".contains(c))
-            .filter(|word| !word.is_empty())
+            .filter(|word| !matches!(*word, "" | "-"))
         {
             match word.strip_suffix(':') {
                 Some(name) => key = name.to_owned(),
@@ -102,6 +123,27 @@ impl Text {
     /// `N` bytes, or how many there are instead.
     pub fn bytes<const N: usize>(&self, key: &str) -> Result<[u8; N], usize> {
         self.any_bytes(key).try_into().map_err(|bytes: Vec<u8>| bytes.len())
+    }
+
+    /// Every word of a list as `N` bytes; `None` when one has another length.
+    pub fn all_bytes<const N: usize>(&self, key: &str) -> Option<Vec<[u8; N]>> {
+        self.all(key)
+            .iter()
+            .map(|word| hex::decode(word).ok()?.try_into().ok())
+            .collect()
+    }
+
+    /// The output: bytes in order, one byte for a verdict, or `None` for null.
+    pub fn output(&self) -> Option<Vec<Vec<u8>>> {
+        self.all("output")
+            .iter()
+            .map(|word| match word.as_str() {
+                "null" => None,
+                "true" => Some(vec![1]),
+                "false" => Some(vec![0]),
+                word => Some(hex::decode(word).unwrap()),
+            })
+            .collect()
     }
 
     /// Bytes, or `None` for null.
