@@ -9,6 +9,7 @@
 //!
 //! **Invariant:** a row is never stored, served or decoded before it was checked against its blob's head.
 
+pub mod access;
 pub mod certificate;
 pub mod committee;
 pub mod disperse;
@@ -16,6 +17,7 @@ pub mod encode;
 pub mod head;
 pub mod header;
 mod record;
+pub mod release;
 pub mod retrieve;
 mod rows;
 pub mod sample;
@@ -25,6 +27,7 @@ pub mod store;
 mod tests;
 pub mod wire;
 
+pub use access::ReaderList;
 pub use certificate::{Certificate, Domain, Quorum, Share};
 pub use committee::{Committee, DealtBeacon, Operator};
 pub use disperse::disperse;

@@ -18,7 +18,7 @@ use crate::{
     disperse::{Peer, STALL_TIMEOUT},
     encode::{self, OpenError},
     head::{self, RowError},
-    header::{DATA_ROWS, Params, TOTAL_ROWS},
+    header::{DATA_ROWS, Header, Params, TOTAL_ROWS},
     wire::{self, Request, Response, WireError},
 };
 use crypto::stream::Key;
@@ -144,6 +144,11 @@ impl Retrieved {
     /// What the disperser said of it.
     pub fn params(&self) -> &Params {
         &self.head.header().params
+    }
+
+    /// All that its name covers.
+    pub fn header(&self) -> &Header {
+        self.head.header()
     }
 
     /// The payload as coded.
