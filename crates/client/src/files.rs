@@ -1,5 +1,9 @@
 //! Files: encrypted here, coded here, kept by the committee, paid for and recorded on chain; read back and checked against that record.
 
+mod sharing;
+
+pub use sharing::{Shared, Sharing};
+
 use crate::{
     catalogue::{self, CatalogueError},
     provider::HttpProvider,
@@ -9,14 +13,18 @@ use commonware_cryptography::ed25519;
 use contracts::{Mined, Provider, ProviderError};
 use crypto::{
     envelope::RecipientPublic,
+    recipients::RecipientsError,
     stream::{self, Key},
+    threshold::Released,
 };
 use da::{
-    CodedBlob, Committee, DealtBeacon, Domain, Meta, Privacy, Record, Runtime,
+    CodedBlob, Committee, DealtBeacon, Domain, Header, Meta, Privacy, Record, Runtime,
+    access::{self, AccessError},
     committee::CommitteeError,
     disperse::{DisperseError, Peer},
     encode::{self, EncodeError},
-    retrieve::{self, RecordError, RetrieveError},
+    header::Secrecy,
+    retrieve::{self, RecordError, RetrieveError, Retrieved},
 };
 use primitives::{B256, BlobRoot, Digest, U256};
 use serde::{Deserialize, Serialize};
@@ -63,6 +71,31 @@ pub enum FileError {
         /// Who tried.
         wallet: primitives::Address,
     },
+    /// Only a file's owner says who may read it.
+    #[error("file {root} is of {owner}, not of {wallet}")]
+    NotTheOwner {
+        /// The file.
+        root: BlobRoot,
+        /// Whom its header names.
+        owner: primitives::Address,
+        /// Who tried.
+        wallet: primitives::Address,
+    },
+    /// A reader was named when the file was stored: the file's name covers it, so it cannot be taken out.
+    #[error("a reader of file {root} was named when it was stored, and stays one: store the file again")]
+    InHeader {
+        /// The file.
+        root: BlobRoot,
+    },
+    /// What was released is not the key of this file.
+    #[error("the released key does not open file {root}")]
+    NotReleased {
+        /// The file.
+        root: BlobRoot,
+    },
+    /// The list of the file's readers.
+    #[error(transparent)]
+    Access(#[from] AccessError),
     /// A stored name that no client of ours wrote.
     #[error("the name kept with file {root} is not one")]
     Meta {
@@ -76,7 +109,8 @@ pub enum FileError {
 pub enum Readers {
     /// Anybody.
     Everybody,
-    /// The wallet that stores it, and these.
+    /// The wallet that stores it, and these, for good: they are in the header, which the file's name covers. Readers that come
+    /// later, or may go, are added with [`Files::share`].
     OwnerAnd(Vec<RecipientPublic>),
 }
 
@@ -251,12 +285,43 @@ impl<E: Runtime> Files<E> {
         })
     }
 
-    /// Reads a file, every row checked against what the chain recorded, and decrypts it when it is for this wallet.
+    /// Reads a file, every row checked against what the chain recorded, and decrypts it when it is for this wallet: by its header,
+    /// or by the list that its owner recorded since.
     ///
     /// # Errors
     ///
     /// [`FileError`].
-    pub async fn get(&mut self, root: BlobRoot, mut progress: impl FnMut(Transfer)) -> Result<File, FileError> {
+    pub async fn get(&mut self, root: BlobRoot, progress: impl FnMut(Transfer)) -> Result<File, FileError> {
+        let retrieved = self.retrieve(root, progress).await?;
+        let key = match retrieved.params().secrecy {
+            Secrecy::Public => None,
+            Secrecy::Sealed { .. } => Some(self.key(retrieved.header()).await?),
+        };
+        open(root, retrieved, key.as_ref())
+    }
+
+    /// Reads a file whose key a committee released under the policy that its owner recorded.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]; [`FileError::NotReleased`] when the owner recorded no policy, or the key is another's.
+    pub async fn get_released(
+        &mut self,
+        root: BlobRoot,
+        released: &Released,
+        progress: impl FnMut(Transfer),
+    ) -> Result<File, FileError> {
+        let retrieved = self.retrieve(root, progress).await?;
+        let header = retrieved.header();
+        let list = access::read(&self.provider, &self.peer.domain, header.params.owner, root).await?;
+        let key = list
+            .and_then(|list| list.open_released(header, released).ok())
+            .ok_or(FileError::NotReleased { root })?;
+        open(root, retrieved, Some(&key))
+    }
+
+    /// The coded bytes, checked.
+    async fn retrieve(&self, root: BlobRoot, mut progress: impl FnMut(Transfer)) -> Result<Retrieved, FileError> {
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
         let retrieved = da::retrieve(&self.context, &self.peer, &self.committee, &record, |step| {
             if let retrieve::Progress::Rows { rows, needed } = step {
@@ -264,21 +329,36 @@ impl<E: Runtime> Files<E> {
             }
         })
         .await?;
-        let wallet = self.provider.wallet();
-        let key = retrieved.params().unwrap_key(&wallet.envelope_secret());
-        let public = matches!(retrieved.params().secrecy, da::header::Secrecy::Public);
-        if key.is_none() && !public {
-            return Err(FileError::NotARecipient {
-                root,
-                wallet: wallet.address(),
-            });
+        Ok(retrieved)
+    }
+
+    /// The key of a sealed blob, from its header or from the list beside it.
+    async fn key(&self, header: &Header) -> Result<Key, FileError> {
+        let (root, wallet) = (header.root(), self.provider.wallet());
+        let secret = wallet.envelope_secret();
+        if let Some(key) = header.params.unwrap_key(&secret) {
+            return Ok(key);
         }
-        let meta = encode::open_meta(retrieved.params(), key.as_ref())
-            .map_err(|source| RetrieveError::Open { root, source })?;
-        let meta = Meta::from_bytes(&meta).ok_or(FileError::Meta { root })?;
-        Ok(File {
-            bytes: retrieved.open(key.as_ref())?,
-            meta,
+        let not_a_recipient = || FileError::NotARecipient {
+            root,
+            wallet: wallet.address(),
+        };
+        let list = access::read(&self.provider, &self.peer.domain, header.params.owner, root)
+            .await?
+            .ok_or_else(not_a_recipient)?;
+        list.open(header, &secret).map_err(|error| match error {
+            RecipientsError::NotARecipient => not_a_recipient(),
+            other => AccessError::from(other).into(),
         })
     }
+}
+
+/// Decrypts what was retrieved. A public blob needs no key.
+fn open(root: BlobRoot, retrieved: Retrieved, key: Option<&Key>) -> Result<File, FileError> {
+    let meta = encode::open_meta(retrieved.params(), key).map_err(|source| RetrieveError::Open { root, source })?;
+    let meta = Meta::from_bytes(&meta).ok_or(FileError::Meta { root })?;
+    Ok(File {
+        bytes: retrieved.open(key)?,
+        meta,
+    })
 }
