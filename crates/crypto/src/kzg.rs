@@ -12,6 +12,7 @@ mod all;
 mod batch;
 mod field;
 mod setup;
+mod subgroup;
 #[cfg(test)]
 mod tests;
 
@@ -185,13 +186,15 @@ fn elements(leaves: &[[u8; 32]]) -> Vec<Fr> {
 
 /// Reads a point of the group from its 48 bytes, the identity included.
 fn uncompress(bytes: &[u8; POINT_BYTES]) -> Option<blst_p1_affine> {
+    uncompress_unchecked(bytes).filter(subgroup::in_group)
+}
+
+/// Reads a point of the curve, which may not be in the group.
+fn uncompress_unchecked(bytes: &[u8; POINT_BYTES]) -> Option<blst_p1_affine> {
     let mut point = blst_p1_affine::default();
     // SAFETY: blst reads exactly 48 bytes and writes only the point.
-    let valid = unsafe {
-        blst::blst_p1_uncompress(&mut point, bytes.as_ptr()) == BLST_ERROR::BLST_SUCCESS
-            && blst::blst_p1_affine_in_g1(&point)
-    };
-    valid.then_some(point)
+    let error = unsafe { blst::blst_p1_uncompress(&mut point, bytes.as_ptr()) };
+    (error == BLST_ERROR::BLST_SUCCESS).then_some(point)
 }
 
 fn compress(point: &blst_p1) -> [u8; POINT_BYTES] {

@@ -30,7 +30,7 @@ const FIELD_GENERATOR: u64 = 7;
 /// The setup, read once a process.
 pub(super) struct Setup {
     /// `[L_i]1`, then what the zero slots add to an opening at each place.
-    points: Vec<blst_p1_affine>,
+    pub(super) points: Vec<blst_p1_affine>,
     /// Multiples of the 128 `[L_i]1`, as blst's windowed sums read them.
     windows: Vec<blst_p1_affine>,
     /// Powers 0..128 of the 128th root of unity: the first 128 slots in bit-reversed order are all of its powers.

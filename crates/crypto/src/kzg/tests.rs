@@ -174,18 +174,10 @@ fn lies_that_cancel_in_a_plain_sum_are_found() {
     }
 }
 
-/// (0, 2) is on the curve and has order 3: one time in three a random sum of it and points of the group would be in the group.
+/// One time in three a random sum of it and points of the group would be in the group.
 #[test]
 fn a_point_of_small_order_is_no_opening_alone_or_in_a_batch() {
-    let mut affine = blst_p1_affine::default();
-    // SAFETY: blst reads six words, least first, writes one element, and reads one point.
-    let on_curve = unsafe {
-        blst::blst_fp_from_uint64(&mut affine.y, [2, 0, 0, 0, 0, 0].as_ptr());
-        blst::blst_p1_affine_on_curve(&affine)
-    };
-    assert!(on_curve);
-    let of_order_three = setup::from_affine(&affine);
-    assert_eq!(compress(&setup::multiply_short(&of_order_three, 3, 2))[0], 0xc0);
+    let of_order_three = point_of_order_three();
     let leaves = leaves(2);
     let (commitment, opening) = (commit(&leaves), open(&leaves, 0));
     let shifted = setup::add(&setup::from_affine(&uncompress(&opening.0).unwrap()), &of_order_three);
@@ -237,4 +229,79 @@ fn all_openings_are_those_made_one_by_one() {
         };
         verify_batch(&[claim]).unwrap();
     }
+}
+
+/// In a set large enough for trials, wherever it is; and the claims that use it are the false ones.
+#[test]
+fn a_point_outside_the_group_is_found_among_hundreds() {
+    let mut points: Vec<blst_p1_affine> = Setup::get().points[..LEAVES_MAX].to_vec();
+    for (count, factor) in [(256, 3), (512, 5), (1024, 7)] {
+        let more = points.clone().into_iter().cycle().take(count - points.len());
+        let more: Vec<_> = more
+            .map(|point| affine(&setup::multiply_short(&setup::from_affine(&point), factor, 3)))
+            .collect();
+        points.extend(more);
+    }
+    assert!(subgroup::all_in_group(&points));
+    // The identity and opposite points too.
+    points[3] = blst_p1_affine::default();
+    points[4] = affine(&setup::negate(&setup::from_affine(&points[5])));
+    assert!(subgroup::all_in_group(&points));
+    let of_order_three = point_of_order_three();
+    for place in [0, 511, 1023] {
+        let mut points = points.clone();
+        points[place] = affine(&setup::add(&setup::from_affine(&points[place]), &of_order_three));
+        assert!(!subgroup::all_in_group(&points));
+        // Two that cancel in a plain sum.
+        let other = (place + 1) % 1024;
+        points[other] = affine(&setup::add(
+            &setup::from_affine(&points[other]),
+            &setup::negate(&of_order_three),
+        ));
+        assert!(!subgroup::all_in_group(&points));
+    }
+}
+
+#[test]
+fn a_large_batch_names_the_claims_whose_points_are_outside_the_group() {
+    let mut batch = Vec::new();
+    for commitment in 0..5u8 {
+        let mut leaves = leaves(128);
+        leaves[0][31] = commitment;
+        let commitment = commit(&leaves);
+        batch.extend(open_all(&leaves).into_iter().enumerate().map(|(index, opening)| Claim {
+            commitment,
+            index,
+            leaf: leaves[index],
+            opening,
+        }));
+    }
+    verify_batch(&batch).unwrap();
+    for place in [70, 600] {
+        let opening = setup::from_affine(&uncompress(&batch[place].opening.0).unwrap());
+        batch[place].opening = Opening(compress(&setup::add(&opening, &point_of_order_three())));
+    }
+    batch[300].leaf[31] ^= 1;
+    assert_eq!(verify_batch(&batch).unwrap_err().false_claims, [70, 300, 600]);
+}
+
+fn affine(point: &blst_p1) -> blst_p1_affine {
+    let mut affine = blst_p1_affine::default();
+    // SAFETY: blst reads one point and writes another.
+    unsafe { blst::blst_p1_to_affine(&mut affine, point) };
+    affine
+}
+
+/// (0, 2) is on the curve and has order 3.
+fn point_of_order_three() -> blst_p1 {
+    let mut affine = blst_p1_affine::default();
+    // SAFETY: blst reads six words, least first, writes one element, and reads one point.
+    let on_curve = unsafe {
+        blst::blst_fp_from_uint64(&mut affine.y, [2, 0, 0, 0, 0, 0].as_ptr());
+        blst::blst_p1_affine_on_curve(&affine)
+    };
+    assert!(on_curve);
+    let point = setup::from_affine(&affine);
+    assert_eq!(compress(&setup::multiply_short(&point, 3, 2))[0], 0xc0);
+    point
 }

@@ -47,7 +47,7 @@ impl Verdict {
 /// Checks the answers about many blobs, and says of each what it shows. See `examples/sampling.rs` for its speed.
 ///
 /// The openings are checked by one equation ([`kzg::verify_batch`]), the more of them the cheaper each; false ones among them
-/// are found, at up to twice the cost of checking each alone when all are false.
+/// are found, at two and a half times the cost of checking each alone when all are false.
 pub fn verify(answers: &[Answer<'_>]) -> Vec<Verdict> {
     let mut verdicts = Vec::with_capacity(answers.len());
     let mut claims = Vec::new();
