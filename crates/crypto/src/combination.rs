@@ -10,8 +10,11 @@
 //! eight, 64 bytes that hold 32 symbols as a row's chunk does.
 
 #[cfg(target_arch = "x86_64")]
+mod clmul;
+#[cfg(target_arch = "x86_64")]
 mod gfni;
 mod portable;
+mod tables;
 #[cfg(test)]
 mod tests;
 #[cfg(target_arch = "x86_64")]
@@ -21,7 +24,7 @@ mod tower;
 use crate::galois;
 use crate::{
     galois::CHUNK_BYTES,
-    reed_solomon::{Code, ROW_ALIGNMENT},
+    reed_solomon::{Code, CodeError, Instructions, ROW_ALIGNMENT},
 };
 use primitives::Digest;
 
@@ -37,10 +40,12 @@ pub type Combined = [u8; 16];
 #[derive(Clone, Debug)]
 pub struct Coefficients {
     row_bytes: usize,
-    /// `row_bytes / 64` chunks of eight times 64 bytes.
+    /// `row_bytes / 64` chunks of eight times 64 bytes: as derived, or in GFNI's form.
     bytes: Vec<u8>,
-    /// Whether the bytes are in the form that wide registers compute in.
-    wide: bool,
+    /// The same as polynomials, where single rows are combined by carry-less products; else nothing.
+    polynomials: Vec<u8>,
+    /// What is computed with.
+    instructions: Instructions,
 }
 
 impl Coefficients {
@@ -50,17 +55,27 @@ impl Coefficients {
     ///
     /// When `row_bytes` is not a positive multiple of [`ROW_ALIGNMENT`].
     pub fn derive(seed: &Digest, row_bytes: usize) -> Self {
-        let mut coefficients = Self::derive_portable(seed, row_bytes);
-        #[cfg(target_arch = "x86_64")]
-        if galois::gfni_available() {
-            // SAFETY: the processor has the instructions.
-            unsafe { gfni::convert(&mut coefficients.bytes) };
-            coefficients.wide = true;
-        }
-        coefficients
+        let fastest = Instructions::ALL.into_iter().rev();
+        fastest
+            .map(|instructions| Self::derive_with_instructions(seed, row_bytes, instructions))
+            .find_map(Result::ok)
+            .expect("every processor has the portable instructions")
     }
 
-    fn derive_portable(seed: &Digest, row_bytes: usize) -> Self {
+    /// As [`Self::derive`], with instructions named by the caller: for tests and measurements.
+    ///
+    /// # Errors
+    ///
+    /// [`CodeError::Unsupported`] where the processor lacks them; for AVX2 also where it multiplies no polynomials.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::derive`].
+    pub fn derive_with_instructions(
+        seed: &Digest,
+        row_bytes: usize,
+        instructions: Instructions,
+    ) -> Result<Self, CodeError> {
         assert!(
             row_bytes > 0 && row_bytes.is_multiple_of(ROW_ALIGNMENT),
             "rows of {row_bytes} bytes"
@@ -70,11 +85,26 @@ impl Coefficients {
             .update(seed.as_bytes())
             .finalize_xof()
             .fill(&mut bytes);
-        Self {
+        let mut polynomials = Vec::new();
+        match instructions {
+            Instructions::Portable => {}
+            // SAFETY: the processor has the instructions.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 if clmul::available() => unsafe {
+                polynomials.clone_from(&bytes);
+                clmul::convert(&mut polynomials);
+            },
+            // SAFETY: the processor has the instructions.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Gfni if galois::gfni_available() => unsafe { gfni::convert(&mut bytes) },
+            _ => return Err(CodeError::Unsupported(instructions)),
+        }
+        Ok(Self {
             row_bytes,
             bytes,
-            wide: false,
-        }
+            polynomials,
+            instructions,
+        })
     }
 
     /// What `row` combines to.
@@ -83,15 +113,10 @@ impl Coefficients {
     ///
     /// When `row` has another length than the coefficients were derived for.
     pub fn combine(&self, row: &[u8]) -> Combined {
-        assert_eq!(
-            row.len(),
-            self.row_bytes,
-            "rows are as long as the coefficients are for"
-        );
-        self.combine_rows(row, self.row_bytes)[0]
+        self.combine_each([row])[0]
     }
 
-    /// What each of `rows`, contiguous, combines to; two at a time are faster than one by one.
+    /// What each of `rows`, contiguous, combines to; many at a time are faster than one by one.
     ///
     /// # Panics
     ///
@@ -106,14 +131,47 @@ impl Coefficients {
             "{} bytes are not rows of {row_bytes}",
             rows.len()
         );
-        #[cfg(target_arch = "x86_64")]
-        if self.wide {
-            // SAFETY: the coefficients are wide only where the processor has the instructions.
-            return unsafe { gfni::combine(&self.bytes, rows, row_bytes) };
+        self.combine_each(rows.chunks_exact(row_bytes))
+    }
+
+    /// What each of `rows` combines to, wherever they lie.
+    ///
+    /// # Panics
+    ///
+    /// When a row has another length than the coefficients were derived for.
+    pub fn combine_each<'a>(&self, rows: impl IntoIterator<Item = &'a [u8]>) -> Vec<Combined> {
+        let rows = rows.into_iter().inspect(|row| {
+            assert_eq!(
+                row.len(),
+                self.row_bytes,
+                "rows are as long as the coefficients are for"
+            );
+        });
+        match self.instructions {
+            // SAFETY: coefficients are for these instructions only where the processor has them.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Gfni => unsafe {
+                let mut combined = Vec::with_capacity(rows.size_hint().0);
+                gfni::combine(&self.bytes, rows, self.row_bytes, &mut combined);
+                combined
+            },
+            _ => {
+                let rows: Vec<&[u8]> = rows.collect();
+                if rows.len() >= tables::ROWS_MIN {
+                    return tables::combine(&self.bytes, &rows);
+                }
+                rows.into_iter().map(|row| self.combine_alone(row)).collect()
+            }
         }
-        rows.chunks_exact(row_bytes)
-            .map(|row| portable::combine(&self.bytes, row))
-            .collect()
+    }
+
+    fn combine_alone(&self, row: &[u8]) -> Combined {
+        match self.instructions {
+            // SAFETY: coefficients are for these instructions only where the processor has them.
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => unsafe { clmul::combine(&self.polynomials, row) },
+            _ => portable::combine(&self.bytes, row),
+        }
     }
 }
 

@@ -119,6 +119,33 @@ pub(crate) fn inverse_log(log: u64) -> u64 {
     (GROUP_ORDER as u64 - log) % GROUP_ORDER as u64
 }
 
+/// The product of a bit vector and the matrix whose columns are `map`.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn apply(map: &[u16; 16], bits: u16) -> u16 {
+    (0..16)
+        .filter(|bit| bits >> bit & 1 == 1)
+        .fold(0, |sum, bit| sum ^ map[bit])
+}
+
+/// The inverse of an invertible matrix given by its columns: Gauss and Jordan's, on columns.
+#[cfg(target_arch = "x86_64")]
+pub(crate) fn invert(map: [u16; 16]) -> [u16; 16] {
+    let mut columns: [(u16, u16); 16] = std::array::from_fn(|bit| (map[bit], 1 << bit));
+    for bit in 0..16 {
+        let pivot = (bit..16)
+            .find(|&column| columns[column].0 >> bit & 1 == 1)
+            .expect("the map is invertible");
+        columns.swap(bit, pivot);
+        let (value, origin) = columns[bit];
+        for (column, entry) in columns.iter_mut().enumerate() {
+            if column != bit && entry.0 >> bit & 1 == 1 {
+                *entry = (entry.0 ^ value, entry.1 ^ origin);
+            }
+        }
+    }
+    columns.map(|(_, origin)| origin)
+}
+
 /// Whether this processor has the 512-bit instructions that [`bit_matrix`] is for.
 #[cfg(target_arch = "x86_64")]
 pub(crate) fn gfni_available() -> bool {

@@ -18,7 +18,8 @@ mod strips;
 #[cfg(test)]
 mod tests;
 
-use crate::galois;
+use crate::{digest, galois};
+use primitives::Digest;
 use std::{fmt, sync::Arc};
 
 /// Row lengths are multiples of this many bytes: two chunks of 32 symbols, what one wide register pair holds.
@@ -171,6 +172,17 @@ impl Code {
         })
     }
 
+    /// What it computes with.
+    pub fn instructions(&self) -> Instructions {
+        match self.engine {
+            Engine::Portable => Instructions::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Engine::Avx2(_) => Instructions::Avx2,
+            #[cfg(target_arch = "x86_64")]
+            Engine::Gfni(_) => Instructions::Gfni,
+        }
+    }
+
     /// Rows before encoding.
     pub fn data_rows(&self) -> u32 {
         self.data_rows
@@ -198,6 +210,40 @@ impl Code {
     ///
     /// As [`Self::encode`], and when `parity` is not `total_rows - data_rows` rows long.
     pub fn encode_into(&self, data: &[u8], row_bytes: usize, parity: &mut [u8]) {
+        self.check_lengths(data, row_bytes, parity);
+        match &self.engine {
+            Engine::Portable => portable::encode(self.data_rows as usize, data, row_bytes, parity),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Avx2(engine) => engine.encode(data, row_bytes, parity),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Gfni(engine) => engine.encode(data, row_bytes, parity),
+        }
+    }
+
+    /// As [`Self::encode_into`], and the digests ([`digest::row_digest`]) of all rows, the data rows first.
+    ///
+    /// Rows are hashed strip by strip as they are coded, while they are in cache: twice as fast as one after the other.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::encode_into`].
+    pub fn encode_with_digests(&self, data: &[u8], row_bytes: usize, parity: &mut [u8]) -> Vec<Digest> {
+        self.check_lengths(data, row_bytes, parity);
+        match &self.engine {
+            Engine::Portable => {
+                portable::encode(self.data_rows as usize, data, row_bytes, parity);
+                let rows = data.chunks_exact(row_bytes).chain(parity.chunks_exact(row_bytes));
+                rows.map(digest::row_digest).collect()
+            }
+            #[cfg(target_arch = "x86_64")]
+            Engine::Avx2(engine) => engine.encode_with_digests(data, row_bytes, parity),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Gfni(engine) => engine.encode_with_digests(data, row_bytes, parity),
+        }
+    }
+
+    /// Panics unless `data` and `parity` are the code's rows of `row_bytes` bytes.
+    fn check_lengths(&self, data: &[u8], row_bytes: usize, parity: &[u8]) {
         let (k, n) = (self.data_rows as usize, self.total_rows as usize);
         assert!(
             row_bytes > 0 && row_bytes.is_multiple_of(ROW_ALIGNMENT),
@@ -210,13 +256,6 @@ impl Code {
             "parity is {} rows of {row_bytes} bytes",
             n - k
         );
-        match &self.engine {
-            Engine::Portable => portable::encode(k, data, row_bytes, parity),
-            #[cfg(target_arch = "x86_64")]
-            Engine::Avx2(engine) => engine.encode(data, row_bytes, parity),
-            #[cfg(target_arch = "x86_64")]
-            Engine::Gfni(engine) => engine.encode(data, row_bytes, parity),
-        }
     }
 
     /// The data rows, contiguous, from any `data_rows` distinct rows, each with its index.

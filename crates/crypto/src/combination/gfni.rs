@@ -1,14 +1,27 @@
 //! The combination in 512-bit registers: a chunk's 32 symbols, as pairs of bytes, times one lane's 32 coefficients is two
 //! products of 64 bytes (AVX-512 with GFNI).
+//!
+//! Coefficients are eight times as many bytes as a row, so reading them is what costs: two kilobytes of columns of some rows
+//! are combined at a time, while their sixteen kilobytes of coefficients are in the first-level cache.
 
 use super::{Combined, LANES, tower::Tower};
 use crate::galois::{self, CHUNK_BYTES};
 use std::arch::x86_64::*;
 
-/// Rows combined at once, so that coefficients are read once for them all.
-const ROWS: usize = 2;
-/// Lanes combined at once: two rows' sums for four lanes fill half of the registers.
-const LANES_AT_ONCE: usize = 4;
+/// Rows whose sums are kept at once. More share their coefficients, and lie too far apart for processors to look ahead.
+const ROWS_KEPT: usize = 4;
+/// Chunks of a row combined at a time: their coefficients are 16 KiB, half of a first-level cache.
+const COLUMN_CHUNKS: usize = 32;
+
+/// One lane's sums for one row: of low·low | high·high, and of high·low | low·high.
+#[derive(Clone, Copy)]
+struct Sum {
+    straight: __m512i,
+    mixed: __m512i,
+}
+
+/// The sums of a row.
+type Sums = [Sum; LANES];
 
 /// The change of basis of a chunk: what each half of bytes gives to itself, and what it takes from the other.
 #[derive(Clone, Copy)]
@@ -34,13 +47,18 @@ pub(super) unsafe fn convert(coefficients: &mut [u8]) {
     }
 }
 
-/// What each of `rows` combines to, under coefficients that [`convert`] converted.
+/// Appends what each of `rows`, of `row_bytes` bytes, combines to, under coefficients that [`convert`] converted.
 ///
 /// # Safety
 ///
 /// The processor has what [`galois::gfni_available`] checks.
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
-pub(super) unsafe fn combine(coefficients: &[u8], rows: &[u8], row_bytes: usize) -> Vec<Combined> {
+pub(super) unsafe fn combine<'a>(
+    coefficients: &[u8],
+    rows: impl Iterator<Item = &'a [u8]>,
+    row_bytes: usize,
+    combined: &mut Vec<Combined>,
+) {
     assert_eq!(
         coefficients.len(),
         LANES * row_bytes,
@@ -48,61 +66,67 @@ pub(super) unsafe fn combine(coefficients: &[u8], rows: &[u8], row_bytes: usize)
     );
     let coefficients = coefficients.as_chunks::<CHUNK_BYTES>().0.as_chunks::<LANES>().0;
     let basis = basis();
-    let mut combined = vec![[0; 16]; rows.len() / row_bytes];
-    for (rows, combined) in rows.chunks(ROWS * row_bytes).zip(combined.chunks_mut(ROWS)) {
-        // A row alone is combined twice: the last of an odd number.
-        let chunks = |row: usize| {
-            rows[row.min(combined.len() - 1) * row_bytes..][..row_bytes]
-                .as_chunks::<CHUNK_BYTES>()
-                .0
+    let tower = Tower::get();
+    let none: &[[u8; CHUNK_BYTES]] = &[];
+    let mut kept = [none; ROWS_KEPT];
+    let mut rows = rows.map(|row| {
+        assert_eq!(row.len(), row_bytes, "rows of {row_bytes} bytes");
+        row.as_chunks::<CHUNK_BYTES>().0
+    });
+    loop {
+        let mut count = 0;
+        for (kept, row) in kept.iter_mut().zip(&mut rows) {
+            *kept = row;
+            count += 1;
+        }
+        if count == 0 {
+            return;
+        }
+        let zero = Sum {
+            straight: _mm512_setzero_si512(),
+            mixed: _mm512_setzero_si512(),
         };
-        let rows: [&[[u8; CHUNK_BYTES]]; ROWS] = std::array::from_fn(chunks);
-        for first in (0..LANES).step_by(LANES_AT_ONCE) {
-            let symbols = combine_lanes(coefficients, rows, first, basis);
-            for (combined, symbols) in combined.iter_mut().zip(symbols) {
-                for (lane, symbol) in symbols.into_iter().enumerate() {
-                    combined[2 * (first + lane)..][..2].copy_from_slice(&symbol.to_le_bytes());
-                }
+        let mut sums = [[zero; LANES]; ROWS_KEPT];
+        for (column, coefficients) in coefficients.chunks(COLUMN_CHUNKS).enumerate() {
+            let first = column * COLUMN_CHUNKS;
+            for (row, sums) in kept[..count].iter().zip(&mut sums) {
+                add(coefficients, &row[first..first + coefficients.len()], basis, sums);
             }
         }
+        combined.extend(sums[..count].iter().map(|sums| finish(tower, sums)));
     }
-    combined
 }
 
-/// Lanes `first..first + LANES_AT_ONCE` of each of `rows`.
+/// Adds to `sums`, which fill half of the registers, the products of some chunks of a row with their coefficients.
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
-fn combine_lanes(
-    coefficients: &[[[u8; CHUNK_BYTES]; LANES]],
-    rows: [&[[u8; CHUNK_BYTES]]; ROWS],
-    first: usize,
-    basis: Basis,
-) -> [[u16; LANES_AT_ONCE]; ROWS] {
-    let zero = _mm512_setzero_si512();
-    // Sums of low·low | high·high, and of high·low | low·high.
-    let mut straight = [[zero; LANES_AT_ONCE]; ROWS];
-    let mut mixed = [[zero; LANES_AT_ONCE]; ROWS];
-    for (chunk, coefficients) in coefficients.iter().enumerate() {
-        for row in 0..ROWS {
-            // SAFETY: a chunk has 64 bytes.
-            let symbols = unsafe { _mm512_loadu_si512(rows[row][chunk].as_ptr().cast()) };
-            let pairs = pairs(symbols, basis);
-            let swapped = swap_halves(pairs);
-            for lane in 0..LANES_AT_ONCE {
-                // SAFETY: a lane's coefficients for a chunk are 64 bytes.
-                let factors = unsafe { _mm512_loadu_si512(coefficients[first + lane].as_ptr().cast()) };
-                straight[row][lane] = _mm512_xor_si512(straight[row][lane], _mm512_gf2p8mul_epi8(pairs, factors));
-                mixed[row][lane] = _mm512_xor_si512(mixed[row][lane], _mm512_gf2p8mul_epi8(swapped, factors));
-            }
+#[inline]
+fn add(coefficients: &[[[u8; CHUNK_BYTES]; LANES]], chunks: &[[u8; CHUNK_BYTES]], basis: Basis, sums: &mut Sums) {
+    let mut running = *sums;
+    for (chunk, coefficients) in chunks.iter().zip(coefficients) {
+        // SAFETY: a chunk has 64 bytes.
+        let symbols = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
+        let pairs = pairs(symbols, basis);
+        let swapped = swap_halves(pairs);
+        for (sum, coefficients) in running.iter_mut().zip(coefficients) {
+            // SAFETY: a lane's coefficients for a chunk are 64 bytes.
+            let factors = unsafe { _mm512_loadu_si512(coefficients.as_ptr().cast()) };
+            sum.straight = _mm512_xor_si512(sum.straight, _mm512_gf2p8mul_epi8(pairs, factors));
+            sum.mixed = _mm512_xor_si512(sum.mixed, _mm512_gf2p8mul_epi8(swapped, factors));
         }
     }
-    let tower = Tower::get();
-    std::array::from_fn(|row| {
-        std::array::from_fn(|lane| {
-            let (low, high) = fold(straight[row][lane]);
-            let (a, b) = fold(mixed[row][lane]);
-            tower.symbol(low, high, a ^ b)
-        })
-    })
+    *sums = running;
+}
+
+/// The eight symbols that a row's sums come to.
+#[target_feature(enable = "avx512f")]
+fn finish(tower: &Tower, sums: &Sums) -> Combined {
+    let mut combined = [0; 16];
+    for (bytes, sum) in combined.as_chunks_mut::<2>().0.iter_mut().zip(sums) {
+        let (low, high) = fold(sum.straight);
+        let (a, b) = fold(sum.mixed);
+        *bytes = tower.symbol(low, high, a ^ b).to_le_bytes();
+    }
+    combined
 }
 
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
@@ -120,6 +144,7 @@ fn basis() -> Basis {
 
 /// A chunk's symbols as pairs: low bytes, then high bytes.
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
+#[inline]
 fn pairs(chunk: __m512i, basis: Basis) -> __m512i {
     _mm512_xor_si512(
         _mm512_gf2p8affine_epi64_epi8::<0>(chunk, basis.direct),
@@ -128,16 +153,21 @@ fn pairs(chunk: __m512i, basis: Basis) -> __m512i {
 }
 
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn swap_halves(register: __m512i) -> __m512i {
     _mm512_shuffle_i64x2::<0x4e>(register, register)
 }
 
 /// The sums of the bytes of each half.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn fold(register: __m512i) -> (u8, u8) {
-    let mut bytes = [0u8; CHUNK_BYTES];
+    let mut words = [0u64; 8];
     // SAFETY: 64 bytes are written to as many.
-    unsafe { _mm512_storeu_si512(bytes.as_mut_ptr().cast(), register) };
-    let sum = |half: &[u8]| half.iter().fold(0, |sum, byte| sum ^ byte);
-    (sum(&bytes[..CHUNK_BYTES / 2]), sum(&bytes[CHUNK_BYTES / 2..]))
+    unsafe { _mm512_storeu_si512(words.as_mut_ptr().cast(), register) };
+    let sum = |half: &[u64]| {
+        let word = half.iter().fold(0, |sum, word| sum ^ word);
+        word.to_le_bytes().into_iter().fold(0, |sum, byte| sum ^ byte)
+    };
+    (sum(&words[..4]), sum(&words[4..]))
 }

@@ -4,7 +4,7 @@
 //! pairs `low + high · y` are a field of 65,536 elements, and there is only one: sending the polynomial x to a root of x's
 //! minimal polynomial carries every symbol over, linearly in its bits.
 
-use crate::galois;
+use crate::galois::{self, apply, invert};
 use std::sync::LazyLock;
 
 /// The change of field and back.
@@ -60,31 +60,6 @@ impl Tower {
         let pair = u16::from_le_bytes([low ^ multiply_bytes(high, self.delta), mixed ^ high]);
         apply(&self.from, pair)
     }
-}
-
-/// The product of a bit vector and the matrix whose columns are `map`.
-fn apply(map: &[u16; 16], bits: u16) -> u16 {
-    (0..16)
-        .filter(|bit| bits >> bit & 1 == 1)
-        .fold(0, |sum, bit| sum ^ map[bit])
-}
-
-/// The inverse of an invertible matrix given by its columns: Gauss and Jordan's, on columns.
-fn invert(map: [u16; 16]) -> [u16; 16] {
-    let mut columns: [(u16, u16); 16] = std::array::from_fn(|bit| (map[bit], 1 << bit));
-    for bit in 0..16 {
-        let pivot = (bit..16)
-            .find(|&column| columns[column].0 >> bit & 1 == 1)
-            .expect("the map is invertible");
-        columns.swap(bit, pivot);
-        let (value, origin) = columns[bit];
-        for (column, entry) in columns.iter_mut().enumerate() {
-            if column != bit && entry.0 >> bit & 1 == 1 {
-                *entry = (entry.0 ^ value, entry.1 ^ origin);
-            }
-        }
-    }
-    columns.map(|(_, origin)| origin)
 }
 
 /// The product that `gf2p8mulb` computes.

@@ -31,3 +31,16 @@ fn two_children_hashed_as_a_row_are_not_their_parent() {
     let children = [[0; 32], [1; 32]].concat();
     assert_ne!(row_digest(&children), RowTree::of_digests(&digests).path(2)[1]);
 }
+
+/// Lengths about those of a block, a chunk and trees of both even and odd shape; counts about those of lanes.
+#[test]
+fn rows_side_by_side_have_the_digests_of_each() {
+    let content: Vec<u8> = (0..40_000u32).map(|index| ((index * index) >> 5) as u8).collect();
+    for row_bytes in [0, 1, 63, 64, 128, 960, 1024, 1088, 2048, 3072, 7232] {
+        for count in [0, 1, 8, 15, 16, 17, 40] {
+            let rows: Vec<&[u8]> = (0..count).map(|row| &content[row * 701..][..row_bytes]).collect();
+            let expected: Vec<Digest> = rows.iter().map(|row| row_digest(row)).collect();
+            assert!(row_digests(&rows) == expected, "{count} rows of {row_bytes}");
+        }
+    }
+}

@@ -16,6 +16,7 @@ pub(super) struct Products([[[u8; 16]; 2]; 4]);
 // into `enter`, which is compiled for them.
 unsafe impl Lanes for Avx2 {
     type Factor = Products;
+    type Words = __m256i;
 
     const BYTES: usize = 64;
 

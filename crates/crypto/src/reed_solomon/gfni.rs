@@ -16,6 +16,7 @@ pub(super) struct Matrices([u64; 4]);
 // into `enter`, which is compiled for them.
 unsafe impl Lanes for Gfni {
     type Factor = Matrices;
+    type Words = __m512i;
 
     const BYTES: usize = 128;
 

@@ -10,10 +10,14 @@ mod layers;
 mod rows;
 mod transfer;
 
-use crate::galois;
+use crate::{
+    digest::lanes::{RowHasher, Words},
+    galois,
+};
 use decode::Decode;
+use primitives::Digest;
 use std::marker::PhantomData;
-use transfer::Transfer;
+use transfer::{Transfer, Watcher};
 
 /// Rows in a block: the low five layers.
 const BLOCK: usize = 32;
@@ -35,6 +39,8 @@ const STREAM_BYTES_MIN: usize = 1 << 22;
 pub(super) unsafe trait Lanes: Copy + Sized + 'static {
     /// Multiplication by a constant.
     type Factor: Copy + Send + Sync;
+    /// Registers that hash rows, of instructions that are there wherever these are.
+    type Words: Words;
     /// Bytes of a row in the registers.
     const BYTES: usize;
 
@@ -160,6 +166,19 @@ impl<L: Lanes> Engine<L> {
 
     /// Writes the parity of `data`, coset after coset. Lengths are as [`super::Code::encode_into`] checked.
     pub(super) fn encode(&self, data: &[u8], row_bytes: usize, parity: &mut [u8]) {
+        self.encode_watched(data, row_bytes, parity, ());
+    }
+
+    /// As [`Self::encode`]; the digests of all rows, data and parity, which are hashed while they are in cache.
+    pub(super) fn encode_with_digests(&self, data: &[u8], row_bytes: usize, parity: &mut [u8]) -> Vec<Digest> {
+        let rows = self.k + parity.len() / row_bytes;
+        let mut hasher: RowHasher<L::Words> =
+            RowHasher::new(rows, row_bytes).expect("instructions that `L` comes with");
+        self.encode_watched(data, row_bytes, parity, &mut hasher);
+        hasher.digests().collect()
+    }
+
+    fn encode_watched(&self, data: &[u8], row_bytes: usize, parity: &mut [u8], watcher: impl Watcher) {
         let inputs: Vec<*const u8> = data.chunks_exact(row_bytes).map(<[u8]>::as_ptr).collect();
         let outputs: Vec<*mut u8> = parity.chunks_exact_mut(row_bytes).map(<[u8]>::as_mut_ptr).collect();
         let aligned = outputs.iter().all(|row| row.addr().is_multiple_of(64));
@@ -175,6 +194,7 @@ impl<L: Lanes> Engine<L> {
                 to: 1,
                 row_bytes,
                 stream,
+                watcher,
             })
         }
     }
@@ -198,6 +218,7 @@ impl<L: Lanes> Engine<L> {
                 to: 0,
                 row_bytes,
                 stream: false,
+                watcher: (),
             });
         }
     }

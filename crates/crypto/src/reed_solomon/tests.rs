@@ -91,6 +91,47 @@ fn any_rows_as_many_as_the_data_decode_it() {
     }
 }
 
+/// Strips, chunks and rows end in different places: rows of less than a strip, of a chunk and a half, of three chunks.
+#[test]
+fn rows_are_hashed_as_they_are_coded() {
+    for (k, n) in [(32, 64), (64, 192), (128, 512), (1024, 3072)] {
+        for row_bytes in [128, 1024, 1536, 3072].into_iter().take(if k == 1024 { 2 } else { 4 }) {
+            let data = bytes("hashed", k as usize * row_bytes);
+            for (instructions, code) in codes(k, n) {
+                let mut parity = vec![0; (n - k) as usize * row_bytes];
+                let digests = code.encode_with_digests(&data, row_bytes, &mut parity);
+                assert!(
+                    parity == code.encode(&data, row_bytes),
+                    "{instructions:?} {k} {n} {row_bytes}"
+                );
+                let rows = data.chunks(row_bytes).chain(parity.chunks(row_bytes));
+                let expected: Vec<Digest> = rows.map(Digest::of).collect();
+                assert!(digests == expected, "{instructions:?} {k} {n} {row_bytes}");
+            }
+        }
+    }
+}
+
+/// Outputs of some megabytes are written past the caches.
+#[test]
+fn large_rows_are_hashed_as_they_are_coded() {
+    let (k, n, row_bytes) = (256, 768, 9 * 1024 + 128);
+    let data = bytes("large", k as usize * row_bytes);
+    let expected = Code::new(k, n).unwrap().encode(&data, row_bytes);
+    for (instructions, code) in codes(k, n)
+        .into_iter()
+        .filter(|(name, _)| *name != Instructions::Portable)
+    {
+        let mut memory = vec![0; expected.len() + 64];
+        let start = memory.as_ptr().addr().next_multiple_of(64) - memory.as_ptr().addr();
+        let parity = &mut memory[start..][..expected.len()];
+        let digests = code.encode_with_digests(&data, row_bytes, parity);
+        assert!(parity == expected, "{instructions:?}");
+        let rows = data.chunks(row_bytes).chain(parity.chunks(row_bytes));
+        assert!(digests.into_iter().eq(rows.map(Digest::of)), "{instructions:?}");
+    }
+}
+
 #[test]
 fn one_row_too_few_decodes_nothing() {
     let code = Code::new(32, 96).unwrap();

@@ -77,3 +77,21 @@ impl<L: Lanes> Sink<L> for Streamed<'_> {
         unsafe { value.stream_row(self.0.rows[row].add(self.0.at)) }
     }
 }
+
+/// Rows that a caller takes, and a copy in the scratch: for whoever reads them next, while they are in cache.
+pub(super) struct Kept<S> {
+    pub(super) sink: S,
+    /// Rows in the form that the caller's have, at the scratch's places.
+    pub(super) copy: Strided,
+}
+
+impl<L: Lanes, S: Sink<L>> Sink<L> for Kept<S> {
+    #[inline(always)]
+    unsafe fn put(&self, row: usize, value: L) {
+        // SAFETY: the caller's row is within the scratch, and has bytes enough in the sink.
+        unsafe {
+            self.sink.put(row, value);
+            value.write_row(self.copy.start.add(row * self.copy.stride));
+        }
+    }
+}

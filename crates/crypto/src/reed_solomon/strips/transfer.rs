@@ -3,11 +3,46 @@
 use super::{
     BLOCK, Engine, Lanes, Layout, STRIP_BYTES_MAX, Scratch, Work,
     layers::{forward_high, forward32, inverse_high, inverse32},
-    rows::{Given, Streamed, Strided, Written},
+    rows::{Given, Kept, Streamed, Strided, Written},
 };
+use crate::digest::lanes::{RowHasher, Words};
+use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+
+/// Whoever sees each strip of all rows, those read and those written, while it is in cache.
+pub(super) trait Watcher {
+    /// Whether there is anyone: if not, rows written are not kept for it.
+    const WATCHES: bool;
+
+    /// Sees `bytes` bytes of the 32 rows from row `first` on, which are number `at` on in each row.
+    ///
+    /// # Safety
+    ///
+    /// Each pointer is to as many bytes.
+    unsafe fn see(&mut self, first: usize, rows: [*const u8; BLOCK], at: usize, bytes: usize);
+}
+
+/// Nobody.
+impl Watcher for () {
+    const WATCHES: bool = false;
+
+    #[inline(always)]
+    unsafe fn see(&mut self, _first: usize, _rows: [*const u8; BLOCK], _at: usize, _bytes: usize) {}
+}
+
+impl<W: Words> Watcher for &mut RowHasher<W> {
+    const WATCHES: bool = true;
+
+    #[inline(always)]
+    unsafe fn see(&mut self, first: usize, rows: [*const u8; BLOCK], at: usize, bytes: usize) {
+        for group in 0..BLOCK / W::COUNT {
+            // SAFETY: the caller's pointers, `W::COUNT` of them.
+            unsafe { self.absorb(first / W::COUNT + group, rows[group * W::COUNT..].as_ptr(), at, bytes) };
+        }
+    }
+}
 
 /// Values on one coset to values on others.
-pub(super) struct Transfer<'a, L: Lanes> {
+pub(super) struct Transfer<'a, L: Lanes, W: Watcher> {
     pub(super) engine: &'a Engine<L>,
     /// `k` rows.
     pub(super) inputs: &'a [*const u8],
@@ -17,9 +52,11 @@ pub(super) struct Transfer<'a, L: Lanes> {
     pub(super) to: usize,
     pub(super) row_bytes: usize,
     pub(super) stream: bool,
+    /// Sees rows read as rows `0..k`, and rows written as those from `k` on.
+    pub(super) watcher: W,
 }
 
-impl<L: Lanes> Work for Transfer<'_, L> {
+impl<L: Lanes, W: Watcher> Work for Transfer<'_, L, W> {
     #[inline(always)]
     unsafe fn run(self) {
         let Self {
@@ -30,6 +67,7 @@ impl<L: Lanes> Work for Transfer<'_, L> {
             to,
             row_bytes,
             stream,
+            mut watcher,
         } = self;
         let k = engine.k;
         let (blocks, cosets) = (k / BLOCK, outputs.len() / k);
@@ -50,6 +88,16 @@ impl<L: Lanes> Work for Transfer<'_, L> {
                 for block in 0..blocks {
                     let low = source.low[block * BLOCK..].as_ptr();
                     let rows = &inputs[block * BLOCK..][..BLOCK];
+                    // The rows of the next block lie far apart, where no processor looks ahead by itself.
+                    let (next, next_offset) = match block + 1 == blocks {
+                        false => (&inputs[(block + 1) * BLOCK..][..BLOCK], offset),
+                        true => (&inputs[..BLOCK], offset + strip),
+                    };
+                    for row in next {
+                        for line in (next_offset..row_bytes.min(next_offset + strip)).step_by(64) {
+                            _mm_prefetch::<_MM_HINT_T1>(row.add(line).cast());
+                        }
+                    }
                     for part in (0..strip).step_by(L::BYTES) {
                         let given = Given {
                             rows,
@@ -65,6 +113,13 @@ impl<L: Lanes> Work for Transfer<'_, L> {
                             low,
                             spare,
                         );
+                    }
+                    if W::WATCHES {
+                        let strips = std::array::from_fn(
+                            #[inline(always)]
+                            |row| rows[row].add(offset),
+                        );
+                        watcher.see(block * BLOCK, strips, offset, strip);
                     }
                 }
                 for row in 0..BLOCK {
@@ -94,21 +149,42 @@ impl<L: Lanes> Work for Transfer<'_, L> {
                     for block in 0..blocks {
                         let low = engine.cosets[to + coset].low[block * BLOCK..].as_ptr();
                         let rows = &outputs[coset * k + block * BLOCK..][..BLOCK];
+                        let coded = work.add((1 + coset) * layout.coset + block * layout.block);
                         for part in (0..strip).step_by(L::BYTES) {
-                            let from = work.add((1 + coset) * layout.coset + block * layout.block + part);
+                            // Read whole before the first row is written, so a copy may take its place.
                             let from = Strided {
-                                start: from,
+                                start: coded.add(part),
                                 stride: layout.row,
                             };
                             let written = Written {
                                 rows,
                                 at: offset + part,
                             };
-                            if stream {
-                                forward32::<L>(&from, &Streamed(written), low, spare);
-                            } else {
-                                forward32::<L>(&from, &written, low, spare);
+                            match (stream, W::WATCHES) {
+                                (false, false) => forward32::<L>(&from, &written, low, spare),
+                                (true, false) => forward32::<L>(&from, &Streamed(written), low, spare),
+                                (false, true) => {
+                                    let kept = Kept {
+                                        sink: written,
+                                        copy: from,
+                                    };
+                                    forward32::<L>(&from, &kept, low, spare);
+                                }
+                                (true, true) => {
+                                    let kept = Kept {
+                                        sink: Streamed(written),
+                                        copy: from,
+                                    };
+                                    forward32::<L>(&from, &kept, low, spare);
+                                }
                             }
+                        }
+                        if W::WATCHES {
+                            let strips = std::array::from_fn(
+                                #[inline(always)]
+                                |row| coded.add(row * layout.row).cast_const(),
+                            );
+                            watcher.see((1 + coset) * k + block * BLOCK, strips, offset, strip);
                         }
                     }
                 }
