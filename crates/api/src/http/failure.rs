@@ -95,7 +95,7 @@ impl IntoResponse for Failure {
 }
 
 /// An error and all that caused it, on one line.
-pub(super) fn chain(error: &dyn Error) -> String {
+pub(crate) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

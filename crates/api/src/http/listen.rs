@@ -29,16 +29,24 @@ pub async fn serve(
     connections_max: usize,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let listener = Bounded {
-        listener,
-        free: Arc::new(Semaphore::new(connections_max)),
-    };
-    axum::serve(listener, router).with_graceful_shutdown(stop).await
+    axum::serve(Bounded::new(listener, connections_max), router)
+        .with_graceful_shutdown(stop)
+        .await
 }
 
-struct Bounded {
+/// A listener that holds at most so many connections open.
+pub(crate) struct Bounded {
     listener: TcpListener,
     free: Arc<Semaphore>,
+}
+
+impl Bounded {
+    pub(crate) fn new(listener: TcpListener, connections_max: usize) -> Self {
+        Self {
+            listener,
+            free: Arc::new(Semaphore::new(connections_max)),
+        }
+    }
 }
 
 impl Listener for Bounded {
@@ -73,7 +81,7 @@ impl Listener for Bounded {
 }
 
 /// A connection that gives its place back when it closes.
-struct Connection {
+pub(crate) struct Connection {
     stream: TcpStream,
     _permit: OwnedSemaphorePermit,
 }

@@ -4,11 +4,11 @@
 //! vouchers or by an API key that stands for one. See docs/spec/serving.md for the routes and the rules.
 
 mod body;
-mod failure;
+pub(crate) mod failure;
 mod funds;
 mod health;
 mod infer;
-mod listen;
+pub(crate) mod listen;
 mod metrics;
 mod models;
 mod payment;

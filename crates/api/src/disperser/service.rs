@@ -1,0 +1,259 @@
+//! The calls, over one [`Gateway`]. Which call a request is, is its path; what generated code would do with it is a `match`.
+
+use super::{
+    message::{
+        BlobHeader, BlobInfo, BlobStatus, BlobStatusReply, BlobStatusRequest, DisperseBlobReply, DisperseBlobRequest,
+        RetrieveBlobReply, RetrieveBlobRequest,
+    },
+    request::Requests,
+};
+use crate::{
+    blobs::{Blobs, Busy, FindError, Gateway, PAYLOAD_BYTES_MAX, Payload, PublishError, ReadError, Room},
+    http::failure::chain,
+};
+use axum::http;
+use http_body_util::BodyExt;
+use primitives::BlobRoot;
+use std::{
+    convert::Infallible,
+    error::Error,
+    future::Future,
+    pin::Pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::timeout;
+use tonic::{Code, Request, Response, Status, body::Body, server::Grpc};
+use tonic_prost::ProstCodec;
+use tower::{Service, service_fn};
+
+/// Longest message taken, in bytes: the largest payload, its tag and its length.
+const MESSAGE_BYTES_MAX: usize = PAYLOAD_BYTES_MAX as usize + 16;
+
+/// Longest message of the other calls, which name a blob.
+const NAME_BYTES_MAX: usize = 1 << 10;
+
+/// How long a call may take, its message's way here included: the largest at 3 Mbit/s, or a read that has to look everywhere.
+const CALL_TIMEOUT: Duration = Duration::from_secs(100);
+
+/// An epoch has one committee: the only quorum there is.
+const QUORUM_ID: u64 = 0;
+
+/// `disperser.Disperser` and `retriever.Retriever`. Clones share everything.
+pub struct Disperser<B> {
+    gateway: Gateway<B>,
+    requests: Arc<Mutex<Requests>>,
+}
+
+impl<B> Clone for Disperser<B> {
+    fn clone(&self) -> Self {
+        Self {
+            gateway: self.gateway.clone(),
+            requests: self.requests.clone(),
+        }
+    }
+}
+
+impl<B: Blobs> Disperser<B> {
+    /// Serves what `gateway` publishes and reads.
+    pub fn new(gateway: Gateway<B>) -> Self {
+        Self {
+            gateway,
+            requests: Arc::default(),
+        }
+    }
+
+    async fn answer(self, request: http::Request<Body>) -> http::Response<Body> {
+        match request.uri().path() {
+            "/disperser.Disperser/DisperseBlob" => {
+                // The length of the message comes with the message, so room is made for the largest before it is read.
+                let room = match self.gateway.memory().to_publish(PAYLOAD_BYTES_MAX).await {
+                    Ok(room) => room,
+                    Err(busy) => return Status::from(busy).into_http(),
+                };
+                let mut room = Some(room);
+                let call = service_fn(move |request: Request<DisperseBlobRequest>| {
+                    let (disperser, room) = (self.clone(), room.take().expect("a unary call has one message"));
+                    async move {
+                        disperser
+                            .disperse_blob(request.into_inner(), room)
+                            .await
+                            .map(Response::new)
+                    }
+                });
+                grpc(MESSAGE_BYTES_MAX).unary(call, request).await
+            }
+            "/disperser.Disperser/GetBlobStatus" => {
+                let call = service_fn(move |request: Request<BlobStatusRequest>| {
+                    let disperser = self.clone();
+                    async move { disperser.blob_status(request.into_inner()).await.map(Response::new) }
+                });
+                grpc(NAME_BYTES_MAX).unary(call, request).await
+            }
+            "/disperser.Disperser/RetrieveBlob" | "/retriever.Retriever/RetrieveBlob" => {
+                let call = service_fn(move |request: Request<RetrieveBlobRequest>| {
+                    let disperser = self.clone();
+                    async move { disperser.retrieve_blob(request.into_inner()).await }
+                });
+                let mut response = grpc(NAME_BYTES_MAX).unary(call, request).await;
+                let Some(room) = response.extensions_mut().remove::<Arc<Room>>() else {
+                    return response;
+                };
+                // The room is free when the client has taken the blob, or left.
+                response.map(|body| {
+                    Body::new(body.map_frame(move |frame| {
+                        let _held = &room;
+                        frame
+                    }))
+                })
+            }
+            path => Status::unimplemented(format!("there is no {path}")).into_http(),
+        }
+    }
+
+    async fn disperse_blob(&self, request: DisperseBlobRequest, mut room: Room) -> Result<DisperseBlobReply, Status> {
+        let length = request.data.len() as u64;
+        if length == 0 || length > PAYLOAD_BYTES_MAX {
+            let text = format!("a blob has 1 to {PAYLOAD_BYTES_MAX} bytes, not {length}");
+            return Err(Status::invalid_argument(text));
+        }
+        room.fit(length);
+        let payload = Payload {
+            bytes: request.data,
+            room,
+        };
+        let publication = self.gateway.blobs().publish(payload).await?;
+        let root = publication.root;
+        self.requests().begin(root);
+        let requests = self.requests.clone();
+        // The client asks again for what becomes of it.
+        tokio::spawn(async move {
+            let failure = match publication.outcome.await {
+                Ok(_) => None,
+                Err(error) => {
+                    tracing::warn!(%root, error = chain(&error), "a client's blob was not published");
+                    match error {
+                        PublishError::NoQuorum { .. } => Some(BlobStatus::InsufficientSignatures),
+                        PublishError::Failed { .. } => Some(BlobStatus::Failed),
+                    }
+                }
+            };
+            let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
+            requests.end(root, failure);
+        });
+        Ok(DisperseBlobReply {
+            result: BlobStatus::Processing.into(),
+            request_id: root.as_bytes().to_vec(),
+        })
+    }
+
+    async fn blob_status(&self, request: BlobStatusRequest) -> Result<BlobStatusReply, Status> {
+        let root = root("request_id", &request.request_id)?;
+        let reply = |status: BlobStatus, info| BlobStatusReply {
+            status: status.into(),
+            info,
+        };
+        // First, because a request that ends now is on chain by the time it is no longer under way.
+        if self.requests().is_under_way(root) {
+            return Ok(reply(BlobStatus::Processing, None));
+        }
+        if let Some(blob) = self.gateway.blobs().find(root).await? {
+            let blob_header = Some(BlobHeader {
+                storage_root: blob.root.as_bytes().to_vec(),
+                epoch: blob.epoch.0,
+                quorum_id: QUORUM_ID,
+            });
+            return Ok(reply(BlobStatus::Finalized, Some(BlobInfo { blob_header })));
+        }
+        let failure = self.requests().failure(root);
+        failure
+            .map(|status| reply(status, None))
+            .ok_or_else(|| Status::not_found(format!("no request {root} is known")))
+    }
+
+    async fn retrieve_blob(&self, request: RetrieveBlobRequest) -> Result<Response<RetrieveBlobReply>, Status> {
+        let root = root("storage_root", &request.storage_root)?;
+        let blob = self.gateway.blobs().find(root).await?;
+        let (epoch, quorum_id) = (request.epoch, request.quorum_id);
+        let blob = blob
+            .filter(|blob| blob.epoch.0 == epoch && quorum_id == QUORUM_ID)
+            .ok_or_else(|| Status::not_found(format!("blob {root} is not of epoch {epoch}, quorum {quorum_id}")))?;
+        let room = self.gateway.memory().to_read(blob.length).await?;
+        let data = self.gateway.blobs().read(blob).await?;
+        let mut response = Response::new(RetrieveBlobReply { data });
+        response.extensions_mut().insert(Arc::new(room));
+        Ok(response)
+    }
+
+    fn requests(&self) -> MutexGuard<'_, Requests> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<B: Blobs> Service<http::Request<Body>> for Disperser<B> {
+    type Response = http::Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
+        let answer = self.clone().answer(request);
+        Box::pin(async move {
+            let late = |_| Status::deadline_exceeded("the call took too long").into_http();
+            Ok(timeout(CALL_TIMEOUT, answer).await.unwrap_or_else(late))
+        })
+    }
+}
+
+/// A call whose message has at most `bytes_max` bytes; it is not read further.
+fn grpc<Reply, Ask>(bytes_max: usize) -> Grpc<ProstCodec<Reply, Ask>>
+where
+    Reply: prost::Message + 'static,
+    Ask: prost::Message + Default + 'static,
+{
+    Grpc::new(ProstCodec::default()).apply_max_message_size_config(Some(bytes_max), None)
+}
+
+fn root(field: &str, bytes: &[u8]) -> Result<BlobRoot, Status> {
+    let root = <[u8; 32]>::try_from(bytes)
+        .map_err(|_| Status::invalid_argument(format!("{field} has 32 bytes, not {}", bytes.len())))?;
+    Ok(root.into())
+}
+
+impl From<Busy> for Status {
+    fn from(busy: Busy) -> Self {
+        Self::resource_exhausted(busy.to_string())
+    }
+}
+
+impl From<PublishError> for Status {
+    fn from(error: PublishError) -> Self {
+        failed(Code::Internal, &error)
+    }
+}
+
+impl From<FindError> for Status {
+    fn from(error: FindError) -> Self {
+        failed(Code::Internal, &error)
+    }
+}
+
+impl From<ReadError> for Status {
+    fn from(error: ReadError) -> Self {
+        let code = match error {
+            ReadError::Sealed { .. } | ReadError::Expired { .. } => Code::NotFound,
+            ReadError::Unavailable { .. } => Code::Unavailable,
+        };
+        failed(code, &error)
+    }
+}
+
+/// The client gets the step that failed; the log gets why.
+fn failed(code: Code, error: &dyn Error) -> Status {
+    tracing::warn!(error = chain(error), "a client's call failed");
+    Status::new(code, error.to_string())
+}
