@@ -9,6 +9,7 @@ mod infer;
 mod ls;
 pub mod node;
 mod put;
+mod readers;
 mod send;
 mod stat;
 pub mod train;
@@ -29,6 +30,7 @@ pub enum Verb {
     Ls(ls::Ls),
     Stat(stat::Stat),
     Cost(cost::Cost),
+    Readers(readers::Readers),
     Infer(infer::Infer),
     Verify(verify::Verify),
     Balance(balance::Balance),
@@ -49,6 +51,7 @@ impl Verb {
             Self::Ls(verb) => verb.run(output).await,
             Self::Stat(verb) => verb.run(output).await,
             Self::Cost(verb) => verb.run(output).await,
+            Self::Readers(verb) => verb.run(context, output).await,
             Self::Infer(verb) => verb.run(output).await,
             Self::Verify(verb) => verb.run(context, output).await,
             Self::Balance(verb) => verb.run(output).await,
