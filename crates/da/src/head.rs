@@ -122,12 +122,17 @@ pub(crate) fn commit(params: &Params, group_roots: &[Digest], z_digest: &Digest)
 /// Coefficients of the random combination, drawn after the rows were fixed (Fiat–Shamir): they hash the parameters and every
 /// group root, so a disperser who wants other coefficients needs other rows.
 pub(crate) fn coefficients(params: &Params, group_roots: &[Digest]) -> Coefficients {
+    Coefficients::derive(&seed(params, group_roots), params.row_bytes() as usize)
+}
+
+/// What the coefficients are drawn from.
+pub(crate) fn seed(params: &Params, group_roots: &[Digest]) -> Digest {
     let mut hasher = blake3::Hasher::new_derive_key("aloft/da/seed/v1");
     hasher.update(params.digest().as_ref());
     group_roots.iter().for_each(|root| {
         hasher.update(root.as_ref());
     });
-    Coefficients::derive(&hasher.finalize().into(), params.row_bytes() as usize)
+    hasher.finalize().into()
 }
 
 /// The code of every blob: 1,024 data rows of 3,072. Its tables are made once a process.
@@ -182,6 +187,12 @@ impl VerifiedHead {
     ///
     /// [`RowError`], all but [`RowError::NotCoded`].
     pub fn check_digest(&self, row: &Row) -> Result<(), RowError> {
+        self.check_shape(row)?;
+        self.check_path(row, digest::row_digest(&row.bytes))
+    }
+
+    /// Checks that there is such a row, of this length.
+    fn check_shape(&self, row: &Row) -> Result<(), RowError> {
         let index = row.index;
         if index >= TOTAL_ROWS {
             return Err(RowError::OutOfRange { index });
@@ -193,7 +204,13 @@ impl VerifiedHead {
                 expected: self.row_bytes(),
             });
         }
-        let found = digest::root_of_path(index, digest::row_digest(&row.bytes), &row.path);
+        Ok(())
+    }
+
+    /// Checks that `digest`, that of `row`'s bytes, leads to the root of its group.
+    fn check_path(&self, row: &Row, digest: Digest) -> Result<(), RowError> {
+        let index = row.index;
+        let found = digest::root_of_path(index, digest, &row.path);
         if found != self.0.head.group_roots[index as usize / GROUP_ROWS] {
             return Err(RowError::NotCommitted {
                 index,
@@ -324,7 +341,38 @@ impl RowChecker {
         }
         Ok(VerifiedRow(row))
     }
+
+    /// Checks many rows: faster than one by one, for they are hashed side by side.
+    ///
+    /// # Errors
+    ///
+    /// [`RowError`], naming a row that fails and the first check that it failed. The other rows may be good: check them one
+    /// by one to know.
+    pub fn check_all(&self, rows: Vec<Row>) -> Result<Vec<VerifiedRow>, RowError> {
+        rows.iter().try_for_each(|row| self.head.check_shape(row))?;
+        let at_once = (CHECKED_BYTES / self.head.row_bytes() as usize)
+            .max(1)
+            .next_multiple_of(digest::ROWS_AT_ONCE);
+        for rows in rows.chunks(at_once) {
+            let bytes: Vec<&[u8]> = rows.iter().map(|row| &row.bytes[..]).collect();
+            for (row, digest) in rows.iter().zip(digest::row_digests(&bytes)) {
+                self.head.check_path(row, digest)?;
+            }
+            for (row, combined) in rows.iter().zip(self.coefficients.combine_each(bytes)) {
+                if combined != self.expected[row.index as usize] {
+                    return Err(RowError::NotCoded {
+                        index: row.index,
+                        root: self.head.root(),
+                    });
+                }
+            }
+        }
+        Ok(rows.into_iter().map(VerifiedRow).collect())
+    }
 }
+
+/// Rows of at most this many bytes in all are hashed, then combined while they are in the second-level cache.
+const CHECKED_BYTES: usize = 512 << 10;
 
 /// A row that its blob committed to and that is of the code.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,7 +31,7 @@ pub use access::ReaderList;
 pub use certificate::{Certificate, Domain, Quorum, Share};
 pub use committee::{Committee, DealtBeacon, Operator};
 pub use disperse::disperse;
-pub use encode::{CodedBlob, Privacy};
+pub use encode::{CodedBlob, Encoder, Privacy};
 pub use head::{Head, Row, RowChecker, VerifiedHead, VerifiedRow};
 pub use header::{Header, Meta};
 pub use retrieve::{Record, retrieve};

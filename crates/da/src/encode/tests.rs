@@ -140,3 +140,72 @@ fn any_third_of_the_rows_gives_the_payload_back() {
         assert_eq!(head::code().decode(&rows, row_bytes).unwrap(), data_rows(&blob));
     }
 }
+
+/// Memory that held a longer blob holds a shorter one, whose padding must not be the other's bytes.
+#[test]
+fn memory_used_before_changes_no_blob() {
+    let encoder = Encoder::new();
+    let mut last = None;
+    for (round, bytes) in [6_000_000, 5_000_001, 5_000_001, 40_000, 6_000_000]
+        .into_iter()
+        .enumerate()
+    {
+        for sealed in [false, true] {
+            let encode = |encoder: &Encoder| {
+                let key = Key::from_bytes([7; 32]);
+                let privacy = match sealed {
+                    false => Privacy::Public,
+                    true => Privacy::Sealed {
+                        key: &key,
+                        recipients: &[],
+                    },
+                };
+                let (rng, payload) = (&mut seeded(8), payload(round as u64, bytes));
+                encoder.encode(rng, payload, request(privacy)).unwrap()
+            };
+            let blob = encode(&encoder);
+            assert_eq!(blob.head().root(), encode(&Encoder::new()).head().root());
+            // A row outlives its blob, and keeps its memory from being used.
+            let row = blob.row(2000);
+            let kept = row.bytes().to_vec();
+            if let Some((row, kept)) = last.replace((row, kept)) {
+                let row: crate::VerifiedRow = row;
+                assert!(row.bytes() == &kept[..]);
+            }
+        }
+    }
+}
+
+/// Every set of instructions gives the same name to the same bytes.
+#[test]
+fn instructions_change_no_blob() {
+    for instructions in crypto::reed_solomon::Instructions::ALL {
+        let Ok(encoder) = Encoder::with_instructions(instructions) else {
+            continue;
+        };
+        let blob = encoder.encode(&mut seeded(9), payload(9, 300_000), request(Privacy::Public));
+        assert_eq!(blob.unwrap().head().root(), public_blob(9, 300_000).head().root());
+    }
+}
+
+#[test]
+fn rows_checked_together_pass_and_fail_as_each_does() {
+    let blob = public_blob(10, 200_000);
+    let checker = RowChecker::new(blob.head().clone());
+    let rows: Vec<crate::Row> = (0..40).map(|row| blob.row(row * 70).row().clone()).collect();
+    let checked = checker.check_all(rows.clone()).unwrap();
+    assert!(checked.iter().map(crate::VerifiedRow::row).eq(&rows));
+    let mut wrong = rows;
+    let mut bytes = wrong[33].bytes.to_vec();
+    bytes[5] ^= 1;
+    wrong[33].bytes = bytes.into();
+    assert_eq!(
+        checker.check_all(wrong.clone()).unwrap_err(),
+        checker.check(wrong[33].clone()).unwrap_err()
+    );
+    wrong[2].index = crate::header::TOTAL_ROWS;
+    assert_eq!(
+        checker.check_all(wrong.clone()).unwrap_err(),
+        checker.check(wrong[2].clone()).unwrap_err()
+    );
+}
