@@ -18,7 +18,7 @@ use crypto::{
     threshold::Released,
 };
 use da::{
-    CodedBlob, Committee, DealtBeacon, Domain, Header, Meta, Privacy, Record, Runtime,
+    Committee, DealtBeacon, Domain, Encoder, Header, Meta, Privacy, Record, Runtime,
     access::{self, AccessError},
     committee::CommitteeError,
     disperse::{DisperseError, Peer},
@@ -178,6 +178,7 @@ pub struct Files<E: Runtime> {
     provider: HttpProvider,
     committee: Committee,
     peer: Peer,
+    encoder: Encoder,
 }
 
 impl<E: Runtime> Files<E> {
@@ -204,6 +205,7 @@ impl<E: Runtime> Files<E> {
             provider,
             committee,
             peer,
+            encoder: Encoder::new(),
         })
     }
 
@@ -259,7 +261,7 @@ impl<E: Runtime> Files<E> {
                 .map_err(|error| FileError::Name { bytes: error.bytes })?,
             privacy,
         };
-        let blob = CodedBlob::encode(&mut self.context, bytes, request)?;
+        let blob = self.encoder.encode(&mut self.context, bytes, request)?;
         progress(Transfer::Coded {
             rows: da::header::TOTAL_ROWS,
         });

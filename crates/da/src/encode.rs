@@ -1,6 +1,6 @@
 //! From a payload to rows, and back from data rows to the payload.
 //!
-//! Everything here is a pure function of its arguments. Cost, one core: see `examples/throughput.rs`.
+//! Everything here is a pure function of its arguments. Cost, one core: see `examples/blobs.rs`.
 //!
 //! Work per GB of payload, on one core of a machine of today: coding 0.3 s, hashing three GB of rows 0.5 s while each strip of
 //! them is in cache, combining 0.15 s, committing 0.04 s at 32 MiB. Memory that was never touched costs as much again, so

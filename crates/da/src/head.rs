@@ -301,6 +301,18 @@ pub enum RowError {
     },
 }
 
+impl RowError {
+    /// Which row.
+    pub fn index(&self) -> u32 {
+        match *self {
+            Self::OutOfRange { index }
+            | Self::WrongLength { index, .. }
+            | Self::NotCommitted { index, .. }
+            | Self::NotCoded { index, .. } => index,
+        }
+    }
+}
+
 /// Checks rows against one head. Costs 0.2 ms to make, and 1 MiB for the largest blobs; then about 4 GB/s a core.
 pub struct RowChecker {
     head: VerifiedHead,

@@ -452,11 +452,9 @@ impl Source {
             loop {
                 match connection.receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
                     Response::Rows(rows) => {
-                        let rows = rows
-                            .rows
-                            .into_iter()
-                            .map(|row| self.checker.check(row))
-                            .collect::<Result<_, _>>()
+                        let rows = self
+                            .checker
+                            .check_all(rows.rows)
                             .map_err(|source| ReadError::WrongRow { operator, source })?;
                         let _ = self.events.send(Event::Rows { operator, rows }).await;
                     }

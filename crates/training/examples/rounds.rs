@@ -157,5 +157,5 @@ fn main() {
         "all_reduce_over_sent": ring / sent,
         "all_reduce_over_sent_and_received": 2.0 * ring / (sent + received),
     });
-    println!("{json:#}");
+    println!("{json}");
 }

@@ -2,7 +2,7 @@
 
 use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot};
 use crate::{
-    Head, Row, RowChecker, RowSet, Runtime, VerifiedHead,
+    Head, RowChecker, RowSet, Runtime, VerifiedHead,
     disperse::STALL_TIMEOUT,
     store::StoreError,
     wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
@@ -106,17 +106,13 @@ async fn keep<E: Runtime>(
 ) -> Result<Option<Response>, Refusal> {
     let Dispersal { checker, owned } = dispersal.ok_or(Refusal::Unexpected)?;
     let root = checker.head().root();
-    let check = |row: Row| {
-        let index = row.index;
-        if !owned.contains(index) {
-            return Err(Refusal::NotMine { row: index });
-        }
-        checker.check(row).map_err(|error| {
-            tracing::debug!(%error, "refused");
-            Refusal::BadRow { row: index }
-        })
-    };
-    let rows = rows.rows.into_iter().map(check).collect::<Result<Vec<_>, _>>()?;
+    if let Some(row) = rows.rows.iter().find(|row| !owned.contains(row.index)) {
+        return Err(Refusal::NotMine { row: row.index });
+    }
+    let rows = checker.check_all(rows.rows).map_err(|error| {
+        tracing::debug!(%error, "refused");
+        Refusal::BadRow { row: error.index() }
+    })?;
     shared.store.put(root, &rows).await.map_err(refusal)?;
     if owned.without(&shared.store.held(root)).next().is_some() {
         return Ok(None);

@@ -2,7 +2,7 @@
 //!
 //! Senders come recovered, as they do from the pool. Prints one JSON object; rates are per second of this thread's CPU time.
 //!
-//! `cargo run --release -p evm --example throughput`
+//! `cargo run --release -p evm --example execution`
 
 use alloy_consensus::{SignableTransaction, TxEip1559, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};

@@ -1,6 +1,6 @@
 //! Prints what a core does with blobs, as lines for people and then one JSON object on the last line.
 //!
-//! `cargo run --release -p da --example throughput -- [MiB]` (32 when not said)
+//! `cargo run --release -p da --example blobs -- [MiB]` (32 when not said)
 //!
 //! A figure `NAME_gbps_core` is GB (1e9 bytes) per second of this thread's CPU time, the best of several runs; `NAME_gbps_wall`
 //! is the same by the clock, in its best run: what they differ by, other programs took. GB are of the payload where something

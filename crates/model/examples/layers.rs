@@ -1,6 +1,6 @@
 //! How fast the engine is on this machine, as one JSON object.
 //!
-//! `cargo run --release -p model --example throughput`
+//! `cargo run --release -p model --example layers`
 //!
 //! Times are processor seconds of this thread where the system reports them (Linux), else wall seconds; the object says which.
 //! Each figure is the best of several runs, since other work on the machine only ever slows one down.
