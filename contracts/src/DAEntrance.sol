@@ -59,6 +59,8 @@ contract DAEntrance is IDAEntrance {
         _credit(fee, accounts);
         if (msg.value > fee) balances[msg.sender] += msg.value - fee;
         emit BlobCertified(header.root, msg.sender, header, signersBitmap);
+        emit DataUpload(msg.sender, header.root, header.epoch, 0, fee);
+        emit ErasureCommitmentVerified(header.root, header.epoch, 0);
     }
 
     /// @inheritdoc IDAEntrance

@@ -49,6 +49,11 @@ struct CertifiedBlob {
 interface IDAEntrance {
     /// A quorum signed for a blob, and somebody paid.
     event BlobCertified(bytes32 indexed root, address indexed payer, BlobHeader header, bytes signersBitmap);
+    /// As 0G's entrance says that a blob was paid for: its indexers read this one's logs unchanged. `quorumId` is 0, for an epoch has one
+    /// committee; `blobPrice` is the whole fee, wei. There it comes before the rows are sent, here with the certificate.
+    event DataUpload(address sender, bytes32 dataRoot, uint256 epoch, uint256 quorumId, uint256 blobPrice);
+    /// As 0G's entrance says that a quorum signed for a blob. The commitment itself is in `BlobCertified`.
+    event ErasureCommitmentVerified(bytes32 dataRoot, uint256 epoch, uint256 quorumId);
     /// Fees or change left the contract.
     event Withdrawn(address indexed account, uint256 amount);
 

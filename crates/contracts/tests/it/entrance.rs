@@ -4,6 +4,7 @@ use crate::{
     chain::{CHAIN_ID, Chain},
     keys::{Operator, aggregate},
 };
+use alloy_sol_types::SolEvent;
 use contracts::{
     abi::DAEntrance::{self, BlobHeader},
     addresses::DA_ENTRANCE,
@@ -116,6 +117,44 @@ fn a_certificate_of_three_of_four_operators_is_recorded_and_paid() {
     assert_eq!((paid, chain.balance(operators[1].account)), (third, third));
     let again = chain.send(operators[1].account, DA_ENTRANCE, &DAEntrance::withdrawCall {});
     assert_eq!(again.err().unwrap(), "NothingToWithdraw");
+}
+
+/// Indexers of 0G's entrance filter by these two topics and decode these fields (0G's ABI; none of them is indexed).
+#[test]
+fn a_certificate_is_also_announced_as_0gs_entrance_announces_it() {
+    let topics = [
+        DAEntrance::DataUpload::SIGNATURE_HASH,
+        DAEntrance::ErasureCommitmentVerified::SIGNATURE_HASH,
+    ]
+    .map(|topic| topic.to_string());
+    assert!(
+        topics[0].starts_with("0x57b8b1a6") && topics[0].ends_with("7087b"),
+        "{topics:?}"
+    );
+    assert!(
+        topics[1].starts_with("0x0f1b20d8") && topics[1].ends_with("cd256"),
+        "{topics:?}"
+    );
+
+    let (mut chain, operators) = network(4);
+    let blob = header(1);
+    let fee = fee(&mut chain, &blob);
+    let call = certificate(&blob, &operators, &[0, 1, 3]);
+    let sent = chain.pay(PAYER, DA_ENTRANCE, &call, fee + U256::from(5)).unwrap();
+    let [upload] = &sent.events::<DAEntrance::DataUpload>()[..] else {
+        panic!("one upload")
+    };
+    assert_eq!((upload.sender, upload.dataRoot), (PAYER, blob.root));
+    assert_eq!((upload.epoch, upload.quorumId), (U256::from(blob.epoch), U256::ZERO));
+    // What was paid, not what was sent.
+    assert_eq!(upload.blobPrice, fee);
+    let [verified] = &sent.events::<DAEntrance::ErasureCommitmentVerified>()[..] else {
+        panic!("one verification")
+    };
+    assert_eq!(
+        (verified.dataRoot, verified.epoch, verified.quorumId),
+        (upload.dataRoot, upload.epoch, upload.quorumId)
+    );
 }
 
 /// The message that Rust signs is the one the contract checks.
