@@ -25,6 +25,7 @@ use da::{
     encode::{self, EncodeError},
     header::Secrecy,
     retrieve::{self, RecordError, RetrieveError, Retrieved},
+    sample::{self, SampleError, Sampled},
 };
 use primitives::{B256, BlobRoot, Digest, U256};
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,9 @@ pub enum FileError {
         /// The file.
         root: BlobRoot,
     },
+    /// The file cannot be sampled.
+    #[error(transparent)]
+    Sample(#[from] SampleError),
     /// The list of the file's readers.
     #[error(transparent)]
     Access(#[from] AccessError),
@@ -320,6 +324,17 @@ impl<E: Runtime> Files<E> {
             .and_then(|list| list.open_released(header, released).ok())
             .ok_or(FileError::NotReleased { root })?;
         open(root, retrieved, Some(&key))
+    }
+
+    /// Asks for `count` random pieces of a stored file, as a light client that has the chain's record of it and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]. Pieces that are not there are no error: see [`Sampled::verdict`](da::sample::Sampled::verdict).
+    pub async fn sample(&mut self, root: BlobRoot, count: u32) -> Result<(Record, Sampled), FileError> {
+        let record = Record::read(&self.provider, &self.peer.domain, root).await?;
+        let sampled = sample::ask(&mut self.context, &self.peer, &self.committee, &record, count).await?;
+        Ok((record, sampled))
     }
 
     /// The coded bytes, checked.

@@ -55,7 +55,8 @@ fn main() {
     let answers: Vec<Answer<'_>> = asked
         .iter()
         .map(|(header, challenges, samples)| Answer {
-            header,
+            commitment: header.commitment,
+            row_bytes: header.params.row_bytes(),
             challenges,
             samples,
         })
@@ -75,7 +76,7 @@ fn main() {
         .flat_map(|(_, _, samples)| samples.iter().flatten())
         .map(EncodeSize::encode_size)
         .sum();
-    println!("{}", verdicts[0].confidence().expect("all were found"));
+    println!("{}", verdicts[0].confidence());
     let figures = serde_json::json!({
         "blobs": blobs,
         "samples": samples,

@@ -2,6 +2,7 @@
 
 use crate::{Domain, Header, certificate};
 use contracts::{CallError, Event, Provider, abi::DAEntrance, typed_data::BlobHeader};
+use crypto::kzg::{self, Commitment};
 use primitives::{BlobRoot, Epoch};
 
 /// A certified blob, as `DAEntrance` recorded it.
@@ -88,6 +89,19 @@ impl Record {
     /// Block after which operators may delete it.
     pub fn expiry_block(&self) -> u64 {
         self.header.expiryBlock
+    }
+
+    /// The KZG commitment to its group roots.
+    pub fn commitment(&self) -> Commitment {
+        let mut bytes = [0; kzg::POINT_BYTES];
+        bytes[..32].copy_from_slice(self.header.commitmentHead.as_slice());
+        bytes[32..].copy_from_slice(self.header.commitmentTail.as_slice());
+        Commitment(bytes)
+    }
+
+    /// Length of each of its rows, in bytes.
+    pub fn row_bytes(&self) -> u32 {
+        self.header.rowBytes
     }
 
     /// Length as coded, in bytes.

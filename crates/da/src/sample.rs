@@ -15,6 +15,7 @@
 //! Samples show that pieces are there, not that the rows are of the code: that is what the quorum's signatures are for. They
 //! rest on the KZG setup, because the header's hash of the group roots opens only to who has all of them.
 
+mod ask;
 mod chunk;
 mod confidence;
 mod prove;
@@ -22,13 +23,14 @@ mod prove;
 mod tests;
 mod verdict;
 
+pub use ask::{SampleError, Sampled, ask};
 pub use chunk::{CHUNK_BYTES, chunks};
 pub use confidence::{Confidence, confidence, samples_for};
 pub use prove::{ProveError, Prover};
 pub use verdict::{Answer, Verdict, verify};
 
 use crate::header::{MAX_ROW_BYTES, TOTAL_ROWS};
-use bytes::{BufMut, Bytes};
+use bytes::{BufMut, Bytes, BytesMut};
 use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
 use crypto::{
     digest::{self, GROUP_ROWS, PATH_LEN},
@@ -42,8 +44,10 @@ use rand_core::CryptoRng;
 pub const SAMPLES: u32 = 26;
 /// Most samples in one answer: that many of the largest fit in one message.
 pub const MAX_SAMPLES: usize = 256;
+/// Most bytes of an answer.
+pub const MAX_SAMPLES_BYTES: usize = MAX_SAMPLES * (1 + Sample::MAX_BYTES);
 const _: () = assert!(
-    64 + MAX_SAMPLES * (1 + Sample::MAX_BYTES) <= crate::wire::MAX_MESSAGE_BYTES as usize,
+    64 + MAX_SAMPLES_BYTES <= crate::wire::MAX_MESSAGE_BYTES as usize,
     "an answer fits in a message"
 );
 
@@ -139,6 +143,30 @@ impl Sample {
             leaf: kzg::scalar(&group_root),
             opening: self.opening,
         })
+    }
+}
+
+/// The samples of one answer, in the order asked: for each 0 when there is none, or 1 and the sample.
+pub fn write_samples(samples: &[Option<Sample>]) -> Bytes {
+    let mut bytes = BytesMut::with_capacity(samples.len() * (1 + Sample::MAX_BYTES));
+    samples.iter().for_each(|sample| sample.write(&mut bytes));
+    bytes.freeze()
+}
+
+/// Reads an answer to `challenges` about a blob of rows of `row_bytes` bytes.
+///
+/// # Errors
+///
+/// When the bytes are not exactly one answer for each.
+pub fn read_samples(mut bytes: Bytes, row_bytes: u32, challenges: &[Challenge]) -> Result<Vec<Option<Sample>>, Error> {
+    let samples = challenges
+        .iter()
+        .map(|challenge| Option::<Sample>::read_cfg(&mut bytes, &(row_bytes, *challenge)))
+        .collect::<Result<_, _>>()?;
+    if bytes.is_empty() {
+        Ok(samples)
+    } else {
+        Err(Error::ExtraData(bytes.len()))
     }
 }
 

@@ -8,10 +8,11 @@ pub mod repair;
 mod session;
 
 use crate::{
-    Committee, Runtime,
+    Committee, Runtime, VerifiedHead,
     committee::{CommitteeError, DealtBeacon},
     disperse::Peer,
     record::Record,
+    sample::Prover,
     store::{Opened, Store, StoreError},
     wire::Status,
 };
@@ -22,7 +23,7 @@ use contracts::{Provider, typed_data};
 use crypto::bls;
 use primitives::{BlobRoot, MIB};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     net::SocketAddr,
     sync::{
         Arc,
@@ -39,6 +40,9 @@ pub const MAX_GUEST_STREAMS: u32 = 48;
 pub const MAX_RETENTION_BLOCKS: u64 = 126_144_000;
 /// Blocks that rows are kept for a certificate that was not submitted, hence not paid for.
 pub const UNPAID_BLOCKS: u64 = 1_200;
+
+/// Blobs whose provers are kept: 40 KiB each.
+const PROVERS_MAX: usize = 32;
 
 /// What an operator needs to know of itself.
 #[derive(Clone)]
@@ -117,6 +121,8 @@ struct Shared<E: Runtime> {
     committee: Mutex<Arc<Committee>>,
     chain: Mutex<ChainView>,
     streams: AtomicU32,
+    /// Provers of the blobs sampled last, the latest at the end: each keeps the openings that it made.
+    provers: Mutex<VecDeque<Arc<Prover>>>,
 }
 
 /// What was seen of the chain.
@@ -140,6 +146,21 @@ impl<E: Runtime> Shared<E> {
     fn rows_owned(&self) -> u32 {
         let operators = self.committee.lock().len();
         typed_data::operator_rows(self.operator, operators, crate::header::TOTAL_ROWS).len() as u32
+    }
+
+    /// The prover of the blob of `head`.
+    fn prover(&self, head: VerifiedHead) -> Arc<Prover> {
+        let mut provers = self.provers.lock();
+        let known = provers.iter().position(|prover| prover.head().root() == head.root());
+        let prover = match known.and_then(|place| provers.remove(place)) {
+            Some(prover) => prover,
+            None => Arc::new(Prover::new(head)),
+        };
+        if provers.len() == PROVERS_MAX {
+            provers.pop_front();
+        }
+        provers.push_back(prover.clone());
+        prover
     }
 
     /// Bytes that rows take whose blob nobody has paid for yet.
@@ -207,6 +228,7 @@ impl<E: Runtime> Service<E> {
             committee: Mutex::new(Arc::new(committee)),
             chain: Mutex::default(),
             streams: AtomicU32::new(0),
+            provers: Mutex::default(),
             config,
         });
         let following = context.child("follow").spawn({

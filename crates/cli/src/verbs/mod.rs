@@ -3,6 +3,7 @@
 mod balance;
 mod connection;
 mod cost;
+mod da;
 pub mod demo;
 mod get;
 mod infer;
@@ -31,6 +32,7 @@ pub enum Verb {
     Stat(stat::Stat),
     Cost(cost::Cost),
     Readers(readers::Readers),
+    Da(da::Da),
     Infer(infer::Infer),
     Verify(verify::Verify),
     Balance(balance::Balance),
@@ -52,6 +54,7 @@ impl Verb {
             Self::Stat(verb) => verb.run(output).await,
             Self::Cost(verb) => verb.run(output).await,
             Self::Readers(verb) => verb.run(context, output).await,
+            Self::Da(verb) => verb.run(context, output).await,
             Self::Infer(verb) => verb.run(output).await,
             Self::Verify(verb) => verb.run(context, output).await,
             Self::Balance(verb) => verb.run(output).await,

@@ -23,7 +23,8 @@ fn sampled(blob: &CodedBlob, seed: u64, count: u32) -> (Vec<Challenge>, Vec<Opti
 /// What the samples of one blob show.
 fn judge(head: &VerifiedHead, challenges: &[Challenge], samples: &[Option<Sample>]) -> Verdict {
     let answer = Answer {
-        header: head.header(),
+        commitment: head.header().commitment,
+        row_bytes: head.row_bytes(),
         challenges,
         samples,
     };
@@ -104,14 +105,15 @@ fn samples_of_many_blobs_are_checked_in_one_batch() {
         .iter()
         .zip(&sampled)
         .map(|(blob, (challenges, samples))| Answer {
-            header: blob.head().header(),
+            commitment: blob.head().header().commitment,
+            row_bytes: blob.head().row_bytes(),
             challenges,
             samples,
         })
         .collect();
     for verdict in verify(&answers) {
         assert!(verdict.all_found());
-        assert_eq!(verdict.confidence(), Some(confidence(26, DATA_ROWS, TOTAL_ROWS)));
+        assert_eq!(verdict.confidence(), confidence(26, 26, DATA_ROWS, TOTAL_ROWS));
     }
     assert_eq!(verify(&[]), []);
 }
@@ -140,9 +142,12 @@ fn a_withheld_sample_is_missing_and_a_false_one_is_named() {
     let mut expected = challenges[4..10].to_vec();
     expected.sort_unstable();
     assert_eq!(wrong, expected);
-    assert_eq!(verdict.confidence(), None);
+    assert_eq!(verdict.confidence(), confidence(4, 12, DATA_ROWS, TOTAL_ROWS));
     // Nothing asked, nothing known.
-    assert_eq!(judge(blob.head(), &[], &[]).confidence(), None);
+    assert_eq!(
+        judge(blob.head(), &[], &[]).confidence(),
+        confidence(0, 0, DATA_ROWS, TOTAL_ROWS)
+    );
 }
 
 /// The samples of one blob say nothing of another, nor of one whose header was changed.
@@ -309,7 +314,7 @@ fn clients_find_all_samples_of_a_lost_blob_as_seldom_as_the_formula_says() {
                     .all(|challenge| challenge.row < available)
             })
             .count();
-        let expected = f64::from(clients) * confidence(samples, DATA_ROWS, TOTAL_ROWS).log2().exp2();
+        let expected = f64::from(clients) * confidence(samples, samples, DATA_ROWS, TOTAL_ROWS).log2().exp2();
         assert!(
             (fooled as f64 - expected).abs() < 5.0 * expected.sqrt(),
             "{fooled} of {expected}"
@@ -320,28 +325,71 @@ fn clients_find_all_samples_of_a_lost_blob_as_seldom_as_the_formula_says() {
 #[test]
 fn confidence_is_said_in_words() {
     assert_eq!(
-        confidence(26, 1024, 3072).to_string(),
+        confidence(26, 26, 1024, 3072).to_string(),
         "all 26 random samples were found; had fewer than 1024 of the 3072 rows been available, \
          the chance of that would have been below 1 in 2.5 trillion (2^-41.2)"
     );
-    assert!(confidence(1, 1024, 3072).to_string().contains("below 1 in 3 (2^-1.5)"));
     assert!(
-        confidence(10, 32, 64)
+        confidence(1, 1, 1024, 3072)
+            .to_string()
+            .contains("below 1 in 3 (2^-1.5)")
+    );
+    assert!(
+        confidence(10, 10, 32, 64)
             .to_string()
             .contains("below 1 in 1 thousand (2^-10.0)")
     );
     assert!(
-        confidence(300, 1024, 2048)
+        confidence(300, 300, 1024, 2048)
             .to_string()
             .contains("below 1 in 10^90 (2^-300.0)")
     );
-    assert!(confidence(0, 1024, 3072).to_string().contains("nothing is known"));
+    assert!(confidence(0, 0, 1024, 3072).to_string().contains("nothing is known"));
     assert_eq!(samples_for(40, 1024, 3072), Some(SAMPLES));
     assert_eq!(samples_for(40, 1024, 4096), Some(20));
     assert_eq!(samples_for(40, 1024, 1024), None);
-    let confidence = confidence(26, 1024, 3072);
+    let confidence = confidence(26, 26, 1024, 3072);
     assert!((confidence.log2() + 41.209).abs() < 0.001);
     // One column of 32 chunks is missed by a client in two.
     assert!((confidence.log2_of_part(32).exp2() - 0.578).abs() < 0.001);
     assert!((confidence.log2_of_part(1) - confidence.log2()).abs() < 1e-9);
+}
+
+/// Against the binomial tail summed exactly, in whole numbers: `sum C(26, i) 2^(26 - i) / 3^26`.
+#[test]
+fn samples_that_were_not_found_cost_confidence_as_the_binomial_says() {
+    let choose = |n: u64, k: u64| (0..k).fold(1u64, |product, i| product * (n - i) / (i + 1));
+    for found in 0..=26u32 {
+        let ways: u64 = (found..=26).map(|i| choose(26, u64::from(i)) * 2u64.pow(26 - i)).sum();
+        let exact = (ways as f64).log2() - 26.0 * 3f64.log2();
+        let bound = confidence(found, 26, DATA_ROWS, TOTAL_ROWS).log2();
+        assert!((bound - exact).abs() < 1e-9, "{found}: {bound} and {exact}");
+    }
+    let words = confidence(20, 26, DATA_ROWS, TOTAL_ROWS).to_string();
+    assert!(words.starts_with("20 of 26 random samples were found; "), "{words}");
+    assert_eq!(confidence(0, 26, DATA_ROWS, DATA_ROWS).log2(), 0.0);
+    assert!(
+        confidence(255, 256, 1, TOTAL_ROWS).log2() < -2900.0,
+        "no power is too small"
+    );
+}
+
+#[test]
+fn an_answer_is_read_back_and_nothing_else_is_one() {
+    let blob = public_blob(6, 3 << 20);
+    let (challenges, mut samples) = sampled(&blob, 9, 8);
+    samples[2] = None;
+    let bytes = write_samples(&samples);
+    let row_bytes = blob.head().row_bytes();
+    let read = |bytes: Bytes| read_samples(bytes, row_bytes, &challenges);
+    assert_eq!(read(bytes.clone()).unwrap(), samples);
+    assert!(read(bytes.slice(..bytes.len() - 1)).is_err());
+    assert!(read([&bytes[..], &[0]].concat().into()).is_err());
+    assert!(read_samples(bytes.clone(), row_bytes, &challenges[..7]).is_err());
+    let mut rng = seeded(9);
+    for _ in 0..200 {
+        let mut damaged = bytes.to_vec();
+        flip_bits(&mut rng, &mut damaged, 8);
+        let _ = read(damaged.into());
+    }
 }

@@ -1,17 +1,16 @@
 //! Checking answers, those of many blobs by one pairing equation.
 
 use super::{Challenge, Confidence, Sample, confidence};
-use crate::{
-    Header,
-    header::{DATA_ROWS, TOTAL_ROWS},
-};
-use crypto::kzg::{self, BatchError};
+use crate::header::{DATA_ROWS, TOTAL_ROWS};
+use crypto::kzg::{self, BatchError, Commitment};
 
 /// What was asked of one blob and what came.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    /// The blob's header, known from the chain: its hash is the root recorded there.
-    pub header: &'a Header,
+    /// The blob's commitment, from the chain.
+    pub commitment: Commitment,
+    /// Length of its rows in bytes, from the chain.
+    pub row_bytes: u32,
     /// What was asked.
     pub challenges: &'a [Challenge],
     /// What came, in the order asked; what is missing at the end did not come.
@@ -35,12 +34,17 @@ impl Verdict {
         self.found > 0 && self.missing.is_empty() && self.wrong.is_empty()
     }
 
-    /// What it says of the blob that every piece was found; `None` when one was not.
+    /// How many pieces were asked for.
+    pub fn asked(&self) -> u32 {
+        self.found + (self.missing.len() + self.wrong.len()) as u32
+    }
+
+    /// What it says of the blob that so many of the pieces were found.
     ///
     /// It holds for challenges drawn by [`Challenge::draw`], and for all that were drawn: a client that asks again for those that
     /// were not found, and forgets them, fools itself.
-    pub fn confidence(&self) -> Option<Confidence> {
-        self.all_found().then(|| confidence(self.found, DATA_ROWS, TOTAL_ROWS))
+    pub fn confidence(&self) -> Confidence {
+        confidence(self.found, self.asked(), DATA_ROWS, TOTAL_ROWS)
     }
 }
 
@@ -63,7 +67,7 @@ pub fn verify(answers: &[Answer<'_>]) -> Vec<Verdict> {
                 verdict.missing.push(*challenge);
                 continue;
             };
-            match sample.claim(answer.header.commitment, answer.header.params.row_bytes(), challenge) {
+            match sample.claim(answer.commitment, answer.row_bytes, challenge) {
                 Some(claim) => {
                     claims.push(claim);
                     claimed.push((blob, *challenge));

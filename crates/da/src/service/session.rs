@@ -4,6 +4,7 @@ use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot};
 use crate::{
     Head, RowChecker, RowSet, Runtime, VerifiedHead,
     disperse::STALL_TIMEOUT,
+    sample::{self, Challenge},
     store::StoreError,
     wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
 };
@@ -51,6 +52,7 @@ async fn serve<E: Runtime>(shared: &Shared<E>, connection: &mut Connection<E>) -
             })),
             Request::ReadRows { root, rows } => read(shared, connection, root, rows).await?.map(Some),
             Request::Status => Ok(Some(Response::Status(shared.status()))),
+            Request::ReadSamples { root, challenges } => Ok(Some(sample(shared, root, &challenges).await)),
         };
         match answer {
             Ok(None) => {}
@@ -160,6 +162,21 @@ async fn read<E: Runtime>(
         }
     }
     Ok(Ok(Response::EndOfRows { missing }))
+}
+
+/// Upon receiving `ReadSamples`: prove those that are of rows on disk.
+async fn sample<E: Runtime>(shared: &Shared<E>, root: BlobRoot, challenges: &[Challenge]) -> Response {
+    let Some(head) = shared.store.head(root) else {
+        return Response::NotFound;
+    };
+    match shared.prover(head).serve(&shared.store, challenges).await {
+        Ok(samples) => Response::Samples(sample::write_samples(&samples)),
+        // Deleted meanwhile, or a disk that fails: the client counts the pieces as missing either way.
+        Err(error) => {
+            tracing::debug!(?error, "prove samples");
+            Response::NotFound
+        }
+    }
 }
 
 fn refusal(error: StoreError) -> Refusal {

@@ -5,6 +5,7 @@ use crate::{
     CodedBlob, Domain, Record, Service,
     disperse::{self, DisperseError, Peer},
     retrieve::{self, RetrieveError, Retrieved},
+    sample::{self, Sampled},
     service::Config,
 };
 use commonware_cryptography::Signer;
@@ -153,6 +154,14 @@ impl Network {
 
     pub(super) async fn read(&self, record: &Record) -> Result<Retrieved, RetrieveError> {
         retrieve::retrieve(&self.context, &guest(), &self.chain.committee(), record, |_| {}).await
+    }
+
+    /// Samples `count` pieces as a guest that knows only the record.
+    pub(super) async fn sample(&mut self, record: &Record, count: u32) -> Sampled {
+        let committee = self.chain.committee();
+        sample::ask(&mut self.context, &guest(), &committee, record, count)
+            .await
+            .unwrap()
     }
 
     /// Waits until `done`, at most two simulated minutes.

@@ -270,3 +270,50 @@ fn two_runs_of_one_seed_do_the_same_to_the_last_byte() {
     assert_eq!(run(9), run(9));
     assert_ne!(run(9), run(10));
 }
+
+/// A light client has the chain's record and nothing of the blob.
+#[test]
+fn a_light_client_finds_every_sample_of_a_certified_blob_and_misses_those_of_dead_operators() {
+    simulate(11, |mut network| async move {
+        let blob = public_blob(11, 400_000);
+        let record = network.publish(&blob).await.unwrap();
+        network
+            .wait("all rows are stored", |network| {
+                (0..OPERATORS).all(|operator| network.service(operator).status().stored_bytes > 0)
+            })
+            .await;
+        let sampled = network.sample(&record, 26).await;
+        assert!(sampled.verdict.all_found(), "{sampled:?}");
+        assert!(sampled.verdict.confidence().log2() < -41.0);
+        assert!(sampled.received_bytes <= 26 * 1457);
+
+        network.kill(2).await;
+        let committee = network.chain.committee();
+        let lost = committee.rows_of(2, &record.commitment());
+        let sampled = network.sample(&record, 64).await;
+        let expected: Vec<_> = sampled
+            .challenges
+            .iter()
+            .filter(|challenge| lost.contains(challenge.row))
+            .copied()
+            .collect();
+        assert_eq!(sampled.verdict.missing, expected);
+        assert!(sampled.verdict.wrong.is_empty() && sampled.failures.len() == 1);
+        assert!(
+            sampled.verdict.confidence().log2() < -20.0,
+            "three of four operators have it"
+        );
+    });
+}
+
+#[test]
+fn nothing_is_found_of_a_blob_that_nobody_stores() {
+    simulate(12, |mut network| async move {
+        let blob = public_blob(12, 100_000);
+        let sampled = network
+            .sample(&crate::Record::of_header(blob.head().header()), 26)
+            .await;
+        assert_eq!((sampled.verdict.found, sampled.verdict.asked()), (0, 26));
+        assert_eq!(sampled.failures.len(), OPERATORS as usize);
+    });
+}

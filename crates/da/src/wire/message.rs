@@ -4,8 +4,9 @@ use super::MAX_MESSAGE_BYTES;
 use crate::{
     Head, Row,
     header::{MAX_ROW_BYTES, MIN_ROW_BYTES, TOTAL_ROWS},
+    sample::{Challenge, MAX_SAMPLES, MAX_SAMPLES_BYTES},
 };
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
 use crypto::bls;
 use primitives::{BlobRoot, Epoch};
@@ -48,6 +49,13 @@ pub enum Request {
     },
     /// How the operator is doing. Answered by `Status`.
     Status,
+    /// Pieces of a blob with their proofs. Answered by `Samples` or `NotFound`.
+    ReadSamples {
+        /// Which blob.
+        root: BlobRoot,
+        /// Which pieces, at most [`MAX_SAMPLES`].
+        challenges: Vec<Challenge>,
+    },
 }
 
 /// What an operator answers.
@@ -75,6 +83,8 @@ pub enum Response {
     NotFound,
     /// How the operator is doing.
     Status(Status),
+    /// The pieces asked for, as [`crate::sample::read_samples`] reads them: how long each is depends on the question.
+    Samples(Bytes),
 }
 
 /// How an operator is doing.
@@ -206,6 +216,12 @@ impl Write for Request {
                 write_indices(rows, buf);
             }
             Self::Status => 4u8.write(buf),
+            Self::ReadSamples { root, challenges } => {
+                5u8.write(buf);
+                root.write(buf);
+                (challenges.len() as u32).write(buf);
+                challenges.iter().for_each(|challenge| challenge.write(buf));
+            }
         }
     }
 }
@@ -218,6 +234,7 @@ impl EncodeSize for Request {
             Self::ReadHead(_) => BlobRoot::SIZE,
             Self::ReadRows { rows, .. } => BlobRoot::SIZE + 4 + 4 * rows.len(),
             Self::Status => 0,
+            Self::ReadSamples { challenges, .. } => BlobRoot::SIZE + 4 + Challenge::SIZE * challenges.len(),
         }
     }
 }
@@ -235,6 +252,19 @@ impl Read for Request {
                 rows: read_indices(buf)?,
             },
             4 => Self::Status,
+            5 => {
+                let root = BlobRoot::read(buf)?;
+                let count = u32::read(buf)? as usize;
+                if count > MAX_SAMPLES {
+                    return Err(Error::InvalidLength(count));
+                }
+                // The blob's own rows may be shorter: the answer then lacks the piece.
+                let challenges = (0..count).map(|_| Challenge::read_cfg(buf, &MAX_ROW_BYTES));
+                Self::ReadSamples {
+                    root,
+                    challenges: challenges.collect::<Result<_, _>>()?,
+                }
+            }
             other => return Err(Error::InvalidEnum(other)),
         })
     }
@@ -276,6 +306,11 @@ impl Write for Response {
                 status.stored_bytes.write(buf);
                 status.capacity_bytes.write(buf);
             }
+            Self::Samples(bytes) => {
+                8u8.write(buf);
+                (bytes.len() as u32).write(buf);
+                buf.put_slice(bytes);
+            }
         }
     }
 }
@@ -290,6 +325,7 @@ impl EncodeSize for Response {
             Self::Rows(rows) => rows.encode_size(),
             Self::NotFound => 0,
             Self::Status(_) => 5 * 8,
+            Self::Samples(bytes) => 4 + bytes.len(),
         }
     }
 }
@@ -321,6 +357,13 @@ impl Read for Response {
                 stored_bytes: u64::read(buf)?,
                 capacity_bytes: u64::read(buf)?,
             }),
+            8 => {
+                let length = u32::read(buf)? as usize;
+                if length > MAX_SAMPLES_BYTES {
+                    return Err(Error::InvalidLength(length));
+                }
+                Self::Samples(buf.try_take_owned(length).map_err(|_| Error::EndOfBuffer)?)
+            }
             other => return Err(Error::InvalidEnum(other)),
         })
     }

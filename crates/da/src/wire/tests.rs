@@ -1,5 +1,8 @@
 use super::*;
-use crate::tests::{flip_bits, public_blob, seeded};
+use crate::{
+    sample::Challenge,
+    tests::{flip_bits, public_blob, seeded},
+};
 use bytes::Bytes;
 use commonware_codec::{DecodeExt, Encode, Read};
 use crypto::bls;
@@ -21,6 +24,10 @@ fn requests() -> Vec<Request> {
             rows: vec![0, 5, 3071],
         },
         Request::Status,
+        Request::ReadSamples {
+            root: BlobRoot::from([9; 32]),
+            challenges: Challenge::draw(&mut seeded(3), 256, 26),
+        },
     ]
 }
 
@@ -54,6 +61,7 @@ fn responses() -> Vec<Response> {
             stored_bytes: 3,
             capacity_bytes: 4,
         }),
+        Response::Samples(Bytes::from_static(b"\0\0\0")),
     ]);
     responses
 }

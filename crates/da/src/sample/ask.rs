@@ -1,0 +1,155 @@
+//! Sampling over the network: what a light client does, which has a blob's record on chain and the committee, and nothing else.
+
+use super::{Answer, Challenge, MAX_SAMPLES, Sample, Verdict, read_samples, verify};
+use crate::{
+    Committee, Record, Runtime,
+    disperse::{Peer, STALL_TIMEOUT},
+    header::{MAX_ROW_BYTES, MIN_ROW_BYTES},
+    retrieve::ReadError,
+    wire::{self, Request, Response},
+};
+use futures::future::join_all;
+use primitives::{BlobRoot, Epoch};
+
+/// What came of sampling a blob.
+#[derive(Debug)]
+pub struct Sampled {
+    /// What was asked for.
+    pub challenges: Vec<Challenge>,
+    /// What the answers show.
+    pub verdict: Verdict,
+    /// Bytes of samples that came.
+    pub received_bytes: u64,
+    /// Operators that gave no answer, and why.
+    pub failures: Vec<ReadError>,
+}
+
+/// Why nothing was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SampleError {
+    /// Another committee has it.
+    #[error("blob {root} is of epoch {found}, the committee of epoch {expected}")]
+    WrongEpoch {
+        /// Which blob.
+        root: BlobRoot,
+        /// Its epoch.
+        found: Epoch,
+        /// The committee's.
+        expected: Epoch,
+    },
+    /// The chain's record has rows that no blob has.
+    #[error("blob {root} is recorded with rows of {row_bytes} bytes")]
+    Shape {
+        /// Which blob.
+        root: BlobRoot,
+        /// What the record says.
+        row_bytes: u32,
+    },
+    /// More than a client may ask for at once.
+    #[error("{count} samples: at most {MAX_SAMPLES} at once")]
+    TooMany {
+        /// How many.
+        count: u32,
+    },
+}
+
+/// Asks the operators for `count` random pieces of the blob of `record`, each of its row's owner, all at once, and checks what comes.
+///
+/// An operator that is away, refuses or lies leaves its pieces missing or wrong in the verdict: that is what is measured, so nothing
+/// is asked for twice. At most [`STALL_TIMEOUT`] for each step of a stream.
+///
+/// # Errors
+///
+/// [`SampleError`], before anything is asked.
+pub async fn ask<E: Runtime>(
+    context: &mut E,
+    peer: &Peer,
+    committee: &Committee,
+    record: &Record,
+    count: u32,
+) -> Result<Sampled, SampleError> {
+    let (root, found, expected) = (record.root(), record.epoch(), committee.epoch());
+    if found != expected {
+        return Err(SampleError::WrongEpoch { root, found, expected });
+    }
+    if count as usize > MAX_SAMPLES {
+        return Err(SampleError::TooMany { count });
+    }
+    let row_bytes = record.row_bytes();
+    if !(MIN_ROW_BYTES..=MAX_ROW_BYTES).contains(&row_bytes) {
+        return Err(SampleError::Shape { root, row_bytes });
+    }
+    let challenges = Challenge::draw(context, row_bytes, count);
+    let asks = (0..committee.len()).filter_map(|operator| {
+        let owned = committee.rows_of(operator, &record.commitment());
+        let places: Vec<usize> = (0..challenges.len())
+            .filter(|&place| owned.contains(challenges[place].row))
+            .collect();
+        let asked: Vec<Challenge> = places.iter().map(|&place| challenges[place]).collect();
+        (!asked.is_empty()).then_some((operator, places, asked))
+    });
+    let context = &*context;
+    let answers = join_all(asks.map(|(operator, places, asked)| async move {
+        let answer = ask_one(context, peer, committee, record, operator, asked).await;
+        (places, answer)
+    }))
+    .await;
+
+    let mut samples: Vec<Option<Sample>> = vec![None; challenges.len()];
+    let (mut failures, mut received_bytes) = (Vec::new(), 0);
+    for (places, answer) in answers {
+        match answer {
+            Ok((came, bytes)) => {
+                received_bytes += bytes;
+                places
+                    .into_iter()
+                    .zip(came)
+                    .for_each(|(place, sample)| samples[place] = sample);
+            }
+            Err(error) => failures.push(error),
+        }
+    }
+    let answer = Answer {
+        commitment: record.commitment(),
+        row_bytes,
+        challenges: &challenges,
+        samples: &samples,
+    };
+    let verdict = verify(&[answer]).pop().expect("one answer, one verdict");
+    Ok(Sampled {
+        challenges,
+        verdict,
+        received_bytes,
+        failures,
+    })
+}
+
+/// What one operator has of `asked`, and in how many bytes.
+async fn ask_one<E: Runtime>(
+    context: &E,
+    peer: &Peer,
+    committee: &Committee,
+    record: &Record,
+    operator: u32,
+    asked: Vec<Challenge>,
+) -> Result<(Vec<Option<Sample>>, u64), ReadError> {
+    let wire = |source| ReadError::Wire { operator, source };
+    let member = &committee.operators()[operator as usize];
+    let mut connection = wire::dial(context, &peer.stream_key, peer.domain.chain_id, member)
+        .await
+        .map_err(wire)?;
+    let request = Request::ReadSamples {
+        root: record.root(),
+        challenges: asked.clone(),
+    };
+    connection.sender.send(&request, STALL_TIMEOUT).await.map_err(wire)?;
+    match connection.receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
+        Response::Samples(bytes) => {
+            let received = bytes.len() as u64;
+            let samples = read_samples(bytes, record.row_bytes(), &asked);
+            Ok((samples.map_err(|_| ReadError::OutOfTurn { operator })?, received))
+        }
+        Response::NotFound => Err(ReadError::NotFound { operator }),
+        _ => Err(ReadError::OutOfTurn { operator }),
+    }
+}
