@@ -8,7 +8,7 @@ pub mod farm;
 mod receipt;
 mod transfer;
 
-pub use blob::BLOB;
+pub use blob::{BLOB, BLOB_OF_CHUNKS, SealedBlob};
 pub use receipt::sale;
 pub use transfer::transfer;
 

@@ -1,4 +1,5 @@
-//! What readers and a releasing committee hand in: lists of envelopes, ciphertexts, public keys, shares of a release.
+//! What readers and a releasing committee hand in: lists of envelopes, ciphertexts, public keys, shares of a
+//! release. A damaged share does not verify, a damaged ciphertext does not open.
 #![no_main]
 
 use commonware_codec::Encode;
@@ -6,7 +7,7 @@ use crypto::{
     envelope::RecipientSecret,
     recipients::Recipients,
     stream::Key,
-    threshold::{Ciphertext, Committee, DealtThresholdKeys, Identity, PublicKey, ReleaseShare},
+    threshold::{Ciphertext, Committee, DealtThresholdKeys, Identity, PublicKey, ReleaseShare, Released},
 };
 use primitives::Digest;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
@@ -17,6 +18,7 @@ const CONTEXT: &[u8] = b"context";
 struct Valid {
     committee: Committee,
     identity: Identity,
+    released: Released,
     share: ReleaseShare,
     ciphertext: Ciphertext,
     recipients: Recipients,
@@ -32,9 +34,12 @@ static VALID: LazyLock<Valid> = LazyLock::new(|| {
         let reader = RecipientSecret::from_seed(&[seed; 32]).public();
         recipients.add(&mut rng, &reader, &key, CONTEXT).expect("room");
     }
+    let shares: Vec<ReleaseShare> = dealt.shares[..2].iter().map(|share| share.release(&identity)).collect();
+    let combined = dealt.committee.combine(&identity, &shares).expect("two right shares");
     Valid {
+        released: combined.released,
         ciphertext: Ciphertext::seal(&mut rng, dealt.committee.key(), &identity, &key, CONTEXT),
-        share: dealt.shares[0].release(&identity),
+        share: shares[0],
         committee: dealt.committee,
         identity,
         recipients,
@@ -56,7 +61,10 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         aloft_fuzz::decode::<PublicKey>(&bytes, &());
     }
     for bytes in aloft_fuzz::tries(&valid.ciphertext.encode(), input) {
-        aloft_fuzz::decode::<Ciphertext>(&bytes, &());
+        if let Some(ciphertext) = aloft_fuzz::decode::<Ciphertext>(&bytes, &()) {
+            let opens = ciphertext.open(&valid.released, CONTEXT).is_ok();
+            assert_eq!(opens, bytes == valid.ciphertext.encode(), "a damaged ciphertext opens");
+        }
     }
     for bytes in aloft_fuzz::tries(&valid.recipients.encode(), input) {
         aloft_fuzz::decode::<Recipients>(&bytes, &());
