@@ -1,12 +1,12 @@
-//! Prints, as one JSON object, what a core does a second with each part of a blob's path, next to the libraries that do the
-//! same: gigabytes (1e9) of a blob's own bytes per second of the thread's CPU time, the best of several runs.
+//! Prints, as one JSON object, what a core does a second with each part of a blob's path, next to a library of the same code:
+//! gigabytes (1e9) of a blob's own bytes per second of the thread's CPU time, the best of several runs. `peers` sets the whole
+//! against other systems.
 //!
 //! `cargo run --release -p crypto --example kernels`
 //!
 //! The blob is 32 MiB in 1,024 rows that become 3,072. CPU time leaves out what other programs take from the core, not what
 //! they take from its caches and memory.
 
-use c_kzg::{Blob, ethereum_kzg_settings};
 use crypto::{
     combination::{self, Coefficients},
     digest, kzg,
@@ -152,27 +152,11 @@ fn main() {
         best(|| assert!(kzg::verify(&commitment, 7, &leaves[7], &opening))),
     );
 
-    let settings = ethereum_kzg_settings(0);
-    let mut slots = Box::new([0; 131_072]);
-    for (slot, bytes) in slots.chunks_exact_mut(32).zip(data.chunks_exact(31)) {
-        slot[1..].copy_from_slice(bytes);
-    }
-    let blob = Blob::new(*slots);
-    let seconds = best(|| {
-        settings
-            .blob_to_kzg_commitment(&blob)
-            .expect("31 bytes are below the order")
-    });
-    let c_kzg = 4096.0 * 31.0 / seconds / 1e9;
-
     let fields: Vec<String> = figures
         .iter()
         .map(|(name, rate)| format!("\"{name}_gbps_core\": {rate:.4}"))
         .collect();
-    println!(
-        "{{\"runs\": {RUNS}, {}, \"c_kzg_commitment_to_all_bytes_gbps_core\": {c_kzg:.4}}}",
-        fields.join(", ")
-    );
+    println!("{{\"runs\": {RUNS}, {}}}", fields.join(", "));
 }
 
 /// Seconds of this thread's CPU time that the fastest run of `work` took.
