@@ -10,7 +10,6 @@
 
 mod all;
 mod batch;
-mod field;
 mod setup;
 mod subgroup;
 #[cfg(test)]
@@ -19,10 +18,10 @@ mod tests;
 pub use all::open_all;
 pub use batch::{BatchError, Claim, verify_batch};
 
+use crate::scalar::Scalar;
 use blst::{BLST_ERROR, blst_p1, blst_p1_affine};
 use bytes::BufMut;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
-use field::Fr;
 use primitives::{Digest, hex};
 use setup::Setup;
 use std::fmt;
@@ -109,18 +108,18 @@ pub fn open(leaves: &[[u8; 32]], index: usize) -> Opening {
     assert!(index < leaves.len(), "leaf {index} of {}", leaves.len());
     let setup = Setup::get();
     let mut values = elements(leaves);
-    values.resize(LEAVES_MAX, Fr::ZERO);
+    values.resize(LEAVES_MAX, Scalar::ZERO);
     let y = values[index];
     // The quotient (f - y) / (X - w) in evaluation form. Away from `index`, divide; slot by slot.
-    let mut quotient = vec![Fr::ZERO; LEAVES_MAX];
-    let mut weighted = Fr::ZERO;
+    let mut quotient = vec![Scalar::ZERO; LEAVES_MAX];
+    let mut weighted = Scalar::ZERO;
     for slot in (0..LEAVES_MAX).filter(|&slot| slot != index) {
         quotient[slot] = (values[slot] - y) * setup.inverse_difference(slot, index);
         weighted = weighted + quotient[slot] * setup.point(slot);
     }
     // At `index`, l'Hôpital: -Σ q_j w_j / w. The zero slots' share of the sum has a closed form: over all the N-th roots of
     // unity, Σ w_j / (w - w_j) is -(N - 1) / 2, so the 4,096 less the 128 leave -1984, times -y.
-    quotient[index] = (Fr::from_u64(ZERO_SLOTS as u64 / 2) * y - weighted) * setup.inverse_point(index);
+    quotient[index] = (Scalar::from_u64(ZERO_SLOTS as u64 / 2) * y - weighted) * setup.inverse_point(index);
     Opening(compress(&setup::add(
         &setup.sum_of_lagrange(&quotient),
         &setup.share_of_zero_slots(index, -y),
@@ -134,7 +133,9 @@ const ZERO_SLOTS: usize = 4096 - LEAVES_MAX;
 ///
 /// False when a point or the leaf is malformed, or `index` is beyond [`LEAVES_MAX`].
 pub fn verify(commitment: &Commitment, index: usize, leaf: &[u8; 32], opening: &Opening) -> bool {
-    let Some(y) = Fr::from_bytes(leaf) else { return false };
+    let Some(y) = Scalar::from_bytes(leaf) else {
+        return false;
+    };
     index < LEAVES_MAX && verify_evaluation(commitment, Setup::get().point(index), y, opening)
 }
 
@@ -152,14 +153,14 @@ pub fn point(index: usize) -> [u8; 32] {
 ///
 /// False when a point or a field element is malformed, where the standard raises an error.
 pub fn verify_at(commitment: &Commitment, z: &[u8; 32], y: &[u8; 32], proof: &Opening) -> bool {
-    match (Fr::from_bytes(z), Fr::from_bytes(y)) {
+    match (Scalar::from_bytes(z), Scalar::from_bytes(y)) {
         (Some(z), Some(y)) => verify_evaluation(commitment, z, y, proof),
         _ => false,
     }
 }
 
 /// `e(C - [y] + z·π, [1]2) = e(π, [τ]2)`: both second arguments are fixed, so their lines are precomputed.
-fn verify_evaluation(commitment: &Commitment, z: Fr, y: Fr, proof: &Opening) -> bool {
+fn verify_evaluation(commitment: &Commitment, z: Scalar, y: Scalar, proof: &Opening) -> bool {
     let (Some(commitment), Some(proof)) = (uncompress(&commitment.0), uncompress(&proof.0)) else {
         return false;
     };
@@ -172,7 +173,7 @@ fn verify_evaluation(commitment: &Commitment, z: Fr, y: Fr, proof: &Opening) -> 
     setup.pairings_agree(&left, &proof)
 }
 
-fn elements(leaves: &[[u8; 32]]) -> Vec<Fr> {
+fn elements(leaves: &[[u8; 32]]) -> Vec<Scalar> {
     assert!(
         leaves.len() <= LEAVES_MAX,
         "{} leaves exceed {LEAVES_MAX}",
@@ -180,7 +181,7 @@ fn elements(leaves: &[[u8; 32]]) -> Vec<Fr> {
     );
     leaves
         .iter()
-        .map(|leaf| Fr::from_bytes(leaf).expect("a leaf is below the field's order"))
+        .map(|leaf| Scalar::from_bytes(leaf).expect("a leaf is below the field's order"))
         .collect()
 }
 

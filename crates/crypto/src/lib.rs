@@ -18,3 +18,4 @@ pub mod stream;
 pub mod threshold;
 
 mod galois;
+mod scalar;

@@ -28,7 +28,6 @@ mod ciphertext;
 mod committee;
 mod dealt;
 mod points;
-mod scalar;
 mod share;
 #[cfg(test)]
 mod tests;

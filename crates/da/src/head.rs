@@ -108,15 +108,20 @@ pub(crate) fn groups_root(group_roots: &[Digest], z_digest: &Digest) -> Digest {
     hasher.finalize().into()
 }
 
-/// The KZG commitment of the header: `[group roots, zeros, params, Z]`.
-pub(crate) fn commit(params: &Params, group_roots: &[Digest], z_digest: &Digest) -> kzg::Commitment {
+/// What the KZG commitment of the header lists: `[group roots, zeros, params, Z]`.
+pub(crate) fn leaves(params: &Params, group_roots: &[Digest], z_digest: &Digest) -> [[u8; 32]; SLOTS] {
     let mut leaves = [[0; 32]; SLOTS];
     for (leaf, root) in leaves.iter_mut().zip(group_roots) {
         *leaf = kzg::scalar(root);
     }
     leaves[PARAMS_SLOT] = kzg::scalar(&params.digest());
     leaves[Z_SLOT] = kzg::scalar(z_digest);
-    kzg::commit(&leaves)
+    leaves
+}
+
+/// The KZG commitment of the header.
+pub(crate) fn commit(params: &Params, group_roots: &[Digest], z_digest: &Digest) -> kzg::Commitment {
+    kzg::commit(&leaves(params, group_roots, z_digest))
 }
 
 /// Coefficients of the random combination, drawn after the rows were fixed (Fiat–Shamir): they hash the parameters and every

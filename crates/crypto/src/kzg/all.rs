@@ -13,7 +13,8 @@
 //! so it takes two Fourier transforms of 128 points and, between them, products with numbers below 128. The factor `w^-i` is a
 //! shift by one in between.
 
-use super::{LEAVES_MAX, Opening, ZERO_SLOTS, compress, elements, field::Fr, setup, setup::Setup};
+use super::{LEAVES_MAX, Opening, ZERO_SLOTS, compress, elements, setup, setup::Setup};
+use crate::scalar::Scalar;
 use blst::blst_p1;
 use std::sync::LazyLock;
 
@@ -28,7 +29,7 @@ const FACTOR_BITS: usize = LEAVES_MAX.trailing_zeros() as usize;
 /// As [`commit`](super::commit).
 pub fn open_all(leaves: &[[u8; 32]]) -> Vec<Opening> {
     let mut values = elements(leaves);
-    values.resize(LEAVES_MAX, Fr::ZERO);
+    values.resize(LEAVES_MAX, Scalar::ZERO);
     let setup = Setup::get();
     let sums = differences(setup, &values);
     (0..LEAVES_MAX)
@@ -44,19 +45,19 @@ pub fn open_all(leaves: &[[u8; 32]]) -> Vec<Opening> {
 }
 
 /// `(1984·f_i - Σ (f_j - f_i) / (w_j - w_i) · w_j) / w_i`, over the other slots below 128: see [`open`](super::open).
-fn quotient_at_itself(setup: &Setup, values: &[Fr], slot: usize) -> Fr {
+fn quotient_at_itself(setup: &Setup, values: &[Scalar], slot: usize) -> Scalar {
     let y = values[slot];
     let weighted = (0..LEAVES_MAX)
         .filter(|&other| other != slot)
         .map(|other| (values[other] - y) * setup.inverse_difference(other, slot) * setup.point(other))
-        .fold(Fr::ZERO, |sum, term| sum + term);
-    (Fr::from_u64(ZERO_SLOTS as u64 / 2) * y - weighted) * setup.inverse_point(slot)
+        .fold(Scalar::ZERO, |sum, term| sum + term);
+    (Scalar::from_u64(ZERO_SLOTS as u64 / 2) * y - weighted) * setup.inverse_point(slot)
 }
 
 /// For every slot, `Σ values_j L_j / (w_j - w_i)` over the other slots below 128.
-fn differences(setup: &Setup, values: &[Fr]) -> Vec<blst_p1> {
+fn differences(setup: &Setup, values: &[Scalar]) -> Vec<blst_p1> {
     // The transform of `d` twice, so that it is whole, and the second transform's `1 / N`.
-    let scale = Fr::from_u64(2 * LEAVES_MAX as u64).inverse();
+    let scale = Scalar::from_u64(2 * LEAVES_MAX as u64).inverse();
     let mut points: Vec<blst_p1> = values
         .iter()
         .enumerate()
@@ -77,11 +78,11 @@ fn differences(setup: &Setup, values: &[Fr]) -> Vec<blst_p1> {
 fn all_other_slots() -> &'static [blst_p1] {
     static SUMS: LazyLock<Vec<blst_p1>> = LazyLock::new(|| {
         let setup = Setup::get();
-        let ones = vec![Fr::from_u64(1); LEAVES_MAX];
+        let ones = vec![Scalar::from_u64(1); LEAVES_MAX];
         differences(setup, &ones)
             .iter()
             .enumerate()
-            .map(|(slot, sum)| setup::add(sum, &setup.share_of_zero_slots(slot, Fr::from_u64(1))))
+            .map(|(slot, sum)| setup::add(sum, &setup.share_of_zero_slots(slot, Scalar::from_u64(1))))
             .collect()
     });
     &SUMS

@@ -14,9 +14,8 @@
 //! **The points** are checked to be in the group first, many together ([`subgroup`]), for the equation itself does not: a point of
 //! order 3 would pass it one time in three. So a batch accepts what `verify` accepts, and nothing else.
 
-use super::{
-    Commitment, LEAVES_MAX, Opening, POINT_BYTES, field::Fr, setup, setup::Setup, subgroup, uncompress_unchecked,
-};
+use super::{Commitment, LEAVES_MAX, Opening, POINT_BYTES, setup, setup::Setup, subgroup, uncompress_unchecked};
+use crate::scalar::Scalar;
 use blst::blst_p1_affine;
 use std::collections::BTreeMap;
 
@@ -131,14 +130,14 @@ struct Term {
     place: usize,
     commitment: usize,
     opening: usize,
-    z: Fr,
-    y: Fr,
+    z: Scalar,
+    y: Scalar,
     coefficient: u128,
 }
 
 impl Term {
     fn read(place: usize, claim: &Claim, coefficient: u128, points: &mut Points) -> Option<Self> {
-        let y = Fr::from_bytes(&claim.leaf)?;
+        let y = Scalar::from_bytes(&claim.leaf)?;
         (claim.index < LEAVES_MAX).then_some(())?;
         Some(Self {
             place,
@@ -153,14 +152,14 @@ impl Term {
 
 /// Whether the sum of `terms` holds: with the batch's coefficients, which fit any part of it that does not depend on them.
 fn hold(terms: &[Term], points: &Points) -> bool {
-    let mut of_commitment: BTreeMap<usize, Fr> = BTreeMap::new();
-    let mut values = Fr::ZERO;
+    let mut of_commitment: BTreeMap<usize, Scalar> = BTreeMap::new();
+    let mut values = Scalar::ZERO;
     let mut left = Vec::with_capacity(2 * terms.len());
     let mut right = Vec::with_capacity(terms.len());
     for term in terms {
         let opening = points.points[term.opening];
-        let coefficient = Fr::from_u128(term.coefficient);
-        let sum = of_commitment.entry(term.commitment).or_insert(Fr::ZERO);
+        let coefficient = Scalar::from_u128(term.coefficient);
+        let sum = of_commitment.entry(term.commitment).or_insert(Scalar::ZERO);
         *sum = *sum + coefficient;
         values = values + coefficient * term.y;
         left.push((opening, coefficient * term.z));

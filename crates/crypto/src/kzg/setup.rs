@@ -1,6 +1,7 @@
 //! The fixed points, and sums over them.
 
-use super::{LEAVES_MAX, field::Fr};
+use super::LEAVES_MAX;
+use crate::scalar::Scalar;
 use blst::{BLST_ERROR, blst_fp6, blst_fp12, blst_p1, blst_p1_affine, blst_p2_affine};
 use std::sync::LazyLock;
 
@@ -34,9 +35,9 @@ pub(super) struct Setup {
     /// Multiples of the 128 `[L_i]1`, as blst's windowed sums read them.
     windows: Vec<blst_p1_affine>,
     /// Powers 0..128 of the 128th root of unity: the first 128 slots in bit-reversed order are all of its powers.
-    powers: Vec<Fr>,
+    powers: Vec<Scalar>,
     /// `1 / (power t - 1)` at `t`; zero at 0.
-    inverse_differences: Vec<Fr>,
+    inverse_differences: Vec<Scalar>,
     generator_lines: Vec<blst_fp6>,
     tau_lines: Vec<blst_fp6>,
 }
@@ -52,13 +53,13 @@ impl Setup {
         let points: Vec<_> = g1.as_chunks::<G1_BYTES>().0.iter().map(read_g1).collect();
         let windows = windows(&points[..LEAVES_MAX]);
         let tau = read_g2(tau.try_into().expect("the file ends with a point of G2"));
-        let root = Fr::from_u64(FIELD_GENERATOR).power(&ROOT_EXPONENT);
-        let powers: Vec<Fr> = std::iter::successors(Some(Fr::from_u64(1)), |&power| Some(power * root))
+        let root = Scalar::from_u64(FIELD_GENERATOR).power(&ROOT_EXPONENT);
+        let powers: Vec<Scalar> = std::iter::successors(Some(Scalar::from_u64(1)), |&power| Some(power * root))
             .take(LEAVES_MAX)
             .collect();
         let inverse_differences = powers
             .iter()
-            .map(|&power| (power - Fr::from_u64(1)).inverse())
+            .map(|&power| (power - Scalar::from_u64(1)).inverse())
             .collect();
         // SAFETY: blst returns a pointer to its static generator.
         let generator = unsafe { &*blst::blst_p2_affine_generator() };
@@ -73,28 +74,28 @@ impl Setup {
     }
 
     /// The point at which slot `slot` is the polynomial's value.
-    pub(super) fn point(&self, slot: usize) -> Fr {
+    pub(super) fn point(&self, slot: usize) -> Scalar {
         self.powers[exponent(slot)]
     }
 
     /// The 128th root of unity to the power `exponent`, below 128.
-    pub(super) fn power(&self, exponent: usize) -> Fr {
+    pub(super) fn power(&self, exponent: usize) -> Scalar {
         self.powers[exponent]
     }
 
     /// `1 / point(slot)`.
-    pub(super) fn inverse_point(&self, slot: usize) -> Fr {
+    pub(super) fn inverse_point(&self, slot: usize) -> Scalar {
         self.powers[(LEAVES_MAX - exponent(slot)) % LEAVES_MAX]
     }
 
     /// `1 / (point(slot) - point(index))`, the slots being different.
-    pub(super) fn inverse_difference(&self, slot: usize, index: usize) -> Fr {
+    pub(super) fn inverse_difference(&self, slot: usize, index: usize) -> Scalar {
         let turn = (LEAVES_MAX + exponent(slot) - exponent(index)) % LEAVES_MAX;
         self.inverse_differences[turn] * self.inverse_point(index)
     }
 
     /// `Σ values[i] [L_i]1`, over at most 128 values.
-    pub(super) fn sum_of_lagrange(&self, values: &[Fr]) -> blst_p1 {
+    pub(super) fn sum_of_lagrange(&self, values: &[Scalar]) -> blst_p1 {
         assert!(values.len() <= LEAVES_MAX, "a point for every value");
         let mut sum = blst_p1::default();
         if values.is_empty() {
@@ -121,7 +122,7 @@ impl Setup {
     }
 
     /// `factor [L_slot]1`, from the table: a quarter of what [`multiply`] takes.
-    pub(super) fn lagrange_times(&self, slot: usize, factor: Fr) -> blst_p1 {
+    pub(super) fn lagrange_times(&self, slot: usize, factor: Scalar) -> blst_p1 {
         let windows = &self.windows[slot * POINT_WINDOWS..][..POINT_WINDOWS];
         let mut product = blst_p1::default();
         let scalar = factor.to_scalar();
@@ -144,7 +145,7 @@ impl Setup {
     }
 
     /// What the zero slots add to the opening at `index`: `factor` times a fixed point.
-    pub(super) fn share_of_zero_slots(&self, index: usize, factor: Fr) -> blst_p1 {
+    pub(super) fn share_of_zero_slots(&self, index: usize, factor: Scalar) -> blst_p1 {
         multiply(&from_affine(&self.points[LEAVES_MAX + index]), factor)
     }
 
@@ -178,7 +179,7 @@ pub(super) fn add(a: &blst_p1, b: &blst_p1) -> blst_p1 {
     sum
 }
 
-pub(super) fn multiply(point: &blst_p1, factor: Fr) -> blst_p1 {
+pub(super) fn multiply(point: &blst_p1, factor: Scalar) -> blst_p1 {
     let mut product = blst_p1::default();
     let factor = factor.to_scalar();
     // SAFETY: blst reads a point and 255 bits of the 32-byte scalar, and writes a point.
@@ -210,7 +211,7 @@ pub(super) fn from_affine(affine: &blst_p1_affine) -> blst_p1 {
 }
 
 /// `Σ factor · point` over points of no table, each factor having at most `bits` bits.
-pub(super) fn sum_of_products(terms: &[(blst_p1_affine, Fr)], bits: usize) -> blst_p1 {
+pub(super) fn sum_of_products(terms: &[(blst_p1_affine, Scalar)], bits: usize) -> blst_p1 {
     let bytes = bits.div_ceil(8);
     let mut points = Vec::with_capacity(terms.len());
     let mut scalars = Vec::with_capacity(terms.len() * bytes);
@@ -243,7 +244,7 @@ pub(super) fn sum_of_products(terms: &[(blst_p1_affine, Fr)], bits: usize) -> bl
     sum
 }
 
-pub(super) fn multiply_generator(factor: Fr) -> blst_p1 {
+pub(super) fn multiply_generator(factor: Scalar) -> blst_p1 {
     // SAFETY: blst returns a pointer to its static generator.
     multiply(unsafe { &*blst::blst_p1_generator() }, factor)
 }

@@ -161,10 +161,10 @@ fn lies_that_cancel_in_a_plain_sum_are_found() {
     };
     let point = |opening: &Opening| setup::from_affine(&uncompress(&opening.0).unwrap());
     let (first, second) = (point(&open(&leaves, 0)), point(&open(&leaves, 1)));
-    let lie = setup::multiply_generator(Fr::from_u64(5));
+    let lie = setup::multiply_generator(Scalar::from_u64(5));
     let z = Setup::get();
     // Slots 0 and 1 are at 1 and -1, so one difference added to both openings cancels in Σ z·π, two opposite ones in Σ π.
-    assert_eq!(z.point(0) + z.point(1), Fr::ZERO);
+    assert_eq!(z.point(0) + z.point(1), Scalar::ZERO);
     for (first_lie, second_lie) in [(lie, lie), (lie, setup::negate(&lie))] {
         let batch = [
             claim(0, Opening(compress(&setup::add(&first, &first_lie)))),

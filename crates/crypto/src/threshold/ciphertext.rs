@@ -3,8 +3,8 @@
 use super::{
     IDENTITY_DST, Identity, Released,
     points::{self, PublicKey},
-    scalar::Scalar,
 };
+use crate::scalar::Scalar;
 use crate::stream::Key;
 use blst::min_sig;
 use bytes::BufMut;
@@ -87,7 +87,7 @@ fn randomness(
     let mut bytes = Zeroizing::new([0; 64]);
     hasher.finalize_xof().fill(&mut bytes[..]);
     let scalar = Zeroizing::new(Scalar::reduce(&bytes));
-    min_sig::SecretKey::from_bytes(&scalar.to_be_bytes()[..]).expect("a hash is zero with probability 2^-255")
+    min_sig::SecretKey::from_bytes(&scalar.to_secret_bytes()[..]).expect("a hash is zero with probability 2^-255")
 }
 
 /// What hides the seed: known to whoever knows `r`, or the identity's key.

@@ -3,8 +3,8 @@
 use super::{
     Identity, ReleaseShare,
     points::{self, PublicKey},
-    scalar::Scalar,
 };
+use crate::scalar::Scalar;
 use blst::min_sig;
 use bytes::BufMut;
 use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, ReadExt, Write};

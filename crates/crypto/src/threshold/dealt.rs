@@ -1,6 +1,7 @@
 //! Keys from a dealer.
 
-use super::{Committee, CommitteeError, MEMBERS_MAX, SecretShare, committee::place, points::PublicKey, scalar::Scalar};
+use super::{Committee, CommitteeError, MEMBERS_MAX, SecretShare, committee::place, points::PublicKey};
+use crate::scalar::Scalar;
 use blst::min_sig;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
@@ -34,7 +35,7 @@ impl DealtThresholdKeys {
         polynomial.extend((0..threshold).map(|_| Scalar::random(rng)));
         let secret_at = |x: Scalar| {
             let value = Zeroizing::new(Scalar::evaluate(&polynomial, x));
-            min_sig::SecretKey::from_bytes(&value.to_be_bytes()[..]).expect("zero has probability 2^-255")
+            min_sig::SecretKey::from_bytes(&value.to_secret_bytes()[..]).expect("zero has probability 2^-255")
         };
         let key = PublicKey(secret_at(Scalar::ZERO).sk_to_pk());
         let shares: Vec<SecretShare> = (0..members)

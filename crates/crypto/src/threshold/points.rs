@@ -1,6 +1,7 @@
 //! Points of the two groups: public keys in G2, released keys in G1, and sums of them.
 
-use super::{IDENTITY_DST, Identity, scalar::Scalar};
+use super::{IDENTITY_DST, Identity};
+use crate::scalar::Scalar;
 use blst::{BLST_ERROR, blst_fp12, blst_p1, blst_p1_affine, blst_p2, blst_p2_affine, min_sig};
 use bytes::BufMut;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
@@ -63,7 +64,7 @@ pub(super) fn sum_g1(terms: &[(Scalar, min_sig::Signature)]) -> Option<min_sig::
         return None;
     }
     let points: Vec<blst_p1_affine> = terms.iter().map(|(_, point)| (*point).into()).collect();
-    let scalars: Vec<u8> = terms.iter().flat_map(|(scalar, _)| scalar.to_le_bytes()).collect();
+    let scalars: Vec<u8> = terms.iter().flat_map(|(scalar, _)| scalar.to_scalar().b).collect();
     let mut sum = blst_p1::default();
     let mut affine = blst_p1_affine::default();
     // SAFETY: as in `sum_is_zero_g2`; then blst reads one point and writes one affine point.
@@ -93,7 +94,7 @@ pub(super) fn sum_is_zero_g2(terms: &[(Scalar, PublicKey)]) -> bool {
         return true;
     }
     let points: Vec<blst_p2_affine> = terms.iter().map(|(_, key)| key.0.into()).collect();
-    let scalars: Vec<u8> = terms.iter().flat_map(|(scalar, _)| scalar.to_le_bytes()).collect();
+    let scalars: Vec<u8> = terms.iter().flat_map(|(scalar, _)| scalar.to_scalar().b).collect();
     let mut sum = blst_p2::default();
     // SAFETY: the lists hold `terms.len()` points and as many scalars of 32 bytes, each list given by its start and a null that
     // says the rest follows in place; the scratch has the size that blst asks for.

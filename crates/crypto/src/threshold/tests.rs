@@ -1,4 +1,5 @@
 use super::*;
+use crate::scalar::Scalar;
 use crate::stream::Key;
 use bytes::Bytes;
 use commonware_codec::{DecodeExt, Encode, FixedSize};
@@ -84,9 +85,9 @@ fn what_fewer_members_add_up_to_opens_nothing() {
     // The two shares combined as if two sufficed, without the check that refuses the sum.
     let terms: Vec<_> = [(0, 2), (1, -1)]
         .map(|(member, weight): (usize, i64)| {
-            let magnitude = scalar::Scalar::from_u64(weight.unsigned_abs());
+            let magnitude = Scalar::from_u64(weight.unsigned_abs());
             let weight = if weight < 0 {
-                scalar::Scalar::ZERO - magnitude
+                Scalar::ZERO - magnitude
             } else {
                 magnitude
             };

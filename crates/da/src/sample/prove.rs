@@ -3,7 +3,7 @@
 use super::{Challenge, Sample, chunk};
 use crate::{
     Row, Store, VerifiedHead,
-    head::{self, GROUPS, PARAMS_SLOT, Z_SLOT},
+    head::{self, GROUPS},
     header::TOTAL_ROWS,
     store::StoreError,
 };
@@ -49,7 +49,11 @@ impl Prover {
     /// A prover for the blob of `head`; opens nothing yet.
     pub fn new(head: VerifiedHead) -> Self {
         Self {
-            leaves: leaves(&head),
+            leaves: head::leaves(
+                &head.header().params,
+                &head.head().group_roots,
+                &head::z_digest(&head.head().combinations),
+            ),
             head,
             openings: [const { OnceLock::new() }; GROUPS],
         }
@@ -115,15 +119,4 @@ impl Prover {
     fn opening(&self, group: usize) -> Opening {
         *self.openings[group].get_or_init(|| kzg::open(&self.leaves, group))
     }
-}
-
-/// What the commitment of `head` lists: see [`head::commit`].
-fn leaves(head: &VerifiedHead) -> [[u8; 32]; LEAVES_MAX] {
-    let mut leaves = [[0; 32]; LEAVES_MAX];
-    for (leaf, root) in leaves.iter_mut().zip(&head.head().group_roots) {
-        *leaf = kzg::scalar(root);
-    }
-    leaves[PARAMS_SLOT] = kzg::scalar(&head.header().params.digest());
-    leaves[Z_SLOT] = kzg::scalar(&head::z_digest(&head.head().combinations));
-    leaves
 }

@@ -1,17 +1,19 @@
-//! The scalar field of BLS12-381: what a commitment's slots hold.
+//! The scalar field of BLS12-381: what a commitment's slots hold, and what a secret is shared in.
 
 use blst::{blst_fr, blst_scalar};
+use rand_core::CryptoRng;
 use std::ops::{Add, Mul, Neg, Sub};
+use zeroize::{Zeroize, Zeroizing};
 
-/// An element of the scalar field, in blst's Montgomery form.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Fr(blst_fr);
+/// A number modulo the order of the groups, in blst's Montgomery form.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(crate) struct Scalar(blst_fr);
 
-impl Fr {
-    pub(super) const ZERO: Self = Self(blst_fr { l: [0; 4] });
+impl Scalar {
+    pub(crate) const ZERO: Self = Self(blst_fr { l: [0; 4] });
 
     /// Reads a big-endian number; `None` when it is not below the order.
-    pub(super) fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8; 32]) -> Option<Self> {
         let mut scalar = blst_scalar::default();
         let mut fr = blst_fr::default();
         // SAFETY: blst reads exactly 32 bytes and writes only the two values, both live.
@@ -25,19 +27,37 @@ impl Fr {
         Some(Self(fr))
     }
 
-    pub(super) fn from_u64(value: u64) -> Self {
+    pub(crate) fn from_u64(value: u64) -> Self {
         Self::from_u128(u128::from(value))
     }
 
-    pub(super) fn from_u128(value: u128) -> Self {
+    pub(crate) fn from_u128(value: u128) -> Self {
         let mut fr = blst_fr::default();
         // SAFETY: blst reads four words, least first, and writes one element.
         unsafe { blst::blst_fr_from_uint64(&mut fr, [value as u64, (value >> 64) as u64, 0, 0].as_ptr()) };
         Self(fr)
     }
 
+    /// 512 bits modulo the order: uniform for uniform bytes, but for 2^-256.
+    pub(crate) fn reduce(bytes: &[u8; 64]) -> Self {
+        let mut scalar = Zeroizing::new(Wiped::default());
+        let mut fr = blst_fr::default();
+        // SAFETY: blst reads 64 bytes, writes one scalar, then reads it and writes one element.
+        unsafe {
+            blst::blst_scalar_from_be_bytes(&mut scalar.0, bytes.as_ptr(), bytes.len());
+            blst::blst_fr_from_scalar(&mut fr, &scalar.0);
+        }
+        Self(fr)
+    }
+
+    pub(crate) fn random(rng: &mut impl CryptoRng) -> Self {
+        let mut bytes = Zeroizing::new([0; 64]);
+        rng.fill_bytes(&mut bytes[..]);
+        Self::reduce(&bytes)
+    }
+
     /// The little-endian number, as blst's multiplications take it.
-    pub(super) fn to_scalar(self) -> blst_scalar {
+    pub(crate) fn to_scalar(self) -> blst_scalar {
         let mut scalar = blst_scalar::default();
         // SAFETY: blst reads one element and writes one scalar.
         unsafe { blst::blst_scalar_from_fr(&mut scalar, &self.0) };
@@ -45,14 +65,24 @@ impl Fr {
     }
 
     /// The big-endian number.
-    pub(super) fn to_bytes(self) -> [u8; 32] {
+    pub(crate) fn to_bytes(self) -> [u8; 32] {
         let mut bytes = self.to_scalar().b;
         bytes.reverse();
         bytes
     }
 
+    /// The big-endian number of a secret, wiped when dropped.
+    pub(crate) fn to_secret_bytes(self) -> Zeroizing<[u8; 32]> {
+        let mut scalar = Zeroizing::new(Wiped::default());
+        // SAFETY: blst reads one element and writes one scalar.
+        unsafe { blst::blst_scalar_from_fr(&mut scalar.0, &self.0) };
+        let mut bytes = Zeroizing::new(scalar.0.b);
+        bytes.reverse();
+        bytes
+    }
+
     /// `self` to the power `exponent`, big endian.
-    pub(super) fn power(self, exponent: &[u8; 32]) -> Self {
+    pub(crate) fn power(self, exponent: &[u8; 32]) -> Self {
         let mut result = Self::from_u64(1);
         for byte in exponent {
             for bit in (0..8).rev() {
@@ -66,15 +96,36 @@ impl Fr {
     }
 
     /// The inverse, or zero for zero.
-    pub(super) fn inverse(self) -> Self {
+    pub(crate) fn inverse(self) -> Self {
         let mut fr = blst_fr::default();
         // SAFETY: blst reads one element and writes another.
         unsafe { blst::blst_fr_eucl_inverse(&mut fr, &self.0) };
         Self(fr)
     }
+
+    /// The polynomial of these coefficients, the constant first, at `x`.
+    pub(crate) fn evaluate(coefficients: &[Self], x: Self) -> Self {
+        coefficients.iter().rev().fold(Self::ZERO, |sum, &c| sum * x + c)
+    }
 }
 
-impl Add for Fr {
+/// A scalar that can be wiped.
+#[derive(Default)]
+struct Wiped(blst_scalar);
+
+impl Zeroize for Wiped {
+    fn zeroize(&mut self) {
+        self.0.b.zeroize();
+    }
+}
+
+impl Zeroize for Scalar {
+    fn zeroize(&mut self) {
+        self.0.l.zeroize();
+    }
+}
+
+impl Add for Scalar {
     type Output = Self;
 
     fn add(self, other: Self) -> Self {
@@ -85,7 +136,7 @@ impl Add for Fr {
     }
 }
 
-impl Sub for Fr {
+impl Sub for Scalar {
     type Output = Self;
 
     fn sub(self, other: Self) -> Self {
@@ -96,7 +147,7 @@ impl Sub for Fr {
     }
 }
 
-impl Mul for Fr {
+impl Mul for Scalar {
     type Output = Self;
 
     fn mul(self, other: Self) -> Self {
@@ -107,7 +158,7 @@ impl Mul for Fr {
     }
 }
 
-impl Neg for Fr {
+impl Neg for Scalar {
     type Output = Self;
 
     fn neg(self) -> Self {
