@@ -38,7 +38,8 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     for bytes in aloft_fuzz::tries(&valid, script) {
         let sample = aloft_fuzz::decode::<Sample>(&bytes, &(row_bytes, challenge));
         let answer = Answer {
-            header: PROVER.head().header(),
+            commitment: PROVER.head().header().commitment,
+            row_bytes,
             challenges: &[challenge],
             samples: &[sample],
         };
