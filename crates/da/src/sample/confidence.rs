@@ -3,7 +3,7 @@
 //! Any `k` of `n` rows give the blob. If fewer are available, a sample of a row drawn with the same chance for each is found with
 //! a chance below `k/n`, and `s` samples drawn one without regard to another are all found with a chance below `(k/n)^s`. For
 //! `n = 3k` that is 2^-41.2 after 26. That at least `f` of the `s` are found has a chance below the binomial tail
-//! `P[Bin(s, k/n) >= f]`, so a client for whom a few operators are away still learns something: 20 of 26 leave 2^-16.2.
+//! `P[Bin(s, k/n) >= f]`, so a client for whom a few operators are away still learns something: 20 of 26 leave 2^-17.1.
 //!
 //! That takes a row for available or not, as operators store and serve it: whole. Who withholds *pieces* can do with less:
 //! without two thirds of one and the same chunk of every row that chunk's column cannot be decoded, and a sample is of that column
