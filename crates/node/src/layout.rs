@@ -34,6 +34,8 @@ const PREFERRED: Ports = Ports {
     http: 7777,
     da: 7800,
     p2p: 7900,
+    alt_da: Some(7500),
+    disperser: Some(7600),
 };
 
 /// Why a network's folder cannot be used.
@@ -96,6 +98,12 @@ pub struct Ports {
     pub da: u16,
     /// Consensus.
     pub p2p: u16,
+    /// Batches of rollups, as an OP Stack alt-DA server; not served when absent.
+    #[serde(default)]
+    pub alt_da: Option<u16>,
+    /// 0G's disperser and retriever, gRPC; not served when absent.
+    #[serde(default)]
+    pub disperser: Option<u16>,
 }
 
 impl Ports {
@@ -104,8 +112,14 @@ impl Ports {
         (Ipv4Addr::LOCALHOST, port).into()
     }
 
-    fn all(self) -> [u16; 4] {
-        [self.rpc, self.http, self.da, self.p2p]
+    /// All of them; a new network has six a node.
+    fn all(self) -> Vec<u16> {
+        let ports = [self.rpc, self.http, self.da, self.p2p].map(Some);
+        ports
+            .into_iter()
+            .chain([self.alt_da, self.disperser])
+            .flatten()
+            .collect()
     }
 }
 
@@ -288,6 +302,8 @@ fn free_ports(count: usize) -> Result<Vec<Ports>, LayoutError> {
             http: PREFERRED.http + index,
             da: PREFERRED.da + index,
             p2p: PREFERRED.p2p + index,
+            alt_da: PREFERRED.alt_da.map(|port| port + index),
+            disperser: PREFERRED.disperser.map(|port| port + index),
         })
         .collect();
     let bind = |port| TcpListener::bind(Ports::loopback(port));
@@ -297,7 +313,7 @@ fn free_ports(count: usize) -> Result<Vec<Ports>, LayoutError> {
     }
     drop(held);
     let port = |source| LayoutError::Port { source };
-    let listeners: Vec<TcpListener> = (0..4 * count)
+    let listeners: Vec<TcpListener> = (0..6 * count)
         .map(|_| bind(0))
         .collect::<Result<_, _>>()
         .map_err(port)?;
@@ -307,12 +323,14 @@ fn free_ports(count: usize) -> Result<Vec<Ports>, LayoutError> {
         .collect::<Result<_, _>>()
         .map_err(port)?;
     Ok(numbers
-        .chunks_exact(4)
-        .map(|four| Ports {
-            rpc: four[0],
-            http: four[1],
-            da: four[2],
-            p2p: four[3],
+        .chunks_exact(6)
+        .map(|six| Ports {
+            rpc: six[0],
+            http: six[1],
+            da: six[2],
+            p2p: six[3],
+            alt_da: Some(six[4]),
+            disperser: Some(six[5]),
         })
         .collect())
 }
@@ -340,7 +358,21 @@ mod tests {
         let mut ports: Vec<u16> = layout.network.nodes.iter().flat_map(|node| node.ports.all()).collect();
         ports.sort_unstable();
         ports.dedup();
-        assert_eq!(ports.len(), 32);
+        assert_eq!(ports.len(), 48);
+    }
+
+    /// Networks made before there were foreign interfaces go on without them.
+    #[test]
+    fn a_network_file_without_the_foreign_interfaces_opens_without_them() {
+        let folder = tempfile::tempdir().unwrap();
+        Layout::open_or_create(folder.path(), Some(1)).unwrap();
+        let path = folder.path().join("network.json");
+        let mut file: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let ports = file["nodes"][0]["ports"].as_object_mut().unwrap();
+        assert!(ports.remove("alt_da").is_some() && ports.remove("disperser").is_some());
+        fs::write(&path, file.to_string()).unwrap();
+        let ports = Layout::open(folder.path()).unwrap().network.nodes[0].ports;
+        assert_eq!((ports.alt_da, ports.disperser), (None, None));
     }
 
     #[test]

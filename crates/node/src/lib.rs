@@ -1,5 +1,6 @@
 //! Compose roles into a running process; a whole local network.
 
+mod blobs;
 mod engine;
 mod genesis;
 mod keys;
@@ -11,6 +12,7 @@ mod provider;
 mod services;
 mod supervisor;
 
+pub use blobs::RETENTION_BLOCKS;
 pub use engine::{EngineError, NetworkEngine, PREDICTION_OUTPUT, ROWS_INPUT};
 pub use genesis::{GenesisError, committee, genesis};
 pub use keys::{DEVELOPMENT_KEYS, KeyFileError, NodeKeys, development_wallets};

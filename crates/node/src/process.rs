@@ -1,6 +1,7 @@
 //! One node: every role in one process, from its folder and the network's file to listeners on loopback.
 
 use crate::{
+    blobs::{Interop, NetworkBlobs},
     genesis::{GenesisError, committee, genesis},
     keys::{KeyFileError, NodeKeys},
     layout::{Layout, LayoutError, NodeEntry, Ports},
@@ -40,7 +41,7 @@ const WORKER_THREADS: usize = 2;
 /// Bytes a local node gives to rows.
 const ROWS_CAPACITY_BYTES: u64 = 16 * GIB;
 
-/// How long open JSON-RPC requests may take to end when the node stops.
+/// How long open requests may take to end when the node stops.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// What `web3_clientVersion` answers.
@@ -182,6 +183,12 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let catalogue = ModelCatalogue {
         api: api.clone(),
         provider: provider.clone(),
+        peer: peer.clone(),
+        beacon,
+    };
+    let blobs = NetworkBlobs {
+        context: context.child("blobs"),
+        provider: provider.clone(),
         peer,
         beacon,
     };
@@ -203,6 +210,9 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         .map_err(|source| system("listen for HTTP on", listen, source))?;
     // The HTTP server ends with the process: what it acknowledged is on disk already.
     let http = tokio::spawn(http::serve(listener, api.router(), limits.connections_max, pending()));
+    let interop = Interop::start(blobs, entry.ports)
+        .await
+        .map_err(|(what, port, source)| system(what, Ports::loopback(port), source))?;
     tracing::info!(name = entry.name, rpc = %eth.address(), http = %listen, "the node is up");
 
     let ended = tokio::select! {
@@ -213,7 +223,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     models.abort();
     settling.abort();
     // Clients that keep a connection open are not waited for longer than this.
-    let _ = timeout(CLOSE_GRACE, eth.stop()).await;
+    let _ = timeout(CLOSE_GRACE, async { tokio::join!(eth.stop(), interop.stop()) }).await;
     tracing::info!(name = entry.name, "the node stops");
     ended
 }
@@ -269,6 +279,7 @@ impl http::Node for NodeStatus {
     fn status(&self) -> serde_json::Value {
         let latest = self.ledger.latest();
         let rows = self.availability.status();
+        let url = |port: Option<u16>| port.map(|port| format!("http://{}", Ports::loopback(port)));
         json!({
             "name": self.entry.name,
             "account": self.entry.account,
@@ -276,6 +287,8 @@ impl http::Node for NodeStatus {
             "height": latest.header.number,
             "block_hash": latest.hash,
             "waiting_transactions": self.ledger.pool().len(),
+            "alt_da_url": url(self.entry.ports.alt_da),
+            "disperser_url": url(self.entry.ports.disperser),
             "rows": {
                 "epoch": rows.epoch,
                 "seen_height": rows.height,
