@@ -1,4 +1,4 @@
-//! Serve HTTP: Ethereum JSON-RPC, the Open Inference Protocol, receipts, metrics.
+//! Serve users: Ethereum JSON-RPC, the Open Inference Protocol, receipts, metrics, OP Stack alt-DA, 0G's gRPC.
 //!
 //! Four servers, each bound to loopback unless told otherwise: [`eth`] speaks JSON-RPC over HTTP and WebSocket on one port, [`http`]
 //! speaks everything for users of models on another; [`alt_da`] and [`disperser`] let the software of other networks, rollups of

@@ -1,4 +1,4 @@
-//! Make a blob available and prove it: encode, disperse, certify, retrieve, repair.
+//! Make a blob available and prove it: encode, disperse, certify, retrieve, sample, repair; who may read it.
 //!
 //! A blob is cut into 1,024 rows and coded into 3,072 ([`encode`]); each operator of the epoch's [`committee`] owns the
 //! rows that a shuffle gives it, checks them, stores them and signs ([`service`]); signatures over two thirds of the rows

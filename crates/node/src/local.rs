@@ -120,6 +120,18 @@ impl LocalNetwork {
         format!("http://127.0.0.1:{}", self.layout.network.nodes[index].ports.http)
     }
 
+    /// URL of a node's server for rollups of the OP Stack, if it has one.
+    pub fn alt_da_url(&self, index: usize) -> Option<String> {
+        let port = self.layout.network.nodes[index].ports.alt_da?;
+        Some(format!("http://127.0.0.1:{port}"))
+    }
+
+    /// URL of a node's server for 0G's clients, if it has one.
+    pub fn disperser_url(&self, index: usize) -> Option<String> {
+        let port = self.layout.network.nodes[index].ports.disperser?;
+        Some(format!("http://127.0.0.1:{port}"))
+    }
+
     /// Starts another child of this program, its log merged with the nodes'.
     ///
     /// # Errors

@@ -70,7 +70,8 @@ impl LedgerProvider {
         }
     }
 
-    fn sign(&self, request: &Request) -> Result<(B256, Bytes), ProviderError> {
+    /// The transaction of `request`, without its nonce.
+    fn prepare(&self, request: &Request) -> Result<TxEip1559, ProviderError> {
         let pending = self.ledger.pending();
         let call = self.request(request);
         // A refusal must come back with its reason, which an estimate does not keep.
@@ -78,11 +79,8 @@ impl LedgerProvider {
         let (context, state) = pending;
         let hashes = self.ledger.hashes();
         let gas = evm::estimate_gas(&state, &context, self.ledger.chain_id(), &hashes, &call).map_err(failed)?;
-        let account = self.wallet.address();
-        let final_nonce = state.account(&account).map_or(0, |account| account.nonce);
-        let transaction = TxEip1559 {
+        Ok(TxEip1559 {
             chain_id: self.ledger.chain_id(),
-            nonce: self.ledger.pool().next_nonce(&account, final_nonce),
             gas_limit: gas.saturating_add(gas / GAS_MARGIN_DIVISOR),
             max_fee_per_gas: u128::from(context.base_fee) * 2 + TIP_WEI,
             max_priority_fee_per_gas: TIP_WEI,
@@ -90,8 +88,25 @@ impl LedgerProvider {
             value: request.value,
             input: request.data.clone(),
             ..Default::default()
-        };
-        Ok(self.wallet.sign_transaction(transaction))
+        })
+    }
+
+    /// Signs with the account's next nonce and gives it to the pool.
+    fn submit(&self, mut transaction: TxEip1559) -> Result<B256, ProviderError> {
+        let account = self.wallet.address();
+        loop {
+            let (_, state) = self.ledger.pending();
+            let final_nonce = state.account(&account).map_or(0, |account| account.nonce);
+            transaction.nonce = self.ledger.pool().next_nonce(&account, final_nonce);
+            let (hash, raw) = self.wallet.sign_transaction(transaction.clone());
+            match self.ledger.submit(&raw) {
+                Ok(_) => return Ok(hash),
+                // A block was finalized since the state was read, and took our last transactions out of the pool. Each turn of the
+                // loop takes another block, so there are few.
+                Err(PoolError::NonceTooLow { next, .. }) if next > final_nonce => {}
+                Err(refusal) => return Err(failed(refusal)),
+            }
+        }
     }
 }
 
@@ -109,9 +124,7 @@ impl Provider for LedgerProvider {
         let mut finals = self.ledger.subscribe();
         let hash = {
             let _order = self.sending.lock().await;
-            let (hash, raw) = self.sign(&request)?;
-            self.ledger.submit(&raw).map_err(|refusal: PoolError| failed(refusal))?;
-            hash
+            self.submit(self.prepare(&request)?)?
         };
         let wait = async {
             loop {

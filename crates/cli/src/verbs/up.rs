@@ -32,6 +32,8 @@ struct Running {
     chain_id: u64,
     rpc_urls: Vec<String>,
     http_urls: Vec<String>,
+    alt_da_urls: Vec<String>,
+    disperser_urls: Vec<String>,
     accounts: Vec<Funded>,
     log: PathBuf,
 }
@@ -52,7 +54,13 @@ impl fmt::Display for Running {
             writeln!(f, "  ({index}) {}  {}", account.address, account.private_key)?;
         }
         writeln!(f, "\nchain id  {}", self.chain_id)?;
-        for (name, urls) in [("JSON-RPC", &self.rpc_urls), ("HTTP", &self.http_urls)] {
+        let listeners = [
+            ("JSON-RPC", &self.rpc_urls),
+            ("HTTP", &self.http_urls),
+            ("alt-DA", &self.alt_da_urls),
+            ("0G gRPC", &self.disperser_urls),
+        ];
+        for (name, urls) in listeners.into_iter().filter(|(_, urls)| !urls.is_empty()) {
             writeln!(f, "{name:9} {}", urls.join("  "))?;
         }
         writeln!(f, "log       {}", self.log.display())?;
@@ -84,6 +92,8 @@ impl Up {
             chain_id: network.layout().network.chain_id,
             rpc_urls: (0..count).map(|index| network.rpc_url(index)).collect(),
             http_urls: (0..count).map(|index| network.http_url(index)).collect(),
+            alt_da_urls: (0..count).filter_map(|index| network.alt_da_url(index)).collect(),
+            disperser_urls: (0..count).filter_map(|index| network.disperser_url(index)).collect(),
             accounts: development_wallets()
                 .iter()
                 .zip(DEVELOPMENT_KEYS)
