@@ -2,6 +2,7 @@
 //!
 //! Signed transfers are given to the first validator, which tells the others; the clock runs from the first one given to the last one
 //! final, so that every validator's recovery of senders, execution, state root, votes and disk writes count. Signing does not.
+//! Then single transfers, one after another at odd moments and to each validator in turn: how long each takes to be final there.
 //! `cargo run --release -p chain --example four_validators -- [transfers] [gas limit in millions]` prints one JSON object.
 
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
@@ -11,7 +12,7 @@ use chain::{
     Committee, Ledger, PoolLimits, Store, ValidatorKeys,
     consensus::{Config, Pace, TcpConfig, start_on_tcp},
 };
-use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{Clock as _, Runner as _, Supervisor as _, tokio as runtime};
 use crypto::ecdsa::Secret;
 use std::{
     net::{SocketAddr, TcpListener},
@@ -23,6 +24,8 @@ const CHAIN_ID: u64 = 16602;
 const VALIDATORS: u8 = 4;
 /// Each has at most as many transfers waiting as the pool's nonce window allows.
 const SENDERS: u64 = 200;
+/// Single transfers, whose finality is timed.
+const SINGLES: u64 = 60;
 
 fn main() {
     let mut arguments = std::env::args()
@@ -107,6 +110,29 @@ fn main() {
         let elapsed = began.elapsed();
         giving.join().expect("all were taken");
         let blocks = ledger.latest().header.number - first;
+        let mut finality_ms = Vec::new();
+        for index in 0..SINGLES {
+            // Any moment between two blocks, the same ones in each run.
+            context.sleep(Duration::from_millis(37 * index % 250)).await;
+            let nonce = (transfers + SENDERS - 1 - index) / SENDERS;
+            let (raw, validator) = (
+                sign(&secrets[index as usize], nonce),
+                &ledgers[index as usize % ledgers.len()],
+            );
+            let mut finals = validator.subscribe();
+            let given = Instant::now();
+            let hash = validator.submit(&raw).expect("a good transfer");
+            while !finals
+                .recv()
+                .await
+                .expect("the validators run")
+                .transactions
+                .iter()
+                .any(|transaction| *transaction.tx_hash() == hash)
+            {}
+            finality_ms.push(given.elapsed().as_millis() as u64);
+        }
+        finality_ms.sort_unstable();
         let report = serde_json::json!({
             "validators": VALIDATORS,
             "transfers": transfers,
@@ -114,6 +140,8 @@ fn main() {
             "elapsed_s": round(elapsed),
             "final_transfers_per_s": (transfers as f64 / elapsed.as_secs_f64()).round(),
             "blocks": blocks,
+            "finality_idle_p50_ms": finality_ms[finality_ms.len() / 2],
+            "finality_idle_p95_ms": finality_ms[finality_ms.len() * 95 / 100],
         });
         println!("{report}");
     });

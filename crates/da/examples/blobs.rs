@@ -2,10 +2,10 @@
 //!
 //! `cargo run --release -p da --example blobs -- [MiB]` (32 when not said)
 //!
-//! A figure `NAME_gbps_core` is GB (1e9 bytes) per second of this thread's CPU time, the best of several runs; `NAME_gbps_wall`
-//! is the same by the clock, in its best run: what they differ by, other programs took. GB are of the payload where something
-//! is encoded or decoded, of rows where rows are checked. Encoders use their memory again, as a node's do; what memory that
-//! was never touched costs is `encode_fresh_memory`.
+//! A figure `NAME_gbps_core` is GB (1e9 bytes) per second of this thread's CPU time, the best of several runs, and
+//! `NAME_cpu_s_per_gb` its inverse; `NAME_gbps_wall` is the same by the clock, in its best run: what they differ by, other programs
+//! took. GB are of the payload where something is encoded or decoded, of rows where rows are checked. Encoders use their memory
+//! again, as a node's do; what memory that was never touched costs is `encode_fresh_memory`.
 
 use crypto::{
     combination::Coefficients,
@@ -208,6 +208,7 @@ impl Figures {
     fn rate(&mut self, name: &str, bytes: usize, time: Time) {
         self.set(&format!("{name}_gbps_core"), bytes as f64 / time.cpu / 1e9);
         self.set(&format!("{name}_gbps_wall"), bytes as f64 / time.wall / 1e9);
+        self.set(&format!("{name}_cpu_s_per_gb"), time.cpu / bytes as f64 * 1e9);
     }
 
     fn print(self) {
