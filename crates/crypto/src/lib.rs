@@ -17,5 +17,6 @@ pub mod reed_solomon;
 pub mod stream;
 pub mod threshold;
 
+mod g1;
 mod galois;
 mod scalar;

@@ -10,6 +10,8 @@ use zeroize::{Zeroize, Zeroizing};
 pub(crate) struct Scalar(blst_fr);
 
 impl Scalar {
+    /// Bits of the groups' order.
+    pub(crate) const BITS: usize = 255;
     pub(crate) const ZERO: Self = Self(blst_fr { l: [0; 4] });
 
     /// Reads a big-endian number; `None` when it is not below the order.

@@ -15,7 +15,7 @@
 //! order 3 would pass it one time in three. So a batch accepts what `verify` accepts, and nothing else.
 
 use super::{Commitment, LEAVES_MAX, Opening, POINT_BYTES, setup, setup::Setup, subgroup, uncompress_unchecked};
-use crate::scalar::Scalar;
+use crate::{g1, scalar::Scalar};
 use blst::blst_p1_affine;
 use std::collections::BTreeMap;
 
@@ -171,10 +171,10 @@ fn hold(terms: &[Term], points: &Points) -> bool {
             .map(|(commitment, sum)| (points.points[commitment], sum)),
     );
     let left = setup::add(
-        &setup::sum_of_products(&left, setup::SCALAR_BITS),
+        &g1::sum_of_products(&left, Scalar::BITS),
         &setup::multiply_generator(-values),
     );
-    Setup::get().pairings_agree(&left, &setup::sum_of_products(&right, COEFFICIENT_BITS))
+    Setup::get().pairings_agree(&left, &g1::sum_of_products(&right, COEFFICIENT_BITS))
 }
 
 /// Adds the places of the false ones of `terms`, whose sum is known not to hold.

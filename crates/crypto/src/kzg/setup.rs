@@ -12,8 +12,6 @@ static SETUP_BYTES: &[u8; 2 * LEAVES_MAX * G1_BYTES + G2_BYTES] = include_bytes!
 const G1_BYTES: usize = 96;
 /// Bytes of an uncompressed point of G2.
 const G2_BYTES: usize = 192;
-/// Bits of a scalar.
-pub(super) const SCALAR_BITS: usize = 255;
 /// Bits of a scalar that one addition takes: a table of 1.5 MiB, which each bit more would double.
 const WINDOW_BITS: usize = 8;
 /// Multiples in the table of each point: the positive halves of all windows' digits.
@@ -114,7 +112,7 @@ impl Setup {
                 WINDOW_BITS,
                 values.len(),
                 scalars.as_ptr(),
-                SCALAR_BITS,
+                Scalar::BITS,
                 scratch.as_mut_ptr(),
             );
         }
@@ -137,7 +135,7 @@ impl Setup {
                 WINDOW_BITS,
                 1,
                 [scalar.b.as_ptr()].as_ptr(),
-                SCALAR_BITS,
+                Scalar::BITS,
                 scratch.as_mut_ptr(),
             );
         }
@@ -183,7 +181,7 @@ pub(super) fn multiply(point: &blst_p1, factor: Scalar) -> blst_p1 {
     let mut product = blst_p1::default();
     let factor = factor.to_scalar();
     // SAFETY: blst reads a point and 255 bits of the 32-byte scalar, and writes a point.
-    unsafe { blst::blst_p1_mult(&mut product, point, factor.b.as_ptr(), SCALAR_BITS) };
+    unsafe { blst::blst_p1_mult(&mut product, point, factor.b.as_ptr(), Scalar::BITS) };
     product
 }
 
@@ -208,40 +206,6 @@ pub(super) fn from_affine(affine: &blst_p1_affine) -> blst_p1 {
     // SAFETY: blst reads one point and writes another.
     unsafe { blst::blst_p1_from_affine(&mut point, affine) };
     point
-}
-
-/// `Σ factor · point` over points of no table, each factor having at most `bits` bits.
-pub(super) fn sum_of_products(terms: &[(blst_p1_affine, Scalar)], bits: usize) -> blst_p1 {
-    let bytes = bits.div_ceil(8);
-    let mut points = Vec::with_capacity(terms.len());
-    let mut scalars = Vec::with_capacity(terms.len() * bytes);
-    for (point, factor) in terms {
-        // The identity adds nothing, and blst's table for short sums has no room for it.
-        // SAFETY: blst reads one point.
-        if unsafe { !blst::blst_p1_affine_is_inf(point) } {
-            points.push(*point);
-            scalars.extend_from_slice(&factor.to_scalar().b[..bytes]);
-        }
-    }
-    let mut sum = blst_p1::default();
-    if points.is_empty() {
-        return sum;
-    }
-    // SAFETY: a null after the first pointer says that points, and scalars of `bytes` bytes, follow one another; there are as many of
-    // both as said; the scratch has the size that blst asks for, in whole 8-byte words.
-    unsafe {
-        let words = blst::blst_p1s_mult_pippenger_scratch_sizeof(points.len()).div_ceil(8);
-        let mut scratch = vec![0u64; words];
-        blst::blst_p1s_mult_pippenger(
-            &mut sum,
-            [points.as_ptr(), std::ptr::null()].as_ptr(),
-            points.len(),
-            [scalars.as_ptr(), std::ptr::null()].as_ptr(),
-            bits,
-            scratch.as_mut_ptr(),
-        );
-    }
-    sum
 }
 
 pub(super) fn multiply_generator(factor: Scalar) -> blst_p1 {

@@ -1,17 +1,14 @@
 //! Points of the two groups: public keys in G2, released keys in G1, and sums of them.
 
 use super::{IDENTITY_DST, Identity};
-use crate::scalar::Scalar;
-use blst::{BLST_ERROR, blst_fp12, blst_p1, blst_p1_affine, blst_p2, blst_p2_affine, min_sig};
+use crate::{g1, scalar::Scalar};
+use blst::{BLST_ERROR, blst_fp12, blst_p1_affine, blst_p2, blst_p2_affine, min_sig};
 use bytes::BufMut;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
 use std::fmt;
 
 /// Bytes of a compressed public key.
 pub const KEY_BYTES: usize = 96;
-
-/// Bits of a scalar below the groups' order.
-const SCALAR_BITS: usize = 255;
 
 /// Some bytes that are no point: not on the curve, not in the subgroup of prime order, its identity, or not its one encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,26 +57,11 @@ pub(super) fn read_g1(bytes: &[u8; 48]) -> Result<min_sig::Signature, PointError
 
 /// The sum of each point of G1 times its scalar; `None` when it is the identity. The scalars are public: time depends on them.
 pub(super) fn sum_g1(terms: &[(Scalar, min_sig::Signature)]) -> Option<min_sig::Signature> {
-    if terms.is_empty() {
-        return None;
-    }
-    let points: Vec<blst_p1_affine> = terms.iter().map(|(_, point)| (*point).into()).collect();
-    let scalars: Vec<u8> = terms.iter().flat_map(|(scalar, _)| scalar.to_scalar().b).collect();
-    let mut sum = blst_p1::default();
+    let terms: Vec<_> = terms.iter().map(|(scalar, point)| ((*point).into(), *scalar)).collect();
+    let sum = g1::sum_of_products(&terms, Scalar::BITS);
     let mut affine = blst_p1_affine::default();
-    // SAFETY: as in `sum_is_zero_g2`; then blst reads one point and writes one affine point.
+    // SAFETY: blst reads one point and writes one affine point.
     unsafe {
-        let mut scratch = vec![0u64; blst::blst_p1s_mult_pippenger_scratch_sizeof(terms.len()).div_ceil(8)];
-        let point_lists = [points.as_ptr(), std::ptr::null()];
-        let scalar_lists = [scalars.as_ptr(), std::ptr::null()];
-        blst::blst_p1s_mult_pippenger(
-            &mut sum,
-            point_lists.as_ptr(),
-            terms.len(),
-            scalar_lists.as_ptr(),
-            SCALAR_BITS,
-            scratch.as_mut_ptr(),
-        );
         if blst::blst_p1_is_inf(&sum) {
             return None;
         }
@@ -107,7 +89,7 @@ pub(super) fn sum_is_zero_g2(terms: &[(Scalar, PublicKey)]) -> bool {
             point_lists.as_ptr(),
             terms.len(),
             scalar_lists.as_ptr(),
-            SCALAR_BITS,
+            Scalar::BITS,
             scratch.as_mut_ptr(),
         );
         blst::blst_p2_is_inf(&sum)

@@ -2,7 +2,7 @@
 //! side by side in one process: seconds of CPU time per GB (1e9 bytes) of a blob's own bytes, the best of several rounds in
 //! each of which every library has its turn.
 //!
-//! `cargo run --release -p crypto --example peers`
+//! `cargo run --release -p da --example peers`
 //!
 //! `encode_vs_NAME` is how many times the cost of `encode_stages` the library's is. All use one thread, the same data from the
 //! start of a cache line, and memory that is already touched, on large pages. They give different things:
