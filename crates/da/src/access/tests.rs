@@ -219,6 +219,19 @@ impl Scene {
         list.add(&mut seeded(1), self.header(), &self.key, &readers).unwrap();
         list.next()
     }
+
+    /// Puts a release into `list`: by a committee of one, under a policy of nobody's.
+    fn release_under_a_policy(&self, rng: &mut impl rand_core::CryptoRng, list: &mut ReaderList) {
+        let committee = crypto::threshold::DealtThresholdKeys::deal(rng, 1, 1)
+            .unwrap()
+            .committee;
+        let terms = Terms {
+            policy: B256::ZERO,
+            epoch: 0,
+        };
+        list.set_release(rng, &DOMAIN(), self.header(), &self.key, committee.key(), terms)
+            .unwrap();
+    }
 }
 
 pub(crate) fn reader(seed: u8) -> RecipientSecret {
@@ -361,15 +374,7 @@ fn the_longest_list_fits_and_one_more_reader_leaves_it_as_it_was() {
         .collect();
     let (mut rng, mut list) = (seeded(1), ReaderList::empty(scene.root()));
     list.add(&mut rng, scene.header(), &scene.key, &readers[1..]).unwrap();
-    let committee = crypto::threshold::DealtThresholdKeys::deal(&mut rng, 1, 1)
-        .unwrap()
-        .committee;
-    let terms = Terms {
-        policy: B256::ZERO,
-        epoch: 0,
-    };
-    list.set_release(&mut rng, &DOMAIN(), scene.header(), &scene.key, committee.key(), terms)
-        .unwrap();
+    scene.release_under_a_policy(&mut rng, &mut list);
     let signed = list.sign(&DOMAIN(), &scene.owner);
     assert_eq!(signed.len(), MAX_LIST_BYTES);
     let owner = scene.owner.address();
@@ -388,15 +393,7 @@ fn any_bytes_are_refused_or_are_the_one_encoding_of_a_list() {
     let scene = Scene::new(13);
     let mut list = scene.list_of(&[1, 2]);
     let mut rng = seeded(14);
-    let committee = crypto::threshold::DealtThresholdKeys::deal(&mut rng, 1, 1)
-        .unwrap()
-        .committee;
-    let terms = Terms {
-        policy: B256::ZERO,
-        epoch: 0,
-    };
-    list.set_release(&mut rng, &DOMAIN(), scene.header(), &scene.key, committee.key(), terms)
-        .unwrap();
+    scene.release_under_a_policy(&mut rng, &mut list);
     let signed = list.sign(&DOMAIN(), &scene.owner);
     for round in 0..300 {
         let mut damaged = signed.to_vec();
