@@ -11,7 +11,7 @@ use api::{
 };
 use client::catalogue;
 use commonware_runtime::{Clock, Spawner, Supervisor as _, tokio::Context};
-use contracts::{Provider, ProviderError, abi::DAEntrance, read};
+use contracts::{Provider, abi::DAEntrance, read};
 use da::{
     CodedBlob, Committee, DealtBeacon, Domain, Meta, Privacy, Record,
     disperse::{DisperseError, Peer},
@@ -33,10 +33,6 @@ const EXPIRY_STEP_BLOCKS: u64 = 5 * 60 * 4;
 
 /// How long rows may still go out to slow operators after the certificate; then these are left to repair.
 const BEHIND_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// Times a certificate is handed to the chain. A block that is finalized between the choice of a nonce and the transaction's arrival
-/// in the pool makes it stale, which happens when several payloads are published at once; nothing is paid for a blob twice.
-const SEND_TRIES: u32 = 4;
 
 /// Pause between two looks at whether rows still go out.
 const BEHIND_POLL: Duration = Duration::from_millis(100);
@@ -224,19 +220,14 @@ impl Publisher {
             .await
             .map_err(|error| failed("ask the price", error))?;
         let submission = certificate.submission(domain, &self.committee, cost.fee_wei);
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let sent = self.provider.send(submission.clone()).await;
-            // Also after an error: the same payload may have been recorded for another client, or this one's answer be late.
-            match (find().await?, sent) {
-                (Some(published), _) => return Ok(published),
-                (None, Err(ProviderError::Transport { .. })) if tries < SEND_TRIES => {}
-                (None, Err(error)) => return Err(failed("record the certificate", error)),
-                (None, Ok(mined)) => {
-                    let text = format!("transaction {} is final and the blob is not recorded", mined.hash);
-                    return Err(failed("record the certificate", text));
-                }
+        let sent = self.provider.send(submission).await;
+        // Also after an error: the same payload may have been recorded for another client, or this one's answer be late.
+        match (find().await?, sent) {
+            (Some(published), _) => Ok(published),
+            (None, Err(error)) => Err(failed("record the certificate", error)),
+            (None, Ok(mined)) => {
+                let text = format!("transaction {} is final and the blob is not recorded", mined.hash);
+                Err(failed("record the certificate", text))
             }
         }
     }

@@ -225,3 +225,44 @@ fn failed(error: impl std::error::Error) -> ProviderError {
         cause: error.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chain::{MemoryDisk, PoolLimits, Store};
+
+    /// A block between the estimate of gas and the pool takes the nonce that was next.
+    #[tokio::test]
+    async fn a_block_that_comes_while_gas_is_estimated_makes_no_nonce_stale() {
+        let wallet: Wallet = "11".repeat(32).parse().unwrap();
+        let genesis = evm::Genesis {
+            chain_id: 16602,
+            timestamp: 1,
+            gas_limit: 36_000_000,
+            prev_randao: B256::ZERO,
+            allocations: vec![(wallet.address(), U256::from(10).pow(U256::from(20)))],
+            contracts: Vec::new(),
+            calls: Vec::new(),
+        };
+        let store = Store::in_memory(&MemoryDisk::new()).unwrap();
+        let ledger = Ledger::open(&genesis, store, PoolLimits::default()).unwrap();
+        let provider = LedgerProvider::new(ledger.clone(), Arc::new(wallet));
+        let payment = Request {
+            to: Some(Address::repeat_byte(7)),
+            value: U256::from(1),
+            data: Bytes::new(),
+        };
+        let (first, second) = (provider.prepare(&payment).unwrap(), provider.prepare(&payment).unwrap());
+        provider.submit(first).unwrap();
+        let parent = ledger.latest();
+        let block = ledger
+            .propose(parent.hash, 2, Address::ZERO, B256::ZERO, &mut || false)
+            .unwrap();
+        ledger.finalize(block.hash).unwrap();
+        assert_eq!(block.transactions.len(), 1);
+
+        let hash = provider.submit(second).unwrap();
+        assert_eq!(ledger.pool().get(&hash).unwrap().transaction.nonce(), 1);
+        assert_eq!(provider.height().await.unwrap(), 1);
+    }
+}
