@@ -43,7 +43,7 @@ fn main() {
         };
         let name = format!("{instructions:?}").to_lowercase();
         report(
-            &format!("encode_{name}"),
+            &format!("parity_{name}"),
             best(|| code.encode_into(data, ROW_BYTES, parity.bytes())),
         );
         report(
@@ -83,11 +83,11 @@ fn main() {
         );
     }
     let code = Code::new(DATA_ROWS, TOTAL_ROWS).expect("1,024 to 3,072 rows is a code");
-    report("encode_into_fresh_memory", best(|| code.encode(data, ROW_BYTES)));
+    report("parity_into_fresh_memory", best(|| code.encode(data, ROW_BYTES)));
 
     let mut encoder = None;
     report(
-        "reed_solomon_simd_encode",
+        "reed_solomon_simd_parity",
         best(|| {
             let encoder: &mut LowRateEncoder<DefaultEngine> = encoder.insert(
                 LowRateEncoder::new(1024, 2048, ROW_BYTES, DefaultEngine::new(), None).expect("supported counts"),
