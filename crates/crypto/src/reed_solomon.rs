@@ -242,6 +242,39 @@ impl Code {
         }
     }
 
+    /// The rows of one parity coset, contiguous: `data_rows · coset` to `data_rows · (coset + 1)`. They are those of every code of
+    /// as many data rows that has them, so a blob can be given another coset later.
+    ///
+    /// # Panics
+    ///
+    /// When `row_bytes` is not a positive multiple of [`ROW_ALIGNMENT`], `data` or `rows` is not `data_rows` rows of it, or `coset`
+    /// is not one of the code's, from 1 on.
+    pub fn encode_coset_into(&self, data: &[u8], row_bytes: usize, coset: u32, rows: &mut [u8]) {
+        assert!(
+            row_bytes > 0 && row_bytes.is_multiple_of(ROW_ALIGNMENT),
+            "rows of {row_bytes} bytes"
+        );
+        assert!(
+            (1..self.total_rows / self.data_rows).contains(&coset),
+            "coset {coset} of {self:?}"
+        );
+        let bytes = self.data_rows as usize * row_bytes;
+        assert_eq!((data.len(), rows.len()), (bytes, bytes), "bytes of a coset");
+        let data: Vec<&[u8]> = data.chunks_exact(row_bytes).collect();
+        self.transfer(0, &data, coset as usize, row_bytes, rows);
+    }
+
+    /// Values on coset `to` of what has the values `rows` on coset `from`.
+    fn transfer(&self, from: usize, rows: &[&[u8]], to: usize, row_bytes: usize, values: &mut [u8]) {
+        match &self.engine {
+            Engine::Portable => portable::transfer(from, rows, to, row_bytes, values),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Avx2(engine) => engine.transfer(from, rows, to, row_bytes, values),
+            #[cfg(target_arch = "x86_64")]
+            Engine::Gfni(engine) => engine.transfer(from, rows, to, row_bytes, values),
+        }
+    }
+
     /// Panics unless `data` and `parity` are the code's rows of `row_bytes` bytes.
     fn check_lengths(&self, data: &[u8], row_bytes: usize, parity: &[u8]) {
         let (k, n) = (self.data_rows as usize, self.total_rows as usize);
@@ -298,14 +331,10 @@ impl Code {
     fn follow(&self, plan: Plan<'_>, row_bytes: usize, data: &mut [u8]) {
         match (plan, &self.engine) {
             (Plan::Data(rows), _) => copy_present(&rows.into_iter().map(Some).collect::<Vec<_>>(), row_bytes, data),
-            (Plan::Coset(coset, rows), Engine::Portable) => portable::decode_coset(coset, &rows, row_bytes, data),
+            (Plan::Coset(coset, rows), _) => self.transfer(coset, &rows, 0, row_bytes, data),
             (Plan::Erasures(rows), Engine::Portable) => portable::decode(&rows, row_bytes, data),
             #[cfg(target_arch = "x86_64")]
-            (Plan::Coset(coset, rows), Engine::Avx2(engine)) => engine.decode_coset(coset, &rows, row_bytes, data),
-            #[cfg(target_arch = "x86_64")]
             (Plan::Erasures(rows), Engine::Avx2(engine)) => engine.decode(&rows, row_bytes, data),
-            #[cfg(target_arch = "x86_64")]
-            (Plan::Coset(coset, rows), Engine::Gfni(engine)) => engine.decode_coset(coset, &rows, row_bytes, data),
             #[cfg(target_arch = "x86_64")]
             (Plan::Erasures(rows), Engine::Gfni(engine)) => engine.decode(&rows, row_bytes, data),
         }

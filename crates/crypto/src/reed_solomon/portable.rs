@@ -12,13 +12,13 @@ pub(super) fn encode(k: usize, data: &[u8], row_bytes: usize, parity: &mut [u8])
     }
 }
 
-/// Writes the data rows from all rows of coset `coset`.
-pub(super) fn decode_coset(coset: usize, rows: &[&[u8]], row_bytes: usize, data: &mut [u8]) {
-    for (slot, row) in data.chunks_exact_mut(row_bytes).zip(rows) {
+/// Writes the rows of coset `to` from all rows of coset `from`; coset 0 is the data.
+pub(super) fn transfer(from: usize, rows: &[&[u8]], to: usize, row_bytes: usize, values: &mut [u8]) {
+    for (slot, row) in values.chunks_exact_mut(row_bytes).zip(rows) {
         slot.copy_from_slice(row);
     }
-    inverse_transform(data, row_bytes, coset * rows.len());
-    transform(data, row_bytes, 0);
+    inverse_transform(values, row_bytes, from * rows.len());
+    transform(values, row_bytes, to * rows.len());
 }
 
 /// Writes the data rows from rows at the positions of a domain, as many of them present as there are data rows.

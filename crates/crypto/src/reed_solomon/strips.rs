@@ -199,23 +199,24 @@ impl<L: Lanes> Engine<L> {
         }
     }
 
-    /// Writes the data rows from all rows of coset `coset`.
-    pub(super) fn decode_coset(&self, coset: usize, rows: &[&[u8]], row_bytes: usize, data: &mut [u8]) {
+    /// Writes the rows of coset `to` from all rows of coset `from`; coset 0 is the data.
+    pub(super) fn transfer(&self, from: usize, rows: &[&[u8]], to: usize, row_bytes: usize, values: &mut [u8]) {
         assert!(
             rows.len() == self.k && rows.iter().all(|row| row.len() == row_bytes),
             "a coset of rows"
         );
-        assert_eq!(data.len(), self.k * row_bytes, "room for the data");
+        assert_eq!(values.len(), self.k * row_bytes, "room for a coset");
+        assert!(from.max(to) < self.cosets.len(), "cosets {from} and {to}");
         let inputs: Vec<*const u8> = rows.iter().map(|row| row.as_ptr()).collect();
-        let outputs: Vec<*mut u8> = data.chunks_exact_mut(row_bytes).map(<[u8]>::as_mut_ptr).collect();
+        let outputs: Vec<*mut u8> = values.chunks_exact_mut(row_bytes).map(<[u8]>::as_mut_ptr).collect();
         // SAFETY: as in `encode`, with `k` rows in, checked above, and one coset out.
         unsafe {
             L::enter(Transfer {
                 engine: self,
                 inputs: &inputs,
-                from: coset,
+                from,
                 outputs: &outputs,
-                to: 0,
+                to,
                 row_bytes,
                 stream: false,
                 watcher: (),

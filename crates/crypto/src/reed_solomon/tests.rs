@@ -133,6 +133,26 @@ fn large_rows_are_hashed_as_they_are_coded() {
 }
 
 #[test]
+fn a_coset_coded_alone_is_that_of_every_code_with_it() {
+    for data_rows in [32, 1024] {
+        let data = bytes("a coset", data_rows as usize * 256);
+        for (instructions, widest) in codes(data_rows, 4 * data_rows) {
+            let parity = widest.encode(&data, 256);
+            for (coset, rows) in (1..4).zip(parity.chunks_exact(data.len())) {
+                let mut alone = vec![0xff; data.len()];
+                widest.encode_coset_into(&data, 256, coset, &mut alone);
+                assert!(alone == rows, "coset {coset} of {data_rows} rows, {instructions:?}");
+            }
+            let narrow = Code::with_instructions(data_rows, 2 * data_rows, instructions).unwrap();
+            assert!(
+                narrow.encode(&data, 256)[..] == parity[..data.len()],
+                "{instructions:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn one_row_too_few_decodes_nothing() {
     let code = Code::new(32, 96).unwrap();
     let data = bytes("few", 32 * 128);
