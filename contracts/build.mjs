@@ -34,7 +34,7 @@ const contracts = [
   "ReaderBook",
 ].map((name) => ({ name, path: `src/${name}.sol` }));
 /** Contracts that only tests run. */
-contracts.push({ name: "ReentrantCollector", path: "test/ReentrantCollector.sol" });
+for (const name of ["ReentrantCollector", "RowAssignmentHarness"]) contracts.push({ name, path: `test/${name}.sol` });
 
 const settings = {
   evmVersion: "prague",

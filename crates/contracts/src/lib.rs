@@ -5,6 +5,7 @@
 
 pub mod abi;
 pub mod addresses;
+pub mod assignment;
 mod documents;
 mod genesis;
 mod provider;

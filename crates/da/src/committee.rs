@@ -1,11 +1,11 @@
 //! Who keeps the blobs of an epoch, and which rows each of them owns.
 
-use crate::{RowSet, header::TOTAL_ROWS};
+use crate::RowSet;
 use commonware_codec::{Copying, DecodeExt};
 use commonware_cryptography::ed25519;
-use contracts::{CallError, Provider, abi::GenesisOperatorRegistry, addresses, typed_data};
-use crypto::{bls, kzg::Commitment};
-use primitives::{Address, Digest, Epoch};
+use contracts::{CallError, Provider, abi::GenesisOperatorRegistry, addresses, assignment, typed_data};
+use crypto::bls;
+use primitives::{Address, B256, BlobRoot, Digest, Epoch};
 use std::net::SocketAddr;
 
 #[cfg(test)]
@@ -153,59 +153,39 @@ impl Committee {
             .map(|index| index as u32)
     }
 
-    /// The rows that operator `index` owns of the blob with this commitment.
+    /// The rows that operator `index` owns of the blob `root`, which has `total_rows`.
     ///
     /// # Panics
     ///
     /// When there is no such operator.
-    pub fn rows_of(&self, index: u32, commitment: &Commitment) -> RowSet {
+    pub fn rows_of(&self, index: u32, root: &BlobRoot, total_rows: u32) -> RowSet {
         assert!(index < self.len(), "operator {index} of {}", self.len());
-        let permutation = permutation(self, commitment, TOTAL_ROWS);
-        let range = typed_data::operator_rows(index, self.len(), TOTAL_ROWS);
-        permutation[range.start as usize..range.end as usize]
+        let shuffled = shuffle(self, root, total_rows);
+        let range = typed_data::operator_rows(index, self.len(), total_rows);
+        shuffled[range.start as usize..range.end as usize]
             .iter()
             .copied()
             .collect()
     }
 }
 
-/// The rows that each operator owns of the blob with this commitment: every row once, equal seats.
+/// The rows that each operator owns of the blob `root`, which has `total_rows`: every row once, equal seats.
 ///
-/// The commitment is fixed before the shuffle is known, so a disperser cannot aim rows at operators.
-pub fn assign(committee: &Committee, commitment: &Commitment, total_rows: u32) -> Vec<Vec<u32>> {
-    let permutation = permutation(committee, commitment, total_rows);
+/// The rows are fixed before the shuffle is known, so a disperser cannot aim them at operators.
+pub fn assign(committee: &Committee, root: &BlobRoot, total_rows: u32) -> Vec<Vec<u32>> {
+    let shuffled = shuffle(committee, root, total_rows);
     (0..committee.len())
         .map(|index| {
             let range = typed_data::operator_rows(index, committee.len(), total_rows);
-            permutation[range.start as usize..range.end as usize].to_vec()
+            shuffled[range.start as usize..range.end as usize].to_vec()
         })
         .collect()
 }
 
-/// A shuffle of `0..total_rows` (Fisher–Yates) drawn from BLAKE3 of the beacon, the epoch and the commitment.
-fn permutation(committee: &Committee, commitment: &Commitment, total_rows: u32) -> Vec<u32> {
-    let mut hasher = blake3::Hasher::new_derive_key("aloft/da/assign/v1");
-    hasher.update(committee.beacon.0.as_ref());
-    hasher.update(&committee.epoch.0.to_be_bytes());
-    hasher.update(&commitment.0);
-    let mut stream = hasher.finalize_xof();
-    let mut draw = |bound: u32| {
-        // The largest multiple of `bound`: draws above it would favour small numbers.
-        let limit = u32::MAX - u32::MAX % bound;
-        loop {
-            let mut word = [0; 4];
-            stream.fill(&mut word);
-            let word = u32::from_be_bytes(word);
-            if word < limit {
-                return word % bound;
-            }
-        }
-    };
-    let mut rows: Vec<u32> = (0..total_rows).collect();
-    for last in (1..total_rows).rev() {
-        rows.swap(last as usize, draw(last + 1) as usize);
-    }
-    rows
+/// The shuffle of the rows of `root`, as the contracts compute it for a dispute.
+fn shuffle(committee: &Committee, root: &BlobRoot, total_rows: u32) -> Vec<u32> {
+    let beacon = B256::from_slice(committee.beacon.0.as_ref());
+    assignment::shuffle(assignment::seed(beacon, committee.epoch.0, root.0), total_rows)
 }
 
 /// The key that the registry holds as EIP-2537 encodes it: `0 (16) | x (48) | 0 (16) | y (48)`.

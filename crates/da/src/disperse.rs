@@ -7,10 +7,11 @@
 use crate::{
     Certificate, CodedBlob, Committee, Domain, Quorum, Runtime, Share,
     certificate::ShareError,
+    header::TOTAL_ROWS,
     wire::{self, Refusal, Request, Response, Rows, WireError, rows_per_message},
 };
 use commonware_cryptography::ed25519;
-use crypto::{bls, kzg::Commitment};
+use crypto::bls;
 use futures::{
     SinkExt, StreamExt,
     channel::mpsc,
@@ -111,7 +112,7 @@ pub enum DisperseError {
     /// Too few operators signed.
     #[error(
         "operators owning {rows_signed} of {} rows of blob {root} signed: two thirds are needed",
-        crate::header::TOTAL_ROWS
+        TOTAL_ROWS
     )]
     NoQuorum {
         /// Which blob.
@@ -257,7 +258,7 @@ impl Delivery {
             _ => return Err(DeliveryError::OutOfTurn { operator }),
         };
         // An operator may ask for its own rows only: others would not count for its signature.
-        let owned = self.committee.rows_of(operator, &commitment(&self.blob));
+        let owned = self.committee.rows_of(operator, &self.blob.head().root(), TOTAL_ROWS);
         if missing.is_empty() || missing.iter().any(|&row| !owned.contains(row)) {
             return Err(DeliveryError::OutOfTurn { operator });
         }
@@ -296,8 +297,4 @@ impl Delivery {
             _ => Err(DeliveryError::OutOfTurn { operator }),
         }
     }
-}
-
-fn commitment(blob: &CodedBlob) -> Commitment {
-    blob.head().header().commitment
 }

@@ -276,7 +276,7 @@ pub(crate) async fn gather<E: Runtime>(
     skip: Option<u32>,
     progress: &mut impl FnMut(Progress<'_>),
 ) -> Result<Vec<u8>, RetrieveError> {
-    let rows_of = committee::assign(committee, &head.header().commitment, TOTAL_ROWS);
+    let rows_of = committee::assign(committee, &head.root(), TOTAL_ROWS);
     let mut plan = Plan::new(rows_of);
     let mut gathered = Gathered::new(head.row_bytes() as usize);
     let checker = Arc::new(RowChecker::new(head.clone()));

@@ -1,6 +1,7 @@
 //! The contracts, as genesis creates them, run by revm under Prague's rules.
 
 mod artifacts;
+mod assignment;
 mod book;
 mod chain;
 mod channels;

@@ -1,5 +1,8 @@
 use super::*;
-use crate::{header::DATA_ROWS, tests::seeded};
+use crate::{
+    header::{DATA_ROWS, TOTAL_ROWS},
+    tests::seeded,
+};
 use commonware_cryptography::Signer;
 use rand_core::Rng;
 
@@ -19,30 +22,33 @@ fn committee(operators: u8) -> Committee {
 fn every_row_has_one_owner_and_seats_are_equal() {
     let mut rng = seeded(1);
     for operators in [1, 3, 4, 7, 100] {
-        let mut commitment = Commitment([0; 48]);
-        rng.fill_bytes(&mut commitment.0);
+        let mut root = BlobRoot::from([0; 32]);
+        rng.fill_bytes(root.0.as_mut_slice());
         let committee = committee(operators);
-        let rows_of = assign(&committee, &commitment, TOTAL_ROWS);
+        let rows_of = assign(&committee, &root, TOTAL_ROWS);
         let mut all: Vec<u32> = rows_of.iter().flatten().copied().collect();
         all.sort_unstable();
         assert_eq!(all, (0..TOTAL_ROWS).collect::<Vec<_>>());
         let lens: Vec<usize> = rows_of.iter().map(Vec::len).collect();
         assert!(lens.iter().max().unwrap() - lens.iter().min().unwrap() <= 1);
         for (index, rows) in (0..).zip(&rows_of) {
-            assert_eq!(committee.rows_of(index, &commitment), rows.iter().copied().collect());
+            assert_eq!(
+                committee.rows_of(index, &root, TOTAL_ROWS),
+                rows.iter().copied().collect()
+            );
         }
     }
 }
 
-/// Nobody can aim rows: another commitment, beacon or epoch gives another shuffle.
+/// Nobody can aim rows: another root, beacon or epoch gives another shuffle.
 #[test]
-fn the_shuffle_depends_on_commitment_beacon_and_epoch() {
+fn the_shuffle_depends_on_root_beacon_and_epoch() {
     let base = committee(4);
-    let commitment = Commitment([1; 48]);
-    let rows = |committee: &Committee, commitment| assign(committee, commitment, TOTAL_ROWS);
-    let first = rows(&base, &commitment);
-    assert_eq!(first, rows(&base, &commitment));
-    assert_ne!(first, rows(&base, &Commitment([2; 48])));
+    let root = BlobRoot::from([1; 32]);
+    let rows = |committee: &Committee, root: &BlobRoot| assign(committee, root, TOTAL_ROWS);
+    let first = rows(&base, &root);
+    assert_eq!(first, rows(&base, &root));
+    assert_ne!(first, rows(&base, &BlobRoot::from([2; 32])));
     assert_ne!(
         first,
         rows(
@@ -50,7 +56,7 @@ fn the_shuffle_depends_on_commitment_beacon_and_epoch() {
                 beacon: DealtBeacon(Digest::of(b"other")),
                 ..base.clone()
             },
-            &commitment
+            &root
         )
     );
     assert_ne!(
@@ -60,7 +66,7 @@ fn the_shuffle_depends_on_commitment_beacon_and_epoch() {
                 epoch: Epoch(1),
                 ..base
             },
-            &commitment
+            &root
         )
     );
 }
@@ -69,7 +75,7 @@ fn the_shuffle_depends_on_commitment_beacon_and_epoch() {
 #[test]
 fn data_rows_are_spread_over_the_operators() {
     let committee = committee(4);
-    for rows in assign(&committee, &Commitment([3; 48]), TOTAL_ROWS) {
+    for rows in assign(&committee, &BlobRoot::from([3; 32]), TOTAL_ROWS) {
         let data = rows.iter().filter(|&&row| row < DATA_ROWS).count();
         assert!((192..320).contains(&data), "{data} of 768");
     }

@@ -4,7 +4,7 @@ use super::{Answer, Challenge, MAX_SAMPLES, Sample, Verdict, read_samples, verif
 use crate::{
     Committee, Record, Runtime,
     disperse::{Peer, STALL_TIMEOUT},
-    header::{MAX_ROW_BYTES, MIN_ROW_BYTES},
+    header::{MAX_ROW_BYTES, MIN_ROW_BYTES, TOTAL_ROWS},
     retrieve::ReadError,
     wire::{self, Request, Response},
 };
@@ -81,7 +81,7 @@ pub async fn ask<E: Runtime>(
     }
     let challenges = Challenge::draw(context, row_bytes, count);
     let asks = (0..committee.len()).filter_map(|operator| {
-        let owned = committee.rows_of(operator, &record.commitment());
+        let owned = committee.rows_of(operator, &root, TOTAL_ROWS);
         let places: Vec<usize> = (0..challenges.len())
             .filter(|&place| owned.contains(challenges[place].row))
             .collect();

@@ -7,6 +7,7 @@
 use super::Shared;
 use crate::{
     CodedBlob, Runtime, VerifiedRow,
+    header::TOTAL_ROWS,
     record::Record,
     retrieve::{self, RetrieveError},
     store::StoreError,
@@ -61,7 +62,7 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         .spawn(move |_| async move { CodedBlob::of_data_rows(params, data) })
         .await
         .map_err(RepairError::Interrupted)?;
-    let owned = committee.rows_of(shared.operator, &head.header().commitment);
+    let owned = committee.rows_of(shared.operator, &head.root(), TOTAL_ROWS);
     shared.store.create(&head, owned.len()).await?;
     let held = shared.store.held(root);
     let rows: Vec<VerifiedRow> = owned.without(&held).map(|index| recoded.row(index)).collect();

@@ -4,6 +4,7 @@ use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot};
 use crate::{
     Head, RowChecker, RowSet, Runtime, VerifiedHead,
     disperse::STALL_TIMEOUT,
+    header::TOTAL_ROWS,
     sample::{self, Challenge},
     store::StoreError,
     wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
@@ -81,7 +82,7 @@ async fn begin<E: Runtime>(
         return Err(Refusal::Expiry { height, limit });
     }
     let head = head.check().map_err(|_| Refusal::BadHead)?;
-    let owned = committee.rows_of(shared.operator, &head.header().commitment);
+    let owned = committee.rows_of(shared.operator, &head.root(), TOTAL_ROWS);
     let certified = shared.chain.lock().certified.contains_key(&head.root());
     let known = shared.store.head(head.root()).is_some();
     if !certified && !known && shared.unpaid_bytes() >= shared.config.unpaid_bytes_max {

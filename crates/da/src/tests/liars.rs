@@ -54,7 +54,7 @@ fn owned(network: &Network, blob: &CodedBlob) -> Vec<u32> {
     network
         .chain
         .committee()
-        .rows_of(0, &blob.head().header().commitment)
+        .rows_of(0, &blob.head().root(), TOTAL_ROWS)
         .iter()
         .collect()
 }
@@ -196,11 +196,11 @@ fn a_blob_with_one_row_that_is_not_coded_finds_no_signature_of_that_rows_owner()
         let (head, rows, bad) = (0..64)
             .map(|offset| (DATA_ROWS + offset, not_coded(&[DATA_ROWS + offset])))
             .find_map(|(bad, (head, rows))| {
-                let owner = network.chain.committee().rows_of(0, &head.header.commitment);
+                let owner = network.chain.committee().rows_of(0, &head.header.root(), TOTAL_ROWS);
                 owner.contains(bad).then_some((head, rows, bad))
             })
             .expect("one of 64 rows is operator 0's");
-        let own = network.chain.committee().rows_of(0, &head.header.commitment);
+        let own = network.chain.committee().rows_of(0, &head.header.root(), TOTAL_ROWS);
         let sent: Vec<Row> = rows.into_iter().filter(|row| own.contains(row.index)).collect();
         assert_eq!(
             offer(&network, head, sent).await,
