@@ -17,10 +17,16 @@ struct BlobHeader {
     uint64 length;
     /// Operators may forget the blob after this block.
     uint64 expiryBlock;
-    /// Rows after coding.
-    uint32 totalRows;
+    /// Rows that the blob was cut into: any so many of all its rows give it back.
+    uint32 dataRows;
+    /// First row of those certified: 0, or where rows that are added to a blob begin.
+    uint32 firstRow;
+    /// Count of rows certified.
+    uint32 rowCount;
     /// Length of a row, bytes.
     uint32 rowBytes;
+    /// Name of the blob that these rows are added to; 0 for a whole blob.
+    bytes32 base;
 }
 
 /// What the chain remembers of a certified blob. Its root is its key; payer and signers are in the event.
@@ -33,18 +39,26 @@ struct CertifiedBlob {
     uint64 epoch;
     /// Block that recorded the certificate; 0 when the blob is unknown.
     uint64 certifiedBlock;
-    uint32 totalRows;
+    uint32 dataRows;
+    uint32 firstRow;
+    uint32 rowCount;
     uint32 rowBytes;
 }
 
 /// @title Where availability certificates reach the chain.
-/// @notice A blob is recorded once, when operators that hold at least two thirds of its rows have signed for it and its fee is paid.
+/// @notice A blob is recorded once, when operators that hold a quorum of its rows have signed for it and its fee is paid.
 /// The blob's bytes never come here. There is no owner; the price is fixed at deployment.
+///
+/// A blob is 2, 3 or 4 cosets of `dataRows` rows, the first of them the data. A quorum holds two thirds of the rows, and so many that
+/// honest operators are left with `dataRows` when the others own less than a third: `3 · held ≥ max(2 · rows, 3 · dataRows + rows)`.
+/// Where the operators are not trusted not to lie, `dataRows` is 1024 and there are 3 cosets or 4.
+///
+/// Another coset can be added while the blob is kept, up to 4 in all: it is recorded as a blob of its own, with the base's epoch, length
+/// and expiry, when signers hold two thirds of its rows and a quorum of the base's. Who paid for the last one may drop it.
 ///
 /// Operator `i` of `n` holds the positions `⌊i·R/n⌋ .. ⌊(i+1)·R/n⌋` of the blob's permutation of its `R` rows (equal seats).
 ///
-/// Operators sign `keccak256(abi.encode("aloft/da/certificate/v1", chainId, this contract, epoch, root, commitmentHead,
-/// commitmentTail, groupsRoot, length, totalRows, rowBytes, expiryBlock))` with the BLS suite
+/// Operators sign `keccak256(abi.encode("aloft/da/certificate/v1", chainId, this contract, header))` with the BLS suite
 /// `BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_`; the 32-byte hash is the message.
 interface IDAEntrance {
     /// A quorum signed for a blob, and somebody paid.
@@ -54,6 +68,8 @@ interface IDAEntrance {
     event DataUpload(address sender, bytes32 dataRoot, uint256 epoch, uint256 quorumId, uint256 blobPrice);
     /// As 0G's entrance says that a quorum signed for a blob. The commitment itself is in `BlobCertified`.
     event ErasureCommitmentVerified(bytes32 dataRoot, uint256 epoch, uint256 quorumId);
+    /// Who paid for the last coset of `base` that was added takes it away: its rows may be deleted.
+    event CosetDropped(bytes32 indexed base, bytes32 indexed root, uint32 firstRow);
     /// Fees or change left the contract.
     event Withdrawn(address indexed account, uint256 amount);
 
@@ -63,9 +79,13 @@ interface IDAEntrance {
     error WrongEpoch(uint64 epoch, uint64 current);
     /// The blob expires before it is recorded, or later than `MAX_RETENTION_BLOCKS` from now.
     error InvalidExpiry(uint64 expiryBlock);
-    /// Rows or bytes out of bounds.
-    error InvalidShape(uint64 length, uint32 totalRows, uint32 rowBytes);
-    /// The signers hold too few rows: `3 · held < 2 · total`.
+    /// No blob has such rows here, or they are too short for the length.
+    error InvalidShape(uint32 dataRows, uint32 firstRow, uint32 rowCount, uint32 rowBytes);
+    /// The rows are not the next coset of `base`, or not of its epoch, length, row length and expiry.
+    error NotNextCoset(bytes32 base, uint32 firstRow);
+    /// There is no added coset, or the caller did not pay for the last one.
+    error NotDroppable(bytes32 base, address account);
+    /// The signers hold too few rows.
     error BelowQuorum(uint256 held, uint256 total);
     /// The aggregate signature does not verify.
     error InvalidSignature();
@@ -86,19 +106,28 @@ interface IDAEntrance {
         external
         payable;
 
+    /// @notice Takes away the coset added last to `base`; the caller paid for it. Nothing is paid back.
+    function drop(bytes32 base) external;
+
     /// @notice Pays out the caller's fees and change.
     /// @return amount What was paid, wei.
     function withdraw() external returns (uint256 amount);
 
-    /// @notice Fee of keeping a blob, wei: `totalRows · rowBytes · blocks · pricePerByteBlock`.
+    /// @notice Fee of keeping a blob, wei: `rowCount · rowBytes · blocks · pricePerByteBlock`.
     /// @param blocks From the block that records it to its expiry.
-    function quote(uint32 totalRows, uint32 rowBytes, uint64 blocks) external view returns (uint256);
+    function quote(uint32 rowCount, uint32 rowBytes, uint64 blocks) external view returns (uint256);
 
     /// @notice Price of one coded byte for one block, wei.
     function pricePerByteBlock() external view returns (uint256);
 
     /// @notice A recorded blob; its `certifiedBlock` is 0 when the root is unknown.
     function blob(bytes32 root) external view returns (CertifiedBlob memory);
+
+    /// @notice The cosets added to a blob, in order: each is a blob recorded under its root.
+    function added(bytes32 base) external view returns (bytes32[] memory roots);
+
+    /// @notice Whether the operators are trusted not to lie, so that fewer rows may be coded.
+    function trustedCommittee() external view returns (bool);
 
     /// @notice What an account may withdraw, wei.
     function balances(address account) external view returns (uint256);

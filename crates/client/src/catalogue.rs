@@ -2,7 +2,7 @@
 
 use alloy_sol_types::SolEvent;
 use contracts::{CallError, Event, EventFilter, Provider, ProviderError, abi::DAEntrance, addresses, read};
-use da::header::{MAX_BLOB_BYTES, TOTAL_ROWS, row_bytes};
+use da::Shape;
 use primitives::{Address, B256, BlobRoot, U256};
 use serde::Serialize;
 
@@ -63,10 +63,12 @@ pub enum CatalogueError {
         log_index: u64,
     },
     /// The file does not fit.
-    #[error("{bytes} bytes are more than the {MAX_BLOB_BYTES} that one blob holds: split the file")]
+    #[error("{bytes} bytes are more than the {limit} that one blob holds: split the file")]
     TooLarge {
         /// Its length, as coded.
         bytes: u64,
+        /// The most that a blob of this shape holds.
+        limit: u64,
     },
 }
 
@@ -98,7 +100,9 @@ pub async fn list(
             to_block: Some(to_block),
         };
         for event in provider.events(filter).await? {
-            let certified = certified(&event)?;
+            let Some(certified) = certified(&event)? else {
+                continue;
+            };
             if payer.is_none_or(|payer| payer == certified.payer) {
                 found.push(certified);
             }
@@ -125,39 +129,40 @@ pub async fn find(provider: &impl Provider, root: BlobRoot) -> Result<Option<Cer
         to_block: Some(record.certifiedBlock),
     };
     for event in provider.events(filter).await? {
-        let certified = certified(&event)?;
-        if certified.root == root {
+        if let Some(certified) = certified(&event)?.filter(|certified| certified.root == root) {
             return Ok(Some(certified));
         }
     }
     Ok(None)
 }
 
-/// What a file of `length` bytes as coded costs for so many blocks.
+/// What rows of `shape` of a file of `length` bytes as coded cost for so many blocks.
 ///
 /// # Errors
 ///
 /// [`CatalogueError::TooLarge`] for what no blob holds; otherwise when the chain does not answer.
-pub async fn cost(provider: &impl Provider, length: u64, blocks: u64) -> Result<Cost, CatalogueError> {
-    if length > MAX_BLOB_BYTES {
-        return Err(CatalogueError::TooLarge { bytes: length });
+pub async fn cost(provider: &impl Provider, shape: Shape, length: u64, blocks: u64) -> Result<Cost, CatalogueError> {
+    let limit = shape.max_bytes();
+    if length > limit {
+        return Err(CatalogueError::TooLarge { bytes: length, limit });
     }
-    let row_bytes = row_bytes(length);
+    let row_bytes = shape.row_bytes(length);
     let quote = DAEntrance::quoteCall {
-        totalRows: TOTAL_ROWS,
+        rowCount: shape.row_count(),
         rowBytes: row_bytes,
         blocks,
     };
     let fee_wei = read(provider, addresses::DA_ENTRANCE, &quote).await?;
     Ok(Cost {
         length,
-        kept_bytes: u64::from(TOTAL_ROWS) * u64::from(row_bytes),
+        kept_bytes: u64::from(shape.row_count()) * u64::from(row_bytes),
         blocks,
         fee_wei,
     })
 }
 
-fn certified(event: &Event) -> Result<Certified, CatalogueError> {
+/// The file that an event certifies; `None` when it certifies rows added to one.
+fn certified(event: &Event) -> Result<Option<Certified>, CatalogueError> {
     let unknown = || CatalogueError::Event {
         block: event.block,
         log_index: event.log_index,
@@ -168,17 +173,20 @@ fn certified(event: &Event) -> Result<Certified, CatalogueError> {
         header,
         signersBitmap,
     } = event.decode().map_err(|_| unknown())?;
+    if header.base != B256::ZERO {
+        return Ok(None);
+    }
     let bit = |index: usize| {
         signersBitmap
             .get(index / 8)
             .is_some_and(|byte| byte >> (index % 8) & 1 == 1)
     };
-    Ok(Certified {
+    Ok(Some(Certified {
         root: BlobRoot(root),
         payer,
         length: header.length,
         row_bytes: header.rowBytes,
-        total_rows: header.totalRows,
+        total_rows: header.rowCount,
         certified_block: event.block,
         expiry_block: header.expiryBlock,
         transaction: event.transaction,
@@ -186,5 +194,5 @@ fn certified(event: &Event) -> Result<Certified, CatalogueError> {
             .filter(|index| bit(*index))
             .map(|index| index as u32)
             .collect(),
-    })
+    }))
 }

@@ -1,7 +1,9 @@
 //! Files: encrypted here, coded here, kept by the committee, paid for and recorded on chain; read back and checked against that record.
 
+mod coding;
 mod sharing;
 
+pub use coding::{Added, Dropped};
 pub use sharing::{Shared, Sharing};
 
 use crate::{
@@ -18,7 +20,7 @@ use crypto::{
     threshold::Released,
 };
 use da::{
-    Committee, DealtBeacon, Domain, Encoder, Header, Meta, Privacy, Record, Runtime,
+    Committee, DealtBeacon, Domain, Encoder, Header, Meta, Privacy, Record, Runtime, Shape,
     access::{self, AccessError},
     committee::CommitteeError,
     disperse::{DisperseError, Peer},
@@ -61,6 +63,9 @@ pub enum FileError {
     /// The chain does not know the file.
     #[error(transparent)]
     Record(#[from] RecordError),
+    /// The file has all the rows that there are, or none that were added.
+    #[error(transparent)]
+    Coding(#[from] coding::CodingError),
     /// Too few rows were found, or the key is another.
     #[error(transparent)]
     Retrieve(#[from] RetrieveError),
@@ -213,6 +218,15 @@ impl<E: Runtime> Files<E> {
         })
     }
 
+    /// Codes files to `shape` from now on.
+    ///
+    /// # Panics
+    ///
+    /// When `shape` is of added rows.
+    pub fn code_to(&mut self, shape: Shape) {
+        self.encoder = Encoder::of_shape(shape);
+    }
+
     /// The provider that pays.
     pub fn provider(&self) -> &HttpProvider {
         &self.provider
@@ -237,7 +251,8 @@ impl<E: Runtime> Files<E> {
         let sealed = matches!(readers, Readers::OwnerAnd(_));
         let coded_length = if sealed { stream::sealed_len(length) } else { length };
         // Refuses what is too large, and asks the price, before any work.
-        let cost = catalogue::cost(&self.provider, coded_length, blocks).await?;
+        let shape = self.encoder.shape();
+        let cost = catalogue::cost(&self.provider, shape, coded_length, blocks).await?;
         let expiry_block = self.provider.height().await?.saturating_add(blocks);
         let key = Key::generate(&mut self.context);
         let recipients = match readers {
@@ -267,7 +282,7 @@ impl<E: Runtime> Files<E> {
         };
         let blob = self.encoder.encode(&mut self.context, bytes, request)?;
         progress(Transfer::Coded {
-            rows: da::header::TOTAL_ROWS,
+            rows: shape.row_count(),
         });
         let certificate = da::disperse(&self.context, &self.peer, &self.committee, &blob, |step| {
             if let da::disperse::Progress::Sent { rows, .. } = step {
@@ -340,7 +355,8 @@ impl<E: Runtime> Files<E> {
     /// The coded bytes, checked.
     async fn retrieve(&self, root: BlobRoot, mut progress: impl FnMut(Transfer)) -> Result<Retrieved, FileError> {
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
-        let retrieved = da::retrieve(&self.context, &self.peer, &self.committee, &record, |step| {
+        let added = record.read_added(&self.provider, &self.peer.domain).await?;
+        let retrieved = da::retrieve(&self.context, &self.peer, &self.committee, &record, &added, |step| {
             if let retrieve::Progress::Rows { rows, needed } = step {
                 progress(Transfer::Received { rows, needed });
             }

@@ -12,7 +12,7 @@ mod rpc;
 mod wallet;
 
 pub use catalogue::Certified;
-pub use files::{File, FileError, Files, Readers, Shared, Sharing, Stored, Transfer};
+pub use files::{Added, Dropped, File, FileError, Files, Readers, Shared, Sharing, Stored, Transfer};
 pub use inference::{Buyer, Inference, InferenceError};
 pub use provider::HttpProvider;
 pub use receipts::status;

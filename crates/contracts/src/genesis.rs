@@ -7,6 +7,10 @@ use primitives::{Address, Bytes, U256};
 /// Price of keeping one coded byte for one block, wei: 100 MiB coded threefold cost about 0.03 coins for a million blocks.
 pub const PRICE_PER_BYTE_BLOCK_WEI: u64 = 100;
 
+/// Whether the operators of a network that genesis lists are trusted not to lie about rows: they were chosen by who made the network. It
+/// lets blobs be coded twofold, and into fewer rows.
+pub const TRUSTED_COMMITTEE: bool = true;
+
 /// Supply of the test token, in its smallest unit: 10⁹ USDX of 10⁶ units.
 pub const FAUCET_SUPPLY: u64 = 1_000_000_000_000_000;
 
@@ -44,7 +48,12 @@ pub fn genesis_contracts_with(faucet: Address) -> Vec<GenesisContract> {
             "DAEntrance",
             addresses::DA_ENTRANCE,
             &abi::DAEntrance::BYTECODE,
-            (addresses::OPERATOR_REGISTRY, U256::from(PRICE_PER_BYTE_BLOCK_WEI)).abi_encode_params(),
+            (
+                addresses::OPERATOR_REGISTRY,
+                U256::from(PRICE_PER_BYTE_BLOCK_WEI),
+                TRUSTED_COMMITTEE,
+            )
+                .abi_encode_params(),
         ),
         contract(
             "USDX",

@@ -124,23 +124,7 @@ pub fn collector_data(valid_after: U256, valid_before: U256, salt: U256, signatu
 
 /// What DA operators sign for a blob, with BLS over these 32 bytes. `entrance` is the contract that will verify it.
 pub fn certificate_message(chain_id: u64, entrance: Address, header: &BlobHeader) -> B256 {
-    keccak256(
-        (
-            CERTIFICATE_TAG,
-            U256::from(chain_id),
-            entrance,
-            header.epoch,
-            header.root,
-            header.commitmentHead,
-            header.commitmentTail,
-            header.groupsRoot,
-            header.length,
-            header.totalRows,
-            header.rowBytes,
-            header.expiryBlock,
-        )
-            .abi_encode_params(),
-    )
+    keccak256((CERTIFICATE_TAG, U256::from(chain_id), entrance, header.clone()).abi_encode_params())
 }
 
 /// A 48-byte KZG commitment as the two words of a [`BlobHeader`].
@@ -165,7 +149,7 @@ pub fn signers_bitmap(signers: impl IntoIterator<Item = u32>, operators: u32) ->
     bitmap.into()
 }
 
-/// The positions of a blob's row permutation that operator `index` of `operators` holds: `⌊i·R/n⌋ .. ⌊(i+1)·R/n⌋`.
+/// The positions of a permutation of `total_rows` rows that operator `index` of `operators` holds: `⌊i·R/n⌋ .. ⌊(i+1)·R/n⌋`.
 ///
 /// # Panics
 ///
@@ -176,9 +160,11 @@ pub fn operator_rows(index: u32, operators: u32, total_rows: u32) -> Range<u32> 
     bound(index)..bound(index + 1)
 }
 
-/// Whether `held` of `total` rows are a quorum: at least two thirds.
-pub fn is_quorum(held: u32, total: u32) -> bool {
-    3 * u64::from(held) >= 2 * u64::from(total)
+/// Rows whose owners must sign before `row_count` rows of a code of `data_rows` are certified: two thirds; and of a whole blob, whose
+/// `first_row` is 0, so many that honest operators are left with `data_rows` when the others own less than a third.
+pub fn quorum_rows(data_rows: u32, first_row: u32, row_count: u32) -> u32 {
+    let honest = if first_row == 0 { 3 * data_rows + row_count } else { 0 };
+    honest.max(2 * row_count).div_ceil(3)
 }
 
 /// A contributor's leaf in the tree of weights, as OpenZeppelin's `StandardMerkleTree` hashes it; `weight` is of 10¹².

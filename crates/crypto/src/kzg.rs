@@ -42,6 +42,17 @@ macro_rules! point48 {
             pub fn to_bytes(&self) -> [u8; POINT_BYTES] {
                 self.0
             }
+
+            /// The sum of `points`: what they say of different places holds of all of them together. `None` when one is no point of the
+            /// group.
+            pub fn sum<'a>(points: impl IntoIterator<Item = &'a Self>) -> Option<Self> {
+                points
+                    .into_iter()
+                    .try_fold(blst_p1::default(), |sum, point| {
+                        Some(setup::add(&sum, &setup::from_affine(&uncompress(&point.0)?)))
+                    })
+                    .map(|sum| Self(compress(&sum)))
+            }
         }
 
         impl fmt::Debug for $name {

@@ -43,7 +43,7 @@ fn main() {
         };
         let blob = CodedBlob::encode(&mut rng, payload, request).expect("the payload fits");
         let prover = Prover::new(blob.head().clone());
-        let challenges = Challenge::draw(&mut rng, blob.head().row_bytes(), SAMPLES);
+        let challenges = Challenge::draw(&mut rng, blob.head().shape(), blob.head().row_bytes(), SAMPLES);
         let start = Spent::now();
         let samples: Vec<Option<Sample>> = challenges
             .iter()
@@ -56,6 +56,7 @@ fn main() {
         .iter()
         .map(|(header, challenges, samples)| Answer {
             commitment: header.commitment,
+            shape: header.params.shape,
             row_bytes: header.params.row_bytes(),
             challenges,
             samples,

@@ -3,7 +3,7 @@
 //! An operator that holds all its rows signs what the chain is to record of the blob. Shares add up to one BLS signature; a
 //! certificate is that signature and who signed. `DAEntrance` verifies the same bytes on chain.
 
-use crate::{Committee, Header, header::TOTAL_ROWS};
+use crate::{Committee, Header, Shape};
 use alloy_sol_types::SolCall;
 use contracts::{
     Request,
@@ -52,8 +52,11 @@ pub fn on_chain(header: &Header) -> BlobHeader {
         epoch: header.params.epoch.0,
         length: header.params.length,
         expiryBlock: header.params.expiry_block,
-        totalRows: TOTAL_ROWS,
+        dataRows: header.params.shape.data_rows(),
+        firstRow: header.params.shape.first_row(),
+        rowCount: header.params.shape.row_count(),
         rowBytes: header.params.row_bytes(),
+        base: header.params.base.map_or(B256::ZERO, |base| base.root.0),
     }
 }
 
@@ -103,7 +106,7 @@ impl<'a> Quorum<'a> {
         }
     }
 
-    /// Adds a share; returns the certificate when the signers now own at least two thirds of the rows. Shares beyond those
+    /// Adds a share; returns the certificate when the signers now own a quorum of the rows. Shares beyond those
     /// make a certificate with more signers.
     ///
     /// # Errors
@@ -125,7 +128,10 @@ impl<'a> Quorum<'a> {
 
     /// Rows that those who signed own.
     pub fn rows_signed(&self) -> u32 {
-        self.signers().map(|index| rows_owned(self.committee, index)).sum()
+        let shape = self.header.params.shape;
+        self.signers()
+            .map(|index| rows_owned(self.committee, index, shape))
+            .sum()
     }
 
     fn signers(&self) -> impl Iterator<Item = u32> + '_ {
@@ -133,25 +139,37 @@ impl<'a> Quorum<'a> {
     }
 
     fn certificate(&self) -> Option<Certificate> {
-        if !typed_data::is_quorum(self.rows_signed(), TOTAL_ROWS) {
+        let signers: Vec<u32> = self.signers().collect();
+        if !self
+            .header
+            .params
+            .quorums()
+            .all(|shape| is_quorum(self.committee, &signers, shape))
+        {
             return None;
         }
         let signatures: Vec<_> = self.shares.iter().flatten().copied().collect();
         let signature = bls::Signature::aggregate(&signatures).expect("a quorum has a signature");
         Some(Certificate {
             header: self.header.clone(),
-            signers: self.signers().collect(),
+            signers,
             signature,
         })
     }
 }
 
-/// Rows that operator `index` owns of any blob.
-fn rows_owned(committee: &Committee, index: u32) -> u32 {
-    typed_data::operator_rows(index, committee.len(), TOTAL_ROWS).len() as u32
+/// Rows that operator `index` owns of any blob of `shape`.
+fn rows_owned(committee: &Committee, index: u32, shape: Shape) -> u32 {
+    typed_data::operator_rows(index, committee.len(), shape.row_count()).len() as u32
 }
 
-/// A blob's header, signed by operators that own at least two thirds of its rows.
+/// Whether `signers` own a quorum of the rows of `shape`.
+fn is_quorum(committee: &Committee, signers: &[u32], shape: Shape) -> bool {
+    let rows: u32 = signers.iter().map(|&index| rows_owned(committee, index, shape)).sum();
+    rows >= shape.quorum_rows()
+}
+
+/// A blob's header, signed by operators that own a quorum of its rows.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     header: Header,
@@ -178,10 +196,12 @@ pub enum CertificateError {
         expected: primitives::Epoch,
     },
     /// The signers own too few rows.
-    #[error("signers own {rows} of {TOTAL_ROWS} rows: less than two thirds")]
+    #[error("signers own {rows} rows: {needed} are a quorum")]
     BelowQuorum {
         /// How many they own.
         rows: u32,
+        /// How many are needed.
+        needed: u32,
     },
     /// The sum of signatures is not the signers'.
     #[error("the aggregate signature is not the signers'")]
@@ -228,9 +248,12 @@ impl Certificate {
         if found != expected {
             return Err(CertificateError::WrongEpoch { found, expected });
         }
-        let rows = self.signers.iter().map(|&index| rows_owned(committee, index)).sum();
-        if !typed_data::is_quorum(rows, TOTAL_ROWS) {
-            return Err(CertificateError::BelowQuorum { rows });
+        if let Some(shape) = (self.header.params.quorums()).find(|shape| !is_quorum(committee, &self.signers, *shape)) {
+            let rows = (self.signers.iter())
+                .map(|&index| rows_owned(committee, index, shape))
+                .sum();
+            let needed = shape.quorum_rows();
+            return Err(CertificateError::BelowQuorum { rows, needed });
         }
         let keys: Vec<_> = self
             .signers

@@ -1,6 +1,6 @@
 //! Who keeps the blobs of an epoch, and which rows each of them owns.
 
-use crate::RowSet;
+use crate::{RowSet, Shape};
 use commonware_codec::{Copying, DecodeExt};
 use commonware_cryptography::ed25519;
 use contracts::{CallError, Provider, abi::GenesisOperatorRegistry, addresses, assignment, typed_data};
@@ -153,15 +153,15 @@ impl Committee {
             .map(|index| index as u32)
     }
 
-    /// The rows that operator `index` owns of the blob `root`, which has `total_rows`.
+    /// The rows of `shape` that operator `index` owns of the blob `root`.
     ///
     /// # Panics
     ///
     /// When there is no such operator.
-    pub fn rows_of(&self, index: u32, root: &BlobRoot, total_rows: u32) -> RowSet {
+    pub fn rows_of(&self, index: u32, root: &BlobRoot, shape: Shape) -> RowSet {
         assert!(index < self.len(), "operator {index} of {}", self.len());
-        let shuffled = shuffle(self, root, total_rows);
-        let range = typed_data::operator_rows(index, self.len(), total_rows);
+        let shuffled = shuffle(self, root, shape);
+        let range = typed_data::operator_rows(index, self.len(), shape.row_count());
         shuffled[range.start as usize..range.end as usize]
             .iter()
             .copied()
@@ -169,23 +169,25 @@ impl Committee {
     }
 }
 
-/// The rows that each operator owns of the blob `root`, which has `total_rows`: every row once, equal seats.
+/// The rows of `shape` that each operator owns of the blob `root`: every row once, equal seats.
 ///
 /// The rows are fixed before the shuffle is known, so a disperser cannot aim them at operators.
-pub fn assign(committee: &Committee, root: &BlobRoot, total_rows: u32) -> Vec<Vec<u32>> {
-    let shuffled = shuffle(committee, root, total_rows);
+pub fn assign(committee: &Committee, root: &BlobRoot, shape: Shape) -> Vec<Vec<u32>> {
+    let shuffled = shuffle(committee, root, shape);
     (0..committee.len())
         .map(|index| {
-            let range = typed_data::operator_rows(index, committee.len(), total_rows);
+            let range = typed_data::operator_rows(index, committee.len(), shape.row_count());
             shuffled[range.start as usize..range.end as usize].to_vec()
         })
         .collect()
 }
 
 /// The shuffle of the rows of `root`, as the contracts compute it for a dispute.
-fn shuffle(committee: &Committee, root: &BlobRoot, total_rows: u32) -> Vec<u32> {
+fn shuffle(committee: &Committee, root: &BlobRoot, shape: Shape) -> Vec<u32> {
     let beacon = B256::from_slice(committee.beacon.0.as_ref());
-    assignment::shuffle(assignment::seed(beacon, committee.epoch.0, root.0), total_rows)
+    let mut rows = assignment::shuffle(assignment::seed(beacon, committee.epoch.0, root.0), shape.row_count());
+    rows.iter_mut().for_each(|row| *row += shape.first_row());
+    rows
 }
 
 /// The key that the registry holds as EIP-2537 encodes it: `0 (16) | x (48) | 0 (16) | y (48)`.

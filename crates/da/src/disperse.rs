@@ -1,13 +1,12 @@
 //! Hand each operator its rows of a blob, and come back with a certificate.
 //!
 //! One stream an operator, all at once, each on its own task: an operator that is dead, slow or wrong delays nobody. The
-//! certificate is returned as soon as two thirds of the rows are signed for; the other streams go on in the background until
+//! certificate is returned as soon as a quorum of the rows is signed for; the other streams go on in the background until
 //! they are done or stand still for [`STALL_TIMEOUT`], as children of the task that called.
 
 use crate::{
     Certificate, CodedBlob, Committee, Domain, Quorum, Runtime, Share,
     certificate::ShareError,
-    header::TOTAL_ROWS,
     wire::{self, Refusal, Request, Response, Rows, WireError, rows_per_message},
 };
 use commonware_cryptography::ed25519;
@@ -110,15 +109,14 @@ pub enum DisperseError {
         expected: primitives::Epoch,
     },
     /// Too few operators signed.
-    #[error(
-        "operators owning {rows_signed} of {} rows of blob {root} signed: two thirds are needed",
-        TOTAL_ROWS
-    )]
+    #[error("operators owning {rows_signed} rows of blob {root} signed: {needed} are needed")]
     NoQuorum {
         /// Which blob.
         root: BlobRoot,
         /// Rows that those who signed own.
         rows_signed: u32,
+        /// Rows that are a quorum.
+        needed: u32,
         /// Why the others did not.
         failures: Vec<DeliveryError>,
     },
@@ -210,6 +208,7 @@ pub async fn disperse<E: Runtime>(
     Err(DisperseError::NoQuorum {
         root,
         rows_signed: quorum.rows_signed(),
+        needed: header.params.shape.quorum_rows(),
         failures,
     })
 }
@@ -258,7 +257,9 @@ impl Delivery {
             _ => return Err(DeliveryError::OutOfTurn { operator }),
         };
         // An operator may ask for its own rows only: others would not count for its signature.
-        let owned = self.committee.rows_of(operator, &self.blob.head().root(), TOTAL_ROWS);
+        let owned = self
+            .committee
+            .rows_of(operator, &self.blob.head().root(), self.blob.head().shape());
         if missing.is_empty() || missing.iter().any(|&row| !owned.contains(row)) {
             return Err(DeliveryError::OutOfTurn { operator });
         }

@@ -7,18 +7,19 @@
 //! whoever codes more than one blob keeps an [`Encoder`].
 
 use crate::{
-    head::{self, GROUPS, Head, Row, VerifiedHead, VerifiedRow},
-    header::{self, DATA_ROWS, Header, MAX_BLOB_BYTES, MAX_META_BYTES, MAX_RECIPIENTS, Params, Secrecy, TOTAL_ROWS},
+    head::{self, Head, Row, VerifiedHead, VerifiedRow},
+    header::{self, Header, MAX_META_BYTES, MAX_RECIPIENTS, Params, Secrecy},
+    shape::{MAX_COSETS, Shape, ShapeError},
 };
 use bytes::Bytes;
 use crypto::{
     combination::Coefficients,
-    digest::RowTree,
+    digest::{self, RowTree},
     envelope::RecipientPublic,
     reed_solomon::{Code, CodeError, Instructions},
     stream::{self, Key, StreamError, TAG_BYTES},
 };
-use primitives::{Address, Epoch};
+use primitives::{Address, Digest, Epoch};
 use rand_core::CryptoRng;
 
 mod memory;
@@ -63,10 +64,12 @@ pub enum EncodeError {
     #[error("payload is empty")]
     Empty,
     /// The payload, once encrypted, does not fit in one blob.
-    #[error("payload of {bytes} bytes is over a blob's {MAX_BLOB_BYTES}")]
+    #[error("payload of {bytes} bytes is over a blob's {limit}")]
     TooLong {
         /// Its length as coded.
         bytes: u64,
+        /// The most that this shape takes.
+        limit: u64,
     },
     /// The meta data, once encrypted, does not fit in the header.
     #[error("meta data of {bytes} bytes is over {MAX_META_BYTES}")]
@@ -82,11 +85,12 @@ pub enum EncodeError {
     },
 }
 
-/// A coded blob: its head and all its rows, in memory (three times the payload).
+/// A coded blob: its head and all its rows, in memory (three times the payload, in the standard shape); or rows added to one.
 #[derive(Clone)]
 pub struct CodedBlob {
     head: VerifiedHead,
     data: Bytes,
+    /// The rows from `data` on; of added rows, all.
     parity: Bytes,
     tree: std::sync::Arc<RowTree>,
 }
@@ -95,6 +99,7 @@ pub struct CodedBlob {
 /// Clones share the memory.
 #[derive(Clone)]
 pub struct Encoder {
+    shape: Shape,
     code: Code,
     pool: Pool,
 }
@@ -106,12 +111,28 @@ impl Default for Encoder {
 }
 
 impl Encoder {
-    /// An encoder with the fastest instructions of this processor, and no memory yet.
+    /// An encoder to the standard shape, with the fastest instructions of this processor, and no memory yet.
     pub fn new() -> Self {
+        Self::of_shape(Shape::STANDARD)
+    }
+
+    /// An encoder to `shape`.
+    ///
+    /// # Panics
+    ///
+    /// When `shape` is of added rows: [`CodedBlob::add_coset`] makes those.
+    pub fn of_shape(shape: Shape) -> Self {
+        assert!(!shape.is_added(), "an encoder codes whole blobs");
         Self {
-            code: head::code().clone(),
+            shape,
+            code: shape.code().clone(),
             pool: Pool::default(),
         }
+    }
+
+    /// What it codes to.
+    pub fn shape(&self) -> Shape {
+        self.shape
     }
 
     /// As [`Self::new`], with instructions named by the caller: for tests and measurements.
@@ -121,14 +142,15 @@ impl Encoder {
     /// [`CodeError::Unsupported`] where the processor lacks them.
     pub fn with_instructions(instructions: Instructions) -> Result<Self, CodeError> {
         Ok(Self {
-            code: Code::with_instructions(DATA_ROWS, TOTAL_ROWS, instructions)?,
+            shape: Shape::STANDARD,
+            code: Code::with_instructions(Shape::STANDARD.data_rows(), Shape::STANDARD.row_count(), instructions)?,
             pool: Pool::default(),
         })
     }
 
     /// Encrypts `payload` if asked to, codes it and commits to it.
     ///
-    /// A public payload is not copied when its capacity is that of all data rows: [`header::row_bytes`] times [`DATA_ROWS`].
+    /// A public payload is not copied when its capacity is that of all data rows.
     ///
     /// # Errors
     ///
@@ -145,19 +167,20 @@ impl Encoder {
         }
         let sealed = matches!(request.privacy, Privacy::Sealed { .. });
         // Before `sealed_len`, which is defined up to 2^48 only.
-        let length = if sealed && plain_bytes <= MAX_BLOB_BYTES {
+        let limit = self.shape.max_bytes();
+        let length = if sealed && plain_bytes <= limit {
             stream::sealed_len(plain_bytes)
         } else {
             plain_bytes
         };
-        if length > MAX_BLOB_BYTES {
-            return Err(EncodeError::TooLong { bytes: length });
+        if length > limit {
+            return Err(EncodeError::TooLong { bytes: length, limit });
         }
         let meta_bytes = request.meta.len() + if sealed { TAG_BYTES } else { 0 };
         if meta_bytes > MAX_META_BYTES {
             return Err(EncodeError::MetaTooLong { bytes: meta_bytes });
         }
-        let data_bytes = DATA_ROWS as usize * header::row_bytes(length) as usize;
+        let data_bytes = self.shape.data_rows() as usize * self.shape.row_bytes(length) as usize;
         let (data, meta, secrecy) = match request.privacy {
             Privacy::Public => (self.pad(payload, data_bytes), request.meta, Secrecy::Public),
             Privacy::Sealed { key, recipients } => {
@@ -173,6 +196,8 @@ impl Encoder {
             epoch: request.epoch,
             expiry_block: request.expiry_block,
             length,
+            shape: self.shape,
+            base: None,
             secrecy,
             meta: meta.into(),
         };
@@ -194,29 +219,15 @@ impl Encoder {
 
     /// Codes and commits to data rows.
     fn code_rows(&self, params: Params, data: Rows) -> CodedBlob {
-        let row_bytes = params.row_bytes() as usize;
+        let (shape, row_bytes) = (params.shape, params.row_bytes() as usize);
+        debug_assert_eq!(shape, self.shape);
         let rows = data.as_ref();
-        assert_eq!(rows.len(), DATA_ROWS as usize * row_bytes, "whole data rows");
-        let mut parity = self.pool.take((TOTAL_ROWS - DATA_ROWS) as usize * row_bytes);
+        assert_eq!(rows.len(), shape.data_rows() as usize * row_bytes, "whole data rows");
+        let mut parity = self
+            .pool
+            .take((shape.row_count() - shape.data_rows()) as usize * row_bytes);
         let digests = self.code.encode_with_digests(rows, row_bytes, parity.as_mut());
-        let tree = RowTree::of_digests(&digests);
-        let group_roots = tree.group_roots().to_vec();
-        debug_assert_eq!(group_roots.len(), GROUPS);
-        let seed = head::seed(&params, &group_roots);
-        let coefficients = Coefficients::derive_with_instructions(&seed, row_bytes, self.code.instructions())
-            .unwrap_or_else(|_| Coefficients::derive(&seed, row_bytes));
-        let combinations = coefficients.combine_rows(rows, row_bytes);
-        let z_digest = head::z_digest(&combinations);
-        let header = Header {
-            commitment: head::commit(&params, &group_roots, &z_digest),
-            groups_root: head::groups_root(&group_roots, &z_digest),
-            params,
-        };
-        let head = VerifiedHead::of_own_rows(Head {
-            header,
-            group_roots,
-            combinations,
-        });
+        let (head, tree) = commit(params, rows, &digests, self.code.instructions());
         CodedBlob {
             head,
             data: Bytes::from_owner(data),
@@ -224,6 +235,28 @@ impl Encoder {
             tree: tree.into(),
         }
     }
+}
+
+/// The head of a blob whose rows have these digests, and the trees over them. `data` are the data rows.
+fn commit(params: Params, data: &[u8], digests: &[Digest], instructions: Instructions) -> (VerifiedHead, RowTree) {
+    let row_bytes = params.row_bytes() as usize;
+    let tree = RowTree::of_digests(digests);
+    let group_roots = tree.group_roots().to_vec();
+    let seed = head::seed(&params, &group_roots);
+    let coefficients = Coefficients::derive_with_instructions(&seed, row_bytes, instructions)
+        .unwrap_or_else(|_| Coefficients::derive(&seed, row_bytes));
+    let combinations = coefficients.combine_rows(data, row_bytes);
+    let header = Header {
+        commitment: head::commit(params.shape, &group_roots),
+        groups_root: head::groups_root(&group_roots, &head::z_digest(&combinations)),
+        params,
+    };
+    let head = VerifiedHead::of_own_rows(Head {
+        header,
+        group_roots,
+        combinations,
+    });
+    (head, tree)
 }
 
 /// Data rows, contiguous.
@@ -253,9 +286,48 @@ impl CodedBlob {
         Encoder::new().encode(rng, payload, request)
     }
 
-    /// Codes and commits to data rows: the payload, padded with zeros. The same rows always give the same blob.
+    /// Codes and commits to data rows: the payload, padded with zeros; the rows are those that `params` say, a whole blob's or added ones.
+    /// The same data always gives the same rows.
     pub(crate) fn of_data_rows(params: Params, data: Vec<u8>) -> Self {
-        Encoder::new().code_rows(params, Rows::Given(data))
+        let shape = params.shape;
+        if !shape.is_added() {
+            return Encoder::of_shape(shape).code_rows(params, Rows::Given(data));
+        }
+        let row_bytes = params.row_bytes() as usize;
+        let coset = shape.cosets() - 1;
+        let mut rows = vec![0; data.len()];
+        shape.code().encode_coset_into(&data, row_bytes, coset, &mut rows);
+        let digests = digest::row_digests(&rows.chunks_exact(row_bytes).collect::<Vec<_>>());
+        let (head, tree) = commit(params, &data, &digests, shape.code().instructions());
+        Self {
+            head,
+            data: Bytes::new(),
+            parity: rows.into(),
+            tree: tree.into(),
+        }
+    }
+
+    /// Another coset for the blob of `base`, which has `cosets` by now: rows that are dispersed and certified as a blob of their own. `data`
+    /// are its data rows, as [`crate::retrieve::Retrieved::data_rows`] has them.
+    ///
+    /// # Errors
+    ///
+    /// [`ShapeError`] when the blob has all the cosets there are, or is rows added to another.
+    ///
+    /// # Panics
+    ///
+    /// When `data` is not as long as the blob's data rows.
+    pub fn add_coset(base: &VerifiedHead, cosets: u32, data: Vec<u8>) -> Result<Self, ShapeError> {
+        let whole = base.shape();
+        let shape = Shape::coset(whole.data_rows(), cosets)?;
+        if whole.is_added() || cosets < whole.cosets() || cosets >= MAX_COSETS {
+            return Err(ShapeError {
+                data_rows: whole.data_rows(),
+                first_row: shape.first_row(),
+                row_count: shape.row_count(),
+            });
+        }
+        Ok(Self::of_data_rows(base.header().params.added(base.root(), shape), data))
     }
 
     /// The head.
@@ -269,17 +341,19 @@ impl CodedBlob {
     ///
     /// When there is no such row.
     pub fn row(&self, index: u32) -> VerifiedRow {
-        assert!(index < TOTAL_ROWS, "row {index} is not in a blob");
+        let rows = self.head.shape().rows();
+        assert!(rows.contains(&index), "row {index} is not in the blob");
         let row_bytes = self.head.row_bytes() as usize;
-        let (rows, at) = match index.checked_sub(DATA_ROWS) {
-            None => (&self.data, index),
-            Some(parity) => (&self.parity, parity),
+        let place = index - rows.start;
+        let start = place as usize * row_bytes;
+        let bytes = match start.checked_sub(self.data.len()) {
+            None => self.data.slice(start..start + row_bytes),
+            Some(start) => self.parity.slice(start..start + row_bytes),
         };
-        let start = at as usize * row_bytes;
         VerifiedRow::of_own(Row {
             index,
-            path: self.tree.path(index),
-            bytes: rows.slice(start..start + row_bytes),
+            path: self.tree.path(place),
+            bytes,
         })
     }
 }

@@ -6,42 +6,36 @@
 //! A row is good for two reasons, and both are needed: its digest is in the committed tree, and its random combination is
 //! the one that the code gives it (`row·H == Enc(Z)[i]`, wrong with probability 2^-128 once the roots are fixed).
 
-use crate::header::{self, DATA_ROWS, Header, Params, TOTAL_ROWS};
+use crate::{
+    header::{self, Header, Params},
+    shape::{MAX_TOTAL_ROWS, Shape},
+};
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
 use crypto::{
     combination::{self, Coefficients, Combined},
     digest::{self, GROUP_ROWS, PATH_LEN},
-    kzg,
-    reed_solomon::Code,
+    kzg::{self, LEAVES_MAX},
+    reed_solomon::DATA_ROWS_MAX,
 };
 use primitives::{BlobRoot, Digest};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 #[cfg(test)]
 mod tests;
 
-/// Groups of 32 rows: the leaves of the KZG commitment.
-pub const GROUPS: usize = TOTAL_ROWS as usize / GROUP_ROWS;
-/// Slot of the commitment that holds the digest of the parameters. Slots 96 to 125 are kept for rows added later.
-pub const PARAMS_SLOT: usize = 126;
-/// Slot of the commitment that holds the digest of Z.
-pub const Z_SLOT: usize = 127;
-/// Slots of the commitment.
-const SLOTS: usize = 128;
-const _: () = assert!(GROUPS <= PARAMS_SLOT, "group roots and reserved slots must not meet");
-
 /// Largest encoded [`Head`], in bytes.
-pub const MAX_HEAD_BYTES: usize = header::MAX_HEADER_BYTES + GROUPS * 32 + DATA_ROWS as usize * 16;
+pub const MAX_HEAD_BYTES: usize =
+    header::MAX_HEADER_BYTES + MAX_TOTAL_ROWS as usize / GROUP_ROWS * Digest::SIZE + DATA_ROWS_MAX as usize * 16;
 
 /// A header and the hashes it commits to, as claimed by whoever sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
     /// The header.
     pub header: Header,
-    /// Roots of the 96 groups of 32 rows.
+    /// Roots of the groups of 32 rows: as many as the header's shape has.
     pub group_roots: Vec<Digest>,
-    /// The random combination of each of the 1,024 data rows.
+    /// The random combination of each of the data rows.
     pub combinations: Vec<Combined>,
 }
 
@@ -68,8 +62,7 @@ impl Head {
     ///
     /// [`HeadError`], naming which of the two commitments fails.
     pub fn check(self) -> Result<VerifiedHead, HeadError> {
-        let z_digest = z_digest(&self.combinations);
-        if commit(&self.header.params, &self.group_roots, &z_digest) != self.header.commitment {
+        if commit(self.header.params.shape, &self.group_roots) != self.header.commitment {
             return Err(HeadError::WrongCommitment);
         }
         self.check_groups_root()
@@ -90,7 +83,7 @@ impl Head {
     }
 }
 
-/// Digest of the combinations: what slot [`Z_SLOT`] holds.
+/// Digest of the combinations.
 pub(crate) fn z_digest(combinations: &[Combined]) -> Digest {
     let mut hasher = blake3::Hasher::new_derive_key("aloft/da/z/v1");
     combinations.iter().for_each(|z| {
@@ -108,20 +101,18 @@ pub(crate) fn groups_root(group_roots: &[Digest], z_digest: &Digest) -> Digest {
     hasher.finalize().into()
 }
 
-/// What the KZG commitment of the header lists: `[group roots, zeros, params, Z]`.
-pub(crate) fn leaves(params: &Params, group_roots: &[Digest], z_digest: &Digest) -> [[u8; 32]; SLOTS] {
-    let mut leaves = [[0; 32]; SLOTS];
-    for (leaf, root) in leaves.iter_mut().zip(group_roots) {
+/// What the KZG commitment of the header lists: each group's root at its place, zeros elsewhere.
+pub(crate) fn leaves(shape: Shape, group_roots: &[Digest]) -> [[u8; 32]; LEAVES_MAX] {
+    let mut leaves = [[0; 32]; LEAVES_MAX];
+    for (leaf, root) in leaves[shape.groups()].iter_mut().zip(group_roots) {
         *leaf = kzg::scalar(root);
     }
-    leaves[PARAMS_SLOT] = kzg::scalar(&params.digest());
-    leaves[Z_SLOT] = kzg::scalar(z_digest);
     leaves
 }
 
 /// The KZG commitment of the header.
-pub(crate) fn commit(params: &Params, group_roots: &[Digest], z_digest: &Digest) -> kzg::Commitment {
-    kzg::commit(&leaves(params, group_roots, z_digest))
+pub(crate) fn commit(shape: Shape, group_roots: &[Digest]) -> kzg::Commitment {
+    kzg::commit(&leaves(shape, group_roots))
 }
 
 /// Coefficients of the random combination, drawn after the rows were fixed (Fiat–Shamir): they hash the parameters and every
@@ -138,12 +129,6 @@ pub(crate) fn seed(params: &Params, group_roots: &[Digest]) -> Digest {
         hasher.update(root.as_ref());
     });
     hasher.finalize().into()
-}
-
-/// The code of every blob: 1,024 data rows of 3,072. Its tables are made once a process.
-pub(crate) fn code() -> &'static Code {
-    static CODE: OnceLock<Code> = OnceLock::new();
-    CODE.get_or_init(|| Code::new(DATA_ROWS, TOTAL_ROWS).expect("a shape the coder supports"))
 }
 
 /// A head whose header commits to its hashes. Cheap to clone.
@@ -180,9 +165,23 @@ impl VerifiedHead {
         &self.0.head
     }
 
+    /// Which rows it is.
+    pub fn shape(&self) -> Shape {
+        self.header().params.shape
+    }
+
     /// Length of each row, in bytes.
     pub fn row_bytes(&self) -> u32 {
         self.header().params.row_bytes()
+    }
+
+    /// Whether this is the head of rows added to the blob of `base`: all that its header says of the payload is what that one says.
+    pub fn is_added_to(&self, base: &VerifiedHead) -> bool {
+        let (whole, params) = (&base.header().params, &self.header().params);
+        !whole.shape.is_added()
+            && params.shape.data_rows() == whole.shape.data_rows()
+            && params.shape.first_row() >= whole.shape.row_count()
+            && *params == whole.added(base.root(), params.shape)
     }
 
     /// Checks only that `row` is the committed one: for rows from our own disk, whose combination was checked before they
@@ -199,7 +198,7 @@ impl VerifiedHead {
     /// Checks that there is such a row, of this length.
     fn check_shape(&self, row: &Row) -> Result<(), RowError> {
         let index = row.index;
-        if index >= TOTAL_ROWS {
+        if !self.shape().rows().contains(&index) {
             return Err(RowError::OutOfRange { index });
         }
         if row.bytes.len() != self.row_bytes() as usize {
@@ -216,7 +215,7 @@ impl VerifiedHead {
     fn check_path(&self, row: &Row, digest: Digest) -> Result<(), RowError> {
         let index = row.index;
         let found = digest::root_of_path(index, digest, &row.path);
-        if found != self.0.head.group_roots[index as usize / GROUP_ROWS] {
+        if found != self.0.head.group_roots[(index - self.shape().first_row()) as usize / GROUP_ROWS] {
             return Err(RowError::NotCommitted {
                 index,
                 root: self.root(),
@@ -231,7 +230,7 @@ impl VerifiedHead {
 /// Encoded `index 4 | path 5 x 32 | bytes`, on the wire and on disk.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Row {
-    /// Which row, 0 to 3,071. Rows below 1,024 are the payload itself.
+    /// Which row of the code. The first rows, as many as are data, are the payload itself.
     pub index: u32,
     /// Siblings from the row's digest to its group's root, lowest first.
     pub path: [Digest; PATH_LEN],
@@ -273,7 +272,7 @@ impl std::fmt::Debug for Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RowError {
     /// There is no such row.
-    #[error("row {index} is not in a blob: it has {TOTAL_ROWS}")]
+    #[error("the blob has no row {index}")]
     OutOfRange {
         /// The index claimed.
         index: u32,
@@ -322,7 +321,7 @@ impl RowError {
 pub struct RowChecker {
     head: VerifiedHead,
     coefficients: Coefficients,
-    /// `Enc(Z)`: the combination that the code gives each of the 3,072 rows.
+    /// `Enc(Z)`: the combination that the code gives each row of all cosets up to these.
     expected: Vec<Combined>,
 }
 
@@ -330,7 +329,7 @@ impl RowChecker {
     /// Draws the coefficients of `head` and codes its combinations.
     pub fn new(head: VerifiedHead) -> Self {
         let coefficients = coefficients(&head.header().params, &head.head().group_roots);
-        let expected = combination::extend(code(), &head.head().combinations);
+        let expected = combination::extend(head.shape().code(), &head.head().combinations);
         Self {
             head,
             coefficients,
@@ -357,6 +356,31 @@ impl RowChecker {
             });
         }
         Ok(VerifiedRow(row))
+    }
+
+    /// Checks that `rows` of the blob that these rows are added to, in whatever order, are of the codeword that the combinations here are
+    /// of: that is what ties added rows to what is there already.
+    ///
+    /// # Errors
+    ///
+    /// [`RowError::NotCoded`], naming a row that is not; then the added rows belong to something else.
+    ///
+    /// # Panics
+    ///
+    /// When a row is not of that blob, whose rows were checked.
+    pub fn check_base(&self, rows: &[Row]) -> Result<(), RowError> {
+        let combined = self.coefficients.combine_each(rows.iter().map(|row| &row.bytes[..]));
+        match rows
+            .iter()
+            .zip(combined)
+            .find(|(row, combined)| *combined != self.expected[row.index as usize])
+        {
+            None => Ok(()),
+            Some((row, _)) => Err(RowError::NotCoded {
+                index: row.index,
+                root: self.head.root(),
+            }),
+        }
     }
 
     /// Checks many rows: faster than one by one, for they are hashed side by side.
@@ -427,7 +451,9 @@ impl Write for Head {
 
 impl EncodeSize for Head {
     fn encode_size(&self) -> usize {
-        self.header.encode_size() + GROUPS * Digest::SIZE + DATA_ROWS as usize * size_of::<Combined>()
+        self.header.encode_size()
+            + self.group_roots.len() * Digest::SIZE
+            + self.combinations.len() * size_of::<Combined>()
     }
 }
 
@@ -436,8 +462,9 @@ impl Read for Head {
 
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
         let header = Header::read(buf)?;
-        let group_roots = (0..GROUPS).map(|_| Digest::read(buf)).collect::<Result<_, _>>()?;
-        let combinations = (0..DATA_ROWS)
+        let shape = header.params.shape;
+        let group_roots = shape.groups().map(|_| Digest::read(buf)).collect::<Result<_, _>>()?;
+        let combinations = (0..shape.data_rows())
             .map(|_| <Combined>::read(buf))
             .collect::<Result<_, _>>()?;
         Ok(Self {

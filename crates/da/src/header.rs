@@ -3,42 +3,40 @@
 //! Canonical encoding, big endian, in this order; its BLAKE3 digest is the [`BlobRoot`]:
 //!
 //! ```text
-//! version 1 | owner 20 | epoch 8 | expiry block 8 | length 8 | data rows 4 | total rows 4 | row bytes 4
+//! version 1 | owner 20 | epoch 8 | expiry block 8 | length 8 | data rows 4 | first row 4 | row count 4 | row bytes 4
+//! if the first row is not 0: root of the blob that the rows are added to 32 | its row count 4
 //! cipher 1 | if sealed: nonce prefix 7 | key commitment 32 | count 1 | count x (recipient 32 | wrapped key 80)
 //! meta length 2 | meta | KZG commitment 48 | groups root 32
 //! ```
 
+use crate::shape::{MAX_ROW_BYTES, Shape};
 use bytes::{BufMut, Bytes};
-use commonware_codec::{Buf, DecodeExt, Encode, EncodeSize, Error, Read, ReadExt, Write};
+use commonware_codec::{Buf, DecodeExt, Encode, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
 use crypto::{
     envelope::{self, RecipientPublic, RecipientSecret},
     kzg::Commitment,
     stream::Key,
 };
-use primitives::{Address, BlobRoot, Digest, Epoch, MIB};
+use primitives::{Address, BlobRoot, Digest, Epoch};
 
 #[cfg(test)]
 mod tests;
 
-/// Rows the payload is cut into.
-pub const DATA_ROWS: u32 = 1024;
-/// Rows after coding: any third of them gives the payload back.
-pub const TOTAL_ROWS: u32 = 3 * DATA_ROWS;
-/// Smallest row: the coder works on columns of 128 bytes.
-pub const MIN_ROW_BYTES: u32 = 128;
-/// Largest payload, as coded (after encryption), in bytes. Larger files are several blobs.
-pub const MAX_BLOB_BYTES: u64 = 128 * MIB;
-/// Largest row, in bytes.
-pub const MAX_ROW_BYTES: u32 = (MAX_BLOB_BYTES / DATA_ROWS as u64) as u32;
+/// Rows that a payload of the standard shape is cut into.
+pub const DATA_ROWS: u32 = Shape::STANDARD.data_rows();
+/// Rows of the standard shape.
+pub const TOTAL_ROWS: u32 = Shape::STANDARD.row_count();
+/// Largest payload, as coded (after encryption), in bytes, of the standard shape. Larger files are several blobs.
+pub const MAX_BLOB_BYTES: u64 = DATA_ROWS as u64 * MAX_ROW_BYTES as u64;
 /// Largest [`Meta`], sealed or not, in bytes: a name and a content type, not a document.
 pub const MAX_META_BYTES: usize = 1024;
 /// Most recipients of one blob's key. More readers share a key by another way than the header.
 pub const MAX_RECIPIENTS: usize = 32;
 /// Largest encoded [`Header`], in bytes.
-pub const MAX_HEADER_BYTES: usize = 62 + 40 + MAX_RECIPIENTS * Envelope::BYTES + 2 + MAX_META_BYTES + 80;
+pub const MAX_HEADER_BYTES: usize = 66 + Base::SIZE + 40 + MAX_RECIPIENTS * Envelope::BYTES + 2 + MAX_META_BYTES + 80;
 
 /// The format this code writes and reads.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 const PUBLIC: u8 = 0;
 const AES_256_GCM_STREAM: u8 = 1;
 
@@ -51,12 +49,30 @@ pub struct Params {
     pub epoch: Epoch,
     /// Block after which operators may delete the blob.
     pub expiry_block: u64,
-    /// Length of the payload as coded, in bytes: 1 to [`MAX_BLOB_BYTES`].
+    /// Length of the payload as coded, in bytes: 1 to [`Shape::max_bytes`].
     pub length: u64,
+    /// Which rows it is coded into.
+    pub shape: Shape,
+    /// The blob that these rows are added to, if they are; all else is as that blob's header says.
+    pub base: Option<Base>,
     /// Who can read it.
     pub secrecy: Secrecy,
     /// Encoded [`Meta`], sealed under the blob's key when the payload is.
     pub meta: Bytes,
+}
+
+/// A whole blob that rows are added to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Base {
+    /// Its name.
+    pub root: BlobRoot,
+    /// How many rows it was coded into, without any that were added.
+    pub row_count: u32,
+}
+
+impl Base {
+    /// Encoded size.
+    const SIZE: usize = BlobRoot::SIZE + 4;
 }
 
 /// Whether and how a payload is encrypted.
@@ -94,29 +110,40 @@ impl Envelope {
 pub struct Header {
     /// What the disperser says of the blob.
     pub params: Params,
-    /// KZG commitment to `[96 group roots, zeros, digest of params, digest of Z]`.
+    /// KZG commitment to the roots of the rows' groups, each at the group's place among 128. Those of added rows add up with the
+    /// blob's.
     pub commitment: Commitment,
-    /// BLAKE3 of the group roots and of Z's digest: binds them also should the KZG setup be broken.
+    /// BLAKE3 of the group roots and of Z's digest: binds the roots also should the KZG setup be broken.
     pub groups_root: Digest,
-}
-
-/// Length in bytes of each row of a payload of `length` bytes: the payload over [`DATA_ROWS`], up to a multiple of 128.
-pub fn row_bytes(length: u64) -> u32 {
-    let exact = length
-        .div_ceil(u64::from(DATA_ROWS))
-        .next_multiple_of(u64::from(MIN_ROW_BYTES));
-    u32::try_from(exact)
-        .expect("length is at most MAX_BLOB_BYTES")
-        .max(MIN_ROW_BYTES)
 }
 
 impl Params {
     /// Length in bytes of each row.
     pub fn row_bytes(&self) -> u32 {
-        row_bytes(self.length)
+        self.shape.row_bytes(self.length)
     }
 
-    /// Digest that the KZG commitment holds at slot 126.
+    /// The parameters of the rows of `shape` added to the blob of these, whose name is `root`.
+    pub(crate) fn added(&self, root: BlobRoot, shape: Shape) -> Self {
+        let row_count = self.shape.row_count();
+        Self {
+            shape,
+            base: Some(Base { root, row_count }),
+            ..self.clone()
+        }
+    }
+
+    /// The shapes of which signers must own [`Shape::quorum_rows`]: of added rows, and of the blob that they are added to. Operators that
+    /// signed check its rows too, so a quorum of them ties the one to the other.
+    pub fn quorums(&self) -> impl Iterator<Item = Shape> {
+        let data_rows = self.shape.data_rows();
+        let base = self.base.map(|base| {
+            Shape::new(data_rows, 0, base.row_count).expect("checked when the header was read, or that of a whole blob")
+        });
+        std::iter::once(self.shape).chain(base)
+    }
+
+    /// Digest that the random combination's coefficients depend on.
     pub fn digest(&self) -> Digest {
         let mut hasher = blake3::Hasher::new_derive_key("aloft/da/params/v1");
         hasher.update(&self.encode());
@@ -186,9 +213,15 @@ impl Write for Params {
         self.epoch.write(buf);
         self.expiry_block.write(buf);
         self.length.write(buf);
-        DATA_ROWS.write(buf);
-        TOTAL_ROWS.write(buf);
+        self.shape.data_rows().write(buf);
+        self.shape.first_row().write(buf);
+        self.shape.row_count().write(buf);
         self.row_bytes().write(buf);
+        debug_assert_eq!(self.base.is_some(), self.shape.is_added());
+        if let Some(base) = &self.base {
+            base.root.write(buf);
+            base.row_count.write(buf);
+        }
         match &self.secrecy {
             Secrecy::Public => PUBLIC.write(buf),
             Secrecy::Sealed {
@@ -221,7 +254,8 @@ impl EncodeSize for Params {
             Secrecy::Public => 1,
             Secrecy::Sealed { envelopes, .. } => 1 + 7 + 32 + 1 + envelopes.len() * Envelope::BYTES,
         };
-        1 + 20 + 8 + 8 + 8 + 4 + 4 + 4 + secrecy + 2 + self.meta.len()
+        let base = if self.base.is_some() { Base::SIZE } else { 0 };
+        1 + 20 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + base + secrecy + 2 + self.meta.len()
     }
 }
 
@@ -236,12 +270,24 @@ impl Read for Params {
         let epoch = Epoch::read(buf)?;
         let expiry_block = u64::read(buf)?;
         let length = u64::read(buf)?;
-        if length == 0 || length > MAX_BLOB_BYTES {
+        let shape = Shape::new(u32::read(buf)?, u32::read(buf)?, u32::read(buf)?)
+            .map_err(|_| Error::Invalid("Params", "unknown shape"))?;
+        if length == 0 || length > shape.max_bytes() {
             return Err(Error::Invalid("Params", "length out of range"));
         }
-        if (u32::read(buf)?, u32::read(buf)?, u32::read(buf)?) != (DATA_ROWS, TOTAL_ROWS, row_bytes(length)) {
-            return Err(Error::Invalid("Params", "unknown shape"));
+        if u32::read(buf)? != shape.row_bytes(length) {
+            return Err(Error::Invalid("Params", "row length"));
         }
+        let base = match shape.is_added() {
+            false => None,
+            true => {
+                let (root, row_count) = (BlobRoot::read(buf)?, u32::read(buf)?);
+                if row_count > shape.first_row() || Shape::new(shape.data_rows(), 0, row_count).is_err() {
+                    return Err(Error::Invalid("Params", "unknown shape of the base"));
+                }
+                Some(Base { root, row_count })
+            }
+        };
         let secrecy = match u8::read(buf)? {
             PUBLIC => Secrecy::Public,
             AES_256_GCM_STREAM => {
@@ -277,6 +323,8 @@ impl Read for Params {
             epoch,
             expiry_block,
             length,
+            shape,
+            base,
             secrecy,
             meta,
         })

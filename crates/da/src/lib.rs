@@ -1,6 +1,6 @@
 //! Make a blob available and prove it: encode, disperse, certify, retrieve, sample, repair; who may read it.
 //!
-//! A blob is cut into 1,024 rows and coded into 3,072 ([`encode`]); each operator of the epoch's [`committee`] owns the
+//! A blob is cut into rows, 1,024 of them, and coded into three times as many ([`encode`]; other numbers: [`shape`]); each operator of the epoch's [`committee`] owns the
 //! rows that a shuffle gives it, checks them, stores them and signs ([`service`]); signatures over two thirds of the rows
 //! are a [`certificate`], which a contract verifies. Any 1,024 rows give the blob back ([`retrieve`]), also to an
 //! operator that lost its own ([`service::repair`]). What proves what, and the wire: docs/spec/da.md.
@@ -22,6 +22,7 @@ pub mod retrieve;
 mod rows;
 pub mod sample;
 pub mod service;
+pub mod shape;
 pub mod store;
 #[cfg(test)]
 mod tests;
@@ -37,6 +38,7 @@ pub use header::{Header, Meta};
 pub use retrieve::{Record, retrieve};
 pub use rows::RowSet;
 pub use service::Service;
+pub use shape::Shape;
 pub use store::Store;
 
 use commonware_runtime::{Clock, Network, Spawner, Storage};

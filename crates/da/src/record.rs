@@ -1,14 +1,18 @@
 //! What the chain says of a blob: the word against which everything read from operators is checked.
 
-use crate::{Domain, Header, certificate};
+use crate::{
+    Domain, Header, Shape, certificate,
+    shape::{MAX_COSETS, ShapeError},
+};
 use contracts::{CallError, Event, Provider, abi::DAEntrance, typed_data::BlobHeader};
 use crypto::kzg::{self, Commitment};
-use primitives::{BlobRoot, Epoch};
+use primitives::{B256, BlobRoot, Epoch};
 
 /// A certified blob, as `DAEntrance` recorded it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     header: BlobHeader,
+    shape: Shape,
 }
 
 /// Why the chain has no record of a blob.
@@ -28,6 +32,14 @@ pub enum RecordError {
         /// Which blob.
         root: BlobRoot,
     },
+    /// What was recorded is no blob's: another kind of entrance, or another chain.
+    #[error("blob {root} is recorded with rows that no blob has")]
+    Shape {
+        /// Which blob.
+        root: BlobRoot,
+        /// Which rows.
+        source: ShapeError,
+    },
 }
 
 impl Record {
@@ -37,6 +49,36 @@ impl Record {
     ///
     /// [`RecordError`].
     pub async fn read(provider: &impl Provider, domain: &Domain, root: BlobRoot) -> Result<Self, RecordError> {
+        Self::read_part(provider, domain, root, None).await
+    }
+
+    /// Asks the chain for the cosets that were added to this blob, in order.
+    ///
+    /// # Errors
+    ///
+    /// [`RecordError`]; [`RecordError::NotCertified`] when one is dropped meanwhile.
+    pub async fn read_added(&self, provider: &impl Provider, domain: &Domain) -> Result<Vec<Self>, RecordError> {
+        let root = self.root();
+        let roots = contracts::read(provider, domain.entrance, &DAEntrance::addedCall { base: root.0 })
+            .await
+            .map_err(|source| RecordError::Chain {
+                root,
+                source: source.into(),
+            })?;
+        let mut added = Vec::new();
+        // Four cosets at most: the contract adds no more, and nobody else is believed.
+        for part in roots.into_iter().take(MAX_COSETS as usize) {
+            added.push(Self::read_part(provider, domain, BlobRoot(part), Some(root)).await?);
+        }
+        Ok(added)
+    }
+
+    async fn read_part(
+        provider: &impl Provider,
+        domain: &Domain,
+        root: BlobRoot,
+        base: Option<BlobRoot>,
+    ) -> Result<Self, RecordError> {
         let blob = contracts::read(provider, domain.entrance, &DAEntrance::blobCall { root: root.0 })
             .await
             .map_err(|source| RecordError::Chain {
@@ -46,39 +88,55 @@ impl Record {
         if blob.certifiedBlock == 0 {
             return Err(RecordError::NotCertified { root });
         }
-        Ok(Self {
-            header: BlobHeader {
-                root: root.0,
-                groupsRoot: blob.groupsRoot,
-                commitmentHead: blob.commitmentHead,
-                commitmentTail: blob.commitmentTail,
-                epoch: blob.epoch,
-                length: blob.length,
-                expiryBlock: blob.expiryBlock,
-                totalRows: blob.totalRows,
-                rowBytes: blob.rowBytes,
-            },
+        Self::new(BlobHeader {
+            root: root.0,
+            groupsRoot: blob.groupsRoot,
+            commitmentHead: blob.commitmentHead,
+            commitmentTail: blob.commitmentTail,
+            epoch: blob.epoch,
+            length: blob.length,
+            expiryBlock: blob.expiryBlock,
+            dataRows: blob.dataRows,
+            firstRow: blob.firstRow,
+            rowCount: blob.rowCount,
+            rowBytes: blob.rowBytes,
+            base: base.map_or(B256::ZERO, |base| base.0),
         })
+        .map_err(|source| RecordError::Shape { root, source })
+    }
+
+    fn new(header: BlobHeader) -> Result<Self, ShapeError> {
+        let shape = Shape::new(header.dataRows, header.firstRow, header.rowCount)?;
+        Ok(Self { header, shape })
     }
 
     /// The record that a `BlobCertified` event announces; `None` for any other event.
     pub fn of_event(event: &Event) -> Option<Self> {
-        event
-            .decode::<DAEntrance::BlobCertified>()
-            .ok()
-            .map(|event| Self { header: event.header })
+        let event = event.decode::<DAEntrance::BlobCertified>().ok()?;
+        Self::new(event.header).ok()
     }
 
     /// The record that the chain makes of `header`.
     pub fn of_header(header: &Header) -> Self {
         Self {
             header: certificate::on_chain(header),
+            shape: header.params.shape,
         }
     }
 
     /// The blob's name.
     pub fn root(&self) -> BlobRoot {
         BlobRoot(self.header.root)
+    }
+
+    /// Which rows it is.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// The blob that these rows were added to, if they were.
+    pub fn base(&self) -> Option<BlobRoot> {
+        self.shape.is_added().then_some(BlobRoot(self.header.base))
     }
 
     /// Epoch whose committee holds it.

@@ -2,7 +2,8 @@
 //!
 //! The chain's record names the blob; every byte from an operator is checked against it before use. All operators are asked
 //! at once, each on its own task, for their data rows, which need no decoding; one that fails, lies or stands still for
-//! [`HEDGE_AFTER`] is made up for by parity rows of the others. Any 1,024 rows that check give the blob.
+//! [`HEDGE_AFTER`] is made up for by parity rows of the others. Any as many rows as are data, 1,024 in the
+//! standard shape, give the blob if they check. Cosets that were added to the blob are looked for when its own rows do not suffice.
 //!
 //! The whole payload is kept in memory, coded and decoded: at most twice its length and a head. Reading by parts comes with
 //! larger files.
@@ -17,8 +18,9 @@ use crate::{
     Committee, RowChecker, Runtime, VerifiedHead, VerifiedRow, committee,
     disperse::{Peer, STALL_TIMEOUT},
     encode::{self, OpenError},
-    head::{self, RowError},
-    header::{DATA_ROWS, Header, Params, TOTAL_ROWS},
+    head::RowError,
+    header::{Header, Params},
+    shape::Shape,
     wire::{self, Request, Response, WireError},
 };
 use crypto::stream::Key;
@@ -115,12 +117,14 @@ pub enum RetrieveError {
         failures: Vec<ReadError>,
     },
     /// Fewer rows came than give the blob.
-    #[error("{rows} rows of blob {root} were found: {DATA_ROWS} are needed")]
+    #[error("{rows} rows of blob {root} were found: {needed} are needed")]
     TooFewRows {
         /// Which blob.
         root: BlobRoot,
         /// How many came.
         rows: u32,
+        /// How many would do.
+        needed: u32,
         /// What went wrong.
         failures: Vec<ReadError>,
     },
@@ -137,7 +141,8 @@ pub enum RetrieveError {
 /// A blob as it was coded: checked, and still sealed if it was.
 pub struct Retrieved {
     head: VerifiedHead,
-    coded: Vec<u8>,
+    /// The data rows: the payload as coded, and zeros.
+    data: Vec<u8>,
 }
 
 impl Retrieved {
@@ -151,9 +156,19 @@ impl Retrieved {
         self.head.header()
     }
 
+    /// Its head: what rows that are added to it must agree with.
+    pub fn head(&self) -> &VerifiedHead {
+        &self.head
+    }
+
     /// The payload as coded.
     pub fn coded(&self) -> &[u8] {
-        &self.coded
+        &self.data[..self.params().length as usize]
+    }
+
+    /// The data rows, one after the other.
+    pub fn data_rows(self) -> Vec<u8> {
+        self.data
     }
 
     /// The payload in the clear. A public blob needs no key.
@@ -161,13 +176,14 @@ impl Retrieved {
     /// # Errors
     ///
     /// [`RetrieveError::Open`].
-    pub fn open(self, key: Option<&Key>) -> Result<Vec<u8>, RetrieveError> {
+    pub fn open(mut self, key: Option<&Key>) -> Result<Vec<u8>, RetrieveError> {
         let root = self.head.root();
-        encode::open(&self.head.header().params, key, self.coded).map_err(|source| RetrieveError::Open { root, source })
+        self.data.truncate(self.params().length as usize);
+        encode::open(&self.head.header().params, key, self.data).map_err(|source| RetrieveError::Open { root, source })
     }
 }
 
-/// Reads the blob of `record` from `committee`.
+/// Reads the blob of `record` from `committee`; `added` are the records of cosets that were added to it, which may be left out.
 ///
 /// # Errors
 ///
@@ -177,12 +193,17 @@ pub async fn retrieve<E: Runtime>(
     peer: &Peer,
     committee: &Committee,
     record: &Record,
+    added: &[Record],
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<Retrieved, RetrieveError> {
     let head = fetch_head(context, peer, committee, record).await?;
-    let mut coded = gather(context, peer, committee, &head, None, &mut progress).await?;
-    coded.truncate(head.header().params.length as usize);
-    Ok(Retrieved { head, coded })
+    let blob = Blob {
+        head: &head,
+        added,
+        skip: None,
+    };
+    let data = gather(context, peer, committee, blob, &mut progress).await?;
+    Ok(Retrieved { head, data })
 }
 
 /// Fetches and checks the head of the blob of `record`: one operator after the other, the next when the last one failed or
@@ -263,7 +284,17 @@ enum Event {
     Failed { operator: u32, error: ReadError },
 }
 
-/// The data rows of the blob of `head`, gathered from all operators of `committee` but `skip`.
+/// What to gather, and from whom not.
+pub(crate) struct Blob<'a> {
+    /// Head of the whole blob.
+    pub(crate) head: &'a VerifiedHead,
+    /// Cosets that were added to it.
+    pub(crate) added: &'a [Record],
+    /// An operator that is not asked: whoever asks.
+    pub(crate) skip: Option<u32>,
+}
+
+/// The data rows of a blob, gathered from the operators of `committee`.
 ///
 /// # Errors
 ///
@@ -272,14 +303,16 @@ pub(crate) async fn gather<E: Runtime>(
     context: &E,
     peer: &Peer,
     committee: &Committee,
-    head: &VerifiedHead,
-    skip: Option<u32>,
+    blob: Blob<'_>,
     progress: &mut impl FnMut(Progress<'_>),
 ) -> Result<Vec<u8>, RetrieveError> {
-    let rows_of = committee::assign(committee, &head.root(), TOTAL_ROWS);
-    let mut plan = Plan::new(rows_of);
-    let mut gathered = Gathered::new(head.row_bytes() as usize);
-    let checker = Arc::new(RowChecker::new(head.clone()));
+    let Blob { head, added, skip } = blob;
+    let needed = head.shape().data_rows();
+    let mut plan = Plan::new(needed, committee::assign(committee, &head.root(), head.shape()));
+    let mut gathered = Gathered::new(head.shape(), head.row_bytes() as usize);
+    // The blob's own rows, and those added to it once they are needed.
+    let mut parts = vec![Arc::new(RowChecker::new(head.clone()))];
+    let mut reserve = added.iter();
     let (events, mut inbox) = mpsc::channel(committee.operators().len());
     let mut sources = Vec::with_capacity(committee.operators().len());
     for operator in 0..committee.len() {
@@ -288,7 +321,6 @@ pub(crate) async fn gather<E: Runtime>(
             operator,
             peer: peer.clone(),
             committee: committee.clone(),
-            checker: checker.clone(),
             asked,
             events: events.clone(),
         };
@@ -302,16 +334,33 @@ pub(crate) async fn gather<E: Runtime>(
     let mut failures = Vec::new();
     while !plan.is_done() {
         if plan.is_hopeless() {
-            let (root, rows) = (head.root(), plan.rows());
-            abort(sources);
-            return Err(RetrieveError::TooFewRows { root, rows, failures });
+            let Some(record) = reserve.next() else {
+                let (root, rows) = (head.root(), plan.rows());
+                abort(sources);
+                return Err(RetrieveError::TooFewRows {
+                    root,
+                    rows,
+                    needed,
+                    failures,
+                });
+            };
+            match fetch_head(context, peer, committee, record).await {
+                Ok(part) if part.is_added_to(head) => {
+                    plan.add(committee::assign(committee, &part.root(), part.shape()));
+                    gathered.widen(part.shape());
+                    parts.push(Arc::new(RowChecker::new(part)));
+                }
+                Ok(part) => tracing::debug!(root = %part.root(), "certified rows are not of the blob"),
+                Err(error) => tracing::debug!(?error, "fetch the head of added rows"),
+            }
+            continue;
         }
         for (operator, (asks, _, last_heard)) in (0..).zip(&mut sources) {
             let rows = plan.next(operator);
             if !rows.is_empty() {
                 *last_heard = context.current();
                 // A task that ended has reported that it failed.
-                let _ = asks.unbounded_send(rows);
+                let _ = asks.unbounded_send(by_part(&parts, rows));
             }
         }
         let event = match select(inbox.next(), pin!(context.sleep(HEDGE_AFTER / 2))).await {
@@ -327,8 +376,8 @@ pub(crate) async fn gather<E: Runtime>(
                     }
                 }
                 progress(Progress::Rows {
-                    rows: plan.rows().min(DATA_ROWS),
-                    needed: DATA_ROWS,
+                    rows: plan.rows().min(needed),
+                    needed,
                 });
                 // Who repeats itself is as good as silent.
                 (plan.rows() > before).then_some(operator)
@@ -361,7 +410,24 @@ pub(crate) async fn gather<E: Runtime>(
     Ok(gathered.decode())
 }
 
-type Asks = mpsc::UnboundedSender<Vec<u32>>;
+/// Rows to ask for, with what checks them.
+type Ask = Vec<(Arc<RowChecker>, Vec<u32>)>;
+type Asks = mpsc::UnboundedSender<Ask>;
+
+/// Which of `rows` are of which part.
+fn by_part(parts: &[Arc<RowChecker>], rows: Vec<u32>) -> Ask {
+    parts
+        .iter()
+        .map(|part| {
+            let own = part.head().shape().rows();
+            (
+                part.clone(),
+                rows.iter().copied().filter(|row| own.contains(row)).collect(),
+            )
+        })
+        .filter(|(_, rows): &(_, Vec<u32>)| !rows.is_empty())
+        .collect()
+}
 
 /// Ends the tasks of operators whose rows are not needed any more.
 fn abort(sources: Vec<(Asks, Option<commonware_runtime::Handle<()>>, std::time::SystemTime)>) {
@@ -373,6 +439,8 @@ fn abort(sources: Vec<(Asks, Option<commonware_runtime::Handle<()>>, std::time::
 
 /// Rows that came: data rows where they belong, parity rows beside.
 struct Gathered {
+    /// The blob's, or the widest of what was added to it.
+    shape: Shape,
     row_bytes: usize,
     data: Vec<u8>,
     data_rows: Vec<u32>,
@@ -380,17 +448,25 @@ struct Gathered {
 }
 
 impl Gathered {
-    fn new(row_bytes: usize) -> Self {
+    fn new(shape: Shape, row_bytes: usize) -> Self {
         Self {
+            shape,
             row_bytes,
-            data: vec![0; DATA_ROWS as usize * row_bytes],
+            data: vec![0; shape.data_rows() as usize * row_bytes],
             data_rows: Vec::new(),
             parity: Vec::new(),
         }
     }
 
+    /// Rows of `shape` may come, too.
+    fn widen(&mut self, shape: Shape) {
+        if shape.cosets() > self.shape.cosets() {
+            self.shape = shape;
+        }
+    }
+
     fn add(&mut self, row: VerifiedRow) {
-        if row.index() < DATA_ROWS {
+        if row.index() < self.shape.data_rows() {
             let start = row.index() as usize * self.row_bytes;
             self.data[start..start + self.row_bytes].copy_from_slice(row.bytes());
             self.data_rows.push(row.index());
@@ -401,7 +477,8 @@ impl Gathered {
 
     /// The data rows; decoded only when one of them did not come.
     fn decode(self) -> Vec<u8> {
-        if self.data_rows.len() == DATA_ROWS as usize {
+        let needed = self.shape.data_rows() as usize;
+        if self.data_rows.len() == needed {
             return self.data;
         }
         let data = self.data_rows.iter().map(|&row| {
@@ -409,10 +486,11 @@ impl Gathered {
             (row, &self.data[start..start + self.row_bytes])
         });
         let parity = self.parity.iter().map(|row| (row.index(), &row.bytes()[..]));
-        let rows: Vec<_> = data.chain(parity).take(DATA_ROWS as usize).collect();
-        head::code()
+        let rows: Vec<_> = data.chain(parity).take(needed).collect();
+        self.shape
+            .code()
             .decode(&rows, self.row_bytes)
-            .expect("1,024 different rows of one length decode")
+            .expect("as many different rows of one length as are data decode")
     }
 }
 
@@ -421,8 +499,7 @@ struct Source {
     operator: u32,
     peer: Peer,
     committee: Committee,
-    checker: Arc<RowChecker>,
-    asked: mpsc::UnboundedReceiver<Vec<u32>>,
+    asked: mpsc::UnboundedReceiver<Ask>,
     events: mpsc::Sender<Event>,
 }
 
@@ -442,25 +519,26 @@ impl Source {
         let mut connection = wire::dial(context, &self.peer.stream_key, self.peer.domain.chain_id, member)
             .await
             .map_err(wire)?;
-        let root = self.checker.head().root();
-        while let Some(rows) = self.asked.next().await {
-            connection
-                .sender
-                .send(&Request::ReadRows { root, rows }, STALL_TIMEOUT)
-                .await
-                .map_err(wire)?;
-            loop {
-                match connection.receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
-                    Response::Rows(rows) => {
-                        let rows = self
-                            .checker
-                            .check_all(rows.rows)
-                            .map_err(|source| ReadError::WrongRow { operator, source })?;
-                        let _ = self.events.send(Event::Rows { operator, rows }).await;
+        while let Some(ask) = self.asked.next().await {
+            for (checker, rows) in ask {
+                let root = checker.head().root();
+                connection
+                    .sender
+                    .send(&Request::ReadRows { root, rows }, STALL_TIMEOUT)
+                    .await
+                    .map_err(wire)?;
+                loop {
+                    match connection.receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
+                        Response::Rows(rows) => {
+                            let rows = checker
+                                .check_all(rows.rows)
+                                .map_err(|source| ReadError::WrongRow { operator, source })?;
+                            let _ = self.events.send(Event::Rows { operator, rows }).await;
+                        }
+                        Response::EndOfRows { .. } => break,
+                        Response::NotFound => return Err(ReadError::NotFound { operator }),
+                        _ => return Err(ReadError::OutOfTurn { operator }),
                     }
-                    Response::EndOfRows { .. } => break,
-                    Response::NotFound => return Err(ReadError::NotFound { operator }),
-                    _ => return Err(ReadError::OutOfTurn { operator }),
                 }
             }
             let _ = self.events.send(Event::Answered { operator }).await;

@@ -1,11 +1,11 @@
 //! Sets of row indices.
 
-use crate::header::TOTAL_ROWS;
+use crate::shape::MAX_TOTAL_ROWS;
 
 /// Words of 64 bits that hold one bit a row.
-const WORDS: usize = (TOTAL_ROWS as usize).div_ceil(64);
+const WORDS: usize = (MAX_TOTAL_ROWS as usize).div_ceil(64);
 
-/// A set of row indices of one blob, each below [`TOTAL_ROWS`].
+/// A set of row indices of one blob, each below [`MAX_TOTAL_ROWS`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct RowSet {
     words: [u64; WORDS],
@@ -21,9 +21,9 @@ impl RowSet {
         }
     }
 
-    /// Adds `row`; true when it was not in the set. A row outside the blob is never added.
+    /// Adds `row`; true when it was not in the set. A row that no blob has is never added.
     pub fn insert(&mut self, row: u32) -> bool {
-        let new = row < TOTAL_ROWS && !self.contains(row);
+        let new = row < MAX_TOTAL_ROWS && !self.contains(row);
         if new {
             self.words[row as usize / 64] |= 1 << (row % 64);
             self.len += 1;
@@ -43,7 +43,7 @@ impl RowSet {
 
     /// Whether `row` is in the set.
     pub fn contains(&self, row: u32) -> bool {
-        row < TOTAL_ROWS && self.words[row as usize / 64] >> (row % 64) & 1 == 1
+        row < MAX_TOTAL_ROWS && self.words[row as usize / 64] >> (row % 64) & 1 == 1
     }
 
     /// Count of rows in the set.
@@ -58,7 +58,7 @@ impl RowSet {
 
     /// The rows of the set, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        (0..TOTAL_ROWS).filter(|&row| self.contains(row))
+        (0..MAX_TOTAL_ROWS).filter(|&row| self.contains(row))
     }
 
     /// The rows of this set that `other` lacks, ascending.
@@ -94,9 +94,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_outside_the_blob_is_never_in_a_set() {
-        let mut set: RowSet = [0, 64, TOTAL_ROWS - 1, TOTAL_ROWS, u32::MAX].into_iter().collect();
-        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 64, TOTAL_ROWS - 1]);
+    fn a_row_that_no_blob_has_is_never_in_a_set() {
+        let mut set: RowSet = [0, 64, MAX_TOTAL_ROWS - 1, MAX_TOTAL_ROWS, u32::MAX]
+            .into_iter()
+            .collect();
+        assert_eq!(set.iter().collect::<Vec<_>>(), [0, 64, MAX_TOTAL_ROWS - 1]);
         assert!(!set.insert(64) && set.remove(64) && !set.remove(64));
         assert_eq!(set.len(), 2);
     }

@@ -29,7 +29,10 @@ pub use confidence::{Confidence, confidence, samples_for};
 pub use prove::{ProveError, Prover};
 pub use verdict::{Answer, Verdict, verify};
 
-use crate::header::{MAX_ROW_BYTES, TOTAL_ROWS};
+use crate::{
+    Shape,
+    shape::{MAX_ROW_BYTES, MAX_TOTAL_ROWS},
+};
 use bytes::{BufMut, Bytes, BytesMut};
 use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
 use crypto::{
@@ -54,22 +57,22 @@ const _: () = assert!(
 /// A piece of a blob that a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Challenge {
-    /// Which row, below 3,072.
+    /// Which row of the code.
     pub row: u32,
     /// Which kilobyte of it, below [`chunks`] of its length.
     pub chunk: u32,
 }
 
 impl Challenge {
-    /// Draws `count` pieces of a blob of rows of `row_bytes` bytes, each of all pieces with the same chance, so that one may come
+    /// Draws `count` pieces of a blob of `shape` and rows of `row_bytes` bytes, each of all pieces with the same chance, so that one may come
     /// twice.
     ///
     /// Who is asked must not be able to guess them, or it can keep just these.
-    pub fn draw(rng: &mut impl CryptoRng, row_bytes: u32, count: u32) -> Vec<Self> {
+    pub fn draw(rng: &mut impl CryptoRng, shape: Shape, row_bytes: u32, count: u32) -> Vec<Self> {
         let mut below = |bound| below(bound, || rng.next_u32());
         (0..count)
             .map(|_| Self {
-                row: below(TOTAL_ROWS),
+                row: shape.first_row() + below(shape.row_count()),
                 chunk: below(chunks(row_bytes)),
             })
             .collect()
@@ -77,7 +80,7 @@ impl Challenge {
 
     /// The `count` pieces that a public `seed` gives: for challenges that others must be able to repeat. The seed must be one
     /// that nobody knew when the rows were stored, and name the blob.
-    pub fn derive(seed: &Digest, row_bytes: u32, count: u32) -> Vec<Self> {
+    pub fn derive(seed: &Digest, shape: Shape, row_bytes: u32, count: u32) -> Vec<Self> {
         let mut stream = blake3::Hasher::new_derive_key("aloft/da/challenge/v1")
             .update(seed.as_ref())
             .finalize_xof();
@@ -88,15 +91,15 @@ impl Challenge {
         };
         (0..count)
             .map(|_| Self {
-                row: below(TOTAL_ROWS, &mut word),
+                row: shape.first_row() + below(shape.row_count(), &mut word),
                 chunk: below(chunks(row_bytes), &mut word),
             })
             .collect()
     }
 
-    /// Whether a blob of rows of `row_bytes` bytes has this piece.
+    /// Whether a blob of rows of `row_bytes` bytes may have this piece, in some shape.
     fn exists(&self, row_bytes: u32) -> bool {
-        (1..=MAX_ROW_BYTES).contains(&row_bytes) && self.row < TOTAL_ROWS && self.chunk < chunks(row_bytes)
+        (1..=MAX_ROW_BYTES).contains(&row_bytes) && self.row < MAX_TOTAL_ROWS && self.chunk < chunks(row_bytes)
     }
 }
 
@@ -131,8 +134,8 @@ impl Sample {
 
     /// What the KZG opening of this sample must prove for it to be the piece that `challenge` asks for, if the hashes lead
     /// anywhere: `None` when a part has another length than the piece's.
-    fn claim(&self, commitment: Commitment, row_bytes: u32, challenge: &Challenge) -> Option<Claim> {
-        if !challenge.exists(row_bytes) {
+    fn claim(&self, commitment: Commitment, shape: Shape, row_bytes: u32, challenge: &Challenge) -> Option<Claim> {
+        if !challenge.exists(row_bytes) || !shape.rows().contains(&challenge.row) {
             return None;
         }
         let row_digest = chunk::row_digest(row_bytes, challenge.chunk, &self.chunk, &self.row_path)?;

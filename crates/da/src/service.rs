@@ -8,7 +8,7 @@ pub mod repair;
 mod session;
 
 use crate::{
-    Committee, Runtime, VerifiedHead,
+    Committee, Runtime, Shape, VerifiedHead,
     committee::{CommitteeError, DealtBeacon},
     disperse::Peer,
     record::Record,
@@ -142,10 +142,18 @@ impl<E: Runtime> Shared<E> {
         self.chain.lock().height
     }
 
-    /// Count of rows that this operator owns of any blob.
-    fn rows_owned(&self) -> u32 {
+    /// Count of rows that this operator owns of any blob of `shape`.
+    fn rows_owned(&self, shape: Shape) -> u32 {
         let operators = self.committee.lock().len();
-        typed_data::operator_rows(self.operator, operators, crate::header::TOTAL_ROWS).len() as u32
+        typed_data::operator_rows(self.operator, operators, shape.row_count()).len() as u32
+    }
+
+    /// The record of a certified blob, and those of cosets that were added to it.
+    fn certified(&self, root: BlobRoot) -> Option<(Record, Vec<Record>)> {
+        let chain = self.chain.lock();
+        let record = chain.certified.get(&root)?.clone();
+        let added = chain.certified.values().filter(|part| part.base() == Some(root));
+        Some((record, added.cloned().collect()))
     }
 
     /// The prover of the blob of `head`.
@@ -176,12 +184,14 @@ impl<E: Runtime> Shared<E> {
 
     /// Certified blobs of which rows that this operator owns are missing, and how many.
     fn missing(&self) -> Vec<(Record, u32)> {
-        let owned = self.rows_owned();
         let chain = self.chain.lock();
         chain
             .certified
             .iter()
-            .map(|(root, record)| (record.clone(), owned.saturating_sub(self.store.held(*root).len())))
+            .map(|(root, record)| {
+                let owned = self.rows_owned(record.shape());
+                (record.clone(), owned.saturating_sub(self.store.held(*root).len()))
+            })
             .filter(|(_, missing)| *missing > 0)
             .collect()
     }

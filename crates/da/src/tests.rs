@@ -2,6 +2,7 @@
 //! chain.
 
 mod chain;
+mod cosets;
 mod liars;
 mod loopback;
 mod network;

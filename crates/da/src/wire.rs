@@ -12,13 +12,13 @@ mod message;
 mod tests;
 
 pub(crate) use connection::within;
-pub use connection::{Connection, Receiver, Sender, WireError, accept, dial};
+pub use connection::{Connection, Receiver, Sender, WireError, accept, ask_status, dial};
 pub use message::{MAX_ROWS_PER_READ, Refusal, Request, Response, Rows, Status, rows_per_message};
 
 /// Largest message, in bytes: a few of the largest rows. Small, because an end holds one for each of its streams.
 pub const MAX_MESSAGE_BYTES: u32 = 512 * 1024;
 const _: () = assert!(
     MAX_MESSAGE_BYTES as usize > 64 + crate::head::MAX_HEAD_BYTES
-        && MAX_MESSAGE_BYTES as usize > 64 + crate::Row::OVERHEAD_BYTES + crate::header::MAX_ROW_BYTES as usize,
+        && MAX_MESSAGE_BYTES as usize > 64 + crate::Row::OVERHEAD_BYTES + crate::shape::MAX_ROW_BYTES as usize,
     "a head and the largest row fit in a message"
 );

@@ -121,7 +121,11 @@ impl Blobs for NetworkBlobs {
         let record = Record::read(&self.provider, &self.peer.domain, root)
             .await
             .map_err(|error| unavailable(error.into()))?;
-        let retrieved = match da::retrieve(&self.context, &self.peer, &committee, &record, |_| {}).await {
+        let added = record
+            .read_added(&self.provider, &self.peer.domain)
+            .await
+            .map_err(|error| unavailable(error.into()))?;
+        let retrieved = match da::retrieve(&self.context, &self.peer, &committee, &record, &added, |_| {}).await {
             Ok(retrieved) => retrieved,
             // Tried even so, because operators delete when they come to it.
             Err(_) if self.provider.height().await.is_ok_and(|height| height > expiry_block) => {
@@ -216,7 +220,7 @@ impl Publisher {
             .map_err(|error| failed("read the height of the chain", error))?;
         let params = &certificate.header().params;
         let blocks = params.expiry_block.saturating_sub(height);
-        let cost = catalogue::cost(&self.provider, params.length, blocks)
+        let cost = catalogue::cost(&self.provider, params.shape, params.length, blocks)
             .await
             .map_err(|error| failed("ask the price", error))?;
         let submission = certificate.submission(domain, &self.committee, cost.fee_wei);

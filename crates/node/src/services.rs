@@ -149,7 +149,7 @@ async fn load(
     let quote = quote(provider, event.splitter, event.pricePerRow).await?;
     let committee = Committee::read(provider, *beacon).await?;
     let record = Record::read(provider, &peer.domain, root).await?;
-    let file = da::retrieve(context, peer, &committee, &record, |_| {})
+    let file = da::retrieve(context, peer, &committee, &record, &[], |_| {})
         .await?
         .open(None)?;
     let engine = NetworkEngine::load(&event.name, event.version, root, &file)?;

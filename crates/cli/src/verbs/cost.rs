@@ -7,6 +7,7 @@ use super::{
 use crate::output::{ExitCode, Failure, Output};
 use anyhow::Context as _;
 use client::catalogue;
+use da::Shape;
 use primitives::ByteCount;
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
@@ -63,6 +64,9 @@ impl Cost {
             crypto::stream::sealed_len(file.len())
         };
         let provider = self.connection.provider().await?;
-        done(output, &Quote(catalogue::cost(&provider, length, self.blocks).await?))
+        done(
+            output,
+            &Quote(catalogue::cost(&provider, Shape::STANDARD, length, self.blocks).await?),
+        )
     }
 }

@@ -9,7 +9,7 @@ use crate::output::{ExitCode, Failure, Output};
 use anyhow::Context as _;
 use client::{Files, Readers, Stored, Transfer};
 use commonware_runtime::{Supervisor as _, tokio::Context};
-use da::{Meta, header::MAX_BLOB_BYTES};
+use da::{Meta, Shape, header::MAX_BLOB_BYTES, shape::RATES};
 use primitives::ByteCount;
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
@@ -27,11 +27,37 @@ pub struct Put {
     /// Store it in the clear, for everybody.
     #[arg(long)]
     public: bool,
+    /// How many times the file's rows are coded: 2 (where the operators are trusted), 3, 4, or `auto`, by how many operators there are, how many
+    /// answer, and how long it is kept.
+    #[arg(long, default_value = "3", value_parser = Rate::parse)]
+    rate: Rate,
     /// Media type to keep with it.
     #[arg(long, default_value = "application/octet-stream")]
     content_type: String,
     #[command(flatten)]
     connection: Connection,
+}
+
+/// How widely a file is coded.
+#[derive(Clone, Copy)]
+enum Rate {
+    /// By what the network is measured to be.
+    Auto,
+    /// So many times its rows.
+    Times(u32),
+}
+
+impl Rate {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "auto" {
+            return Ok(Self::Auto);
+        }
+        text.parse()
+            .ok()
+            .filter(|times| RATES.contains(times))
+            .map(Self::Times)
+            .ok_or_else(|| format!("2, 3, 4 or auto, not {text}"))
+    }
 }
 
 #[derive(Serialize)]
@@ -87,6 +113,11 @@ impl Put {
             Readers::OwnerAnd(vec![])
         };
         let mut files = Files::open(context.child("files"), self.connection.provider().await?).await?;
+        let shape = match self.rate {
+            Rate::Auto => files.conditions(self.blocks).await?.shape(),
+            Rate::Times(times) => Shape::whole(Shape::STANDARD.data_rows(), times).context("choose the rows")?,
+        };
+        files.code_to(shape);
         let bar = output.bar("spreading rows", 0);
         let stored = files
             .put(bytes, &meta, readers, self.blocks, |step| match step {

@@ -8,7 +8,7 @@ use alloy_sol_types::SolEvent;
 use contracts::{
     abi::DAEntrance::{self, BlobHeader},
     addresses::DA_ENTRANCE,
-    typed_data::{certificate_message, commitment_words, is_quorum, operator_rows, signers_bitmap},
+    typed_data::{certificate_message, commitment_words, operator_rows, quorum_rows, signers_bitmap},
 };
 use primitives::{Address, B256, Bytes, U256};
 use rand::{RngExt, SeedableRng};
@@ -33,8 +33,11 @@ pub fn header(seed: u8) -> BlobHeader {
         epoch: 0,
         length: 1_000_000,
         expiryBlock: 100_001,
-        totalRows: 3072,
+        dataRows: 1024,
+        firstRow: 0,
+        rowCount: 3072,
         rowBytes: 1024,
+        base: B256::ZERO,
     }
 }
 
@@ -53,7 +56,7 @@ pub fn fee(chain: &mut Chain, header: &BlobHeader) -> U256 {
     chain.view(
         DA_ENTRANCE,
         &DAEntrance::quoteCall {
-            totalRows: header.totalRows,
+            rowCount: header.rowCount,
             rowBytes: header.rowBytes,
             blocks,
         },
@@ -87,7 +90,7 @@ fn a_certificate_of_three_of_four_operators_is_recorded_and_paid() {
             blob.certifiedBlock,
             blob.length,
             blob.expiryBlock,
-            blob.totalRows,
+            blob.rowCount,
             blob.rowBytes
         ),
         (1, first.length, first.expiryBlock, 3072, 1024)
@@ -180,7 +183,7 @@ fn a_certificate_with_any_field_changed_is_refused() {
         |h| h.commitmentTail.0[15] ^= 1,
         |h| h.length += 1,
         |h| h.expiryBlock -= 1,
-        |h| h.totalRows -= 1,
+        |h| h.rowCount = 4096,
         |h| h.rowBytes -= 1,
     ];
     for change in changes {
@@ -278,7 +281,7 @@ fn a_header_out_of_bounds_and_a_fee_too_low_are_refused() {
     let (mut chain, operators) = network(4);
     let good = header(1);
     let rows = |rows: u32| BlobHeader {
-        totalRows: rows,
+        rowCount: rows,
         ..header(1)
     };
     for (header, reason) in [
@@ -303,24 +306,27 @@ fn a_header_out_of_bounds_and_a_fee_too_low_are_refused() {
             },
             "InvalidExpiry(expiryBlock: 126144002)",
         ),
-        (rows(0), "InvalidShape(length: 1000000, totalRows: 0, rowBytes: 1024)"),
+        (
+            rows(0),
+            "InvalidShape(dataRows: 1024, firstRow: 0, rowCount: 0, rowBytes: 1024)",
+        ),
         (
             rows(4097),
-            "InvalidShape(length: 1000000, totalRows: 4097, rowBytes: 1024)",
+            "InvalidShape(dataRows: 1024, firstRow: 0, rowCount: 4097, rowBytes: 1024)",
         ),
         (
             BlobHeader {
-                length: 3072 * 1024 + 1,
+                length: 1024 * 1024 + 1,
                 ..good.clone()
             },
-            "InvalidShape(length: 3145729, totalRows: 3072, rowBytes: 1024)",
+            "InvalidShape(dataRows: 1024, firstRow: 0, rowCount: 3072, rowBytes: 1024)",
         ),
         (
             BlobHeader {
                 rowBytes: 0,
                 ..good.clone()
             },
-            "InvalidShape(length: 1000000, totalRows: 3072, rowBytes: 0)",
+            "InvalidShape(dataRows: 1024, firstRow: 0, rowCount: 3072, rowBytes: 0)",
         ),
     ] {
         let call = certificate(&header, &operators, &[0, 1, 2]);
@@ -358,7 +364,14 @@ fn a_certificate_is_recorded_once() {
 /// Seven operators hold 438 or 439 of 3072 rows each, so the quorum is a matter of single rows.
 #[test]
 fn the_quorum_counts_rows_exactly() {
-    for (count, rows) in [(4u8, 3072u32), (7, 3072), (3, 64), (5, 4096), (7, 100)] {
+    for (count, data_rows, rows) in [
+        (4u8, 1024, 3072u32),
+        (7, 1024, 3072),
+        (3, 32, 64),
+        (5, 1024, 4096),
+        (7, 1024, 2048),
+        (6, 32, 128),
+    ] {
         let (mut chain, operators) = network(count);
         let held: Vec<u32> = (0..u32::from(count))
             .map(|i| operator_rows(i, count.into(), rows).len() as u32)
@@ -369,14 +382,15 @@ fn the_quorum_counts_rows_exactly() {
             let sum: u32 = held[..size].iter().sum();
             let blob = BlobHeader {
                 root: B256::repeat_byte(size as u8),
-                totalRows: rows,
+                dataRows: data_rows,
+                rowCount: rows,
                 length: 0,
                 ..header(1)
             };
             let call = certificate(&blob, &operators, &signers);
             let fee = fee(&mut chain, &blob);
             let outcome = chain.pay(PAYER, DA_ENTRANCE, &call, fee).map(|_| ());
-            let expected = if is_quorum(sum, rows) {
+            let expected = if sum >= quorum_rows(data_rows, 0, rows) {
                 Ok(())
             } else {
                 Err(format!("BelowQuorum(held: {sum}, total: {rows})"))
@@ -384,6 +398,86 @@ fn the_quorum_counts_rows_exactly() {
             assert_eq!(outcome, expected, "{size} of {count} operators, {rows} rows");
         }
     }
+}
+
+/// Rows `first_row ..` of a blob of two cosets: added to it, unless they are the first.
+fn coset(seed: u8, first_row: u32, base: B256) -> BlobHeader {
+    BlobHeader {
+        firstRow: first_row,
+        rowCount: if first_row == 0 { 2048 } else { 1024 },
+        base,
+        ..header(seed)
+    }
+}
+
+#[test]
+fn cosets_are_added_in_order_and_dropped_by_who_paid_for_the_last() {
+    let (mut chain, operators) = network(4);
+    let submit = |chain: &mut Chain, header: &BlobHeader, signers: &[u32]| {
+        let fee = fee(chain, header);
+        let call = certificate(header, &operators, signers);
+        chain.pay(PAYER, DA_ENTRANCE, &call, fee).map(|_| ())
+    };
+    let added = |chain: &mut Chain, base| chain.view(DA_ENTRANCE, &DAEntrance::addedCall { base });
+    let drop = |base| DAEntrance::dropCall { base };
+    let base = coset(1, 0, B256::ZERO);
+    let (third, fourth) = (coset(2, 2048, base.root), coset(3, 3072, base.root));
+    let none = Err(format!("NotNextCoset(base: {}, firstRow: 2048)", base.root));
+    assert_eq!(submit(&mut chain, &third, &[0, 1, 2, 3]), none);
+    submit(&mut chain, &base, &[0, 1, 2, 3]).unwrap();
+    assert!(added(&mut chain, base.root).is_empty() && added(&mut chain, B256::ZERO).is_empty());
+
+    // Not before the one that it follows, nor of another shape, length or time.
+    let wrong = Err(format!("NotNextCoset(base: {}, firstRow: 3072)", base.root));
+    assert_eq!(submit(&mut chain, &fourth, &[0, 1, 2, 3]), wrong);
+    let changes: [fn(&mut BlobHeader); 3] = [|h| h.length -= 1, |h| h.expiryBlock += 1, |h| h.rowBytes += 1];
+    for change in changes {
+        let mut changed = third.clone();
+        change(&mut changed);
+        assert_eq!(submit(&mut chain, &changed, &[0, 1, 2, 3]), none);
+    }
+    // Three of four are two thirds of what is added, but not five sixths of what it is added to.
+    let short = Err("BelowQuorum(held: 1536, total: 2048)".to_owned());
+    assert_eq!(submit(&mut chain, &third, &[0, 1, 2]), short);
+    submit(&mut chain, &third, &[0, 1, 2, 3]).unwrap();
+    submit(&mut chain, &fourth, &[0, 1, 2, 3]).unwrap();
+    assert_eq!(added(&mut chain, base.root), [third.root, fourth.root]);
+    let fifth = coset(4, 4096, base.root);
+    assert!(
+        submit(&mut chain, &fifth, &[0, 1, 2, 3])
+            .unwrap_err()
+            .starts_with("InvalidShape")
+    );
+    // What was added is not added to.
+    let onto = coset(5, 3072, third.root);
+    assert!(
+        submit(&mut chain, &onto, &[0, 1, 2, 3])
+            .unwrap_err()
+            .starts_with("NotNextCoset")
+    );
+
+    let stranger = chain
+        .send(operators[0].account, DA_ENTRANCE, &drop(base.root))
+        .err()
+        .unwrap();
+    assert!(stranger.starts_with("NotDroppable"), "{stranger}");
+    for (left, gone) in [(vec![third.root], &fourth), (vec![], &third)] {
+        let sent = chain.send(PAYER, DA_ENTRANCE, &drop(base.root)).unwrap();
+        let [event] = &sent.events::<DAEntrance::CosetDropped>()[..] else {
+            panic!("one event")
+        };
+        assert_eq!(
+            (event.base, event.root, event.firstRow),
+            (base.root, gone.root, gone.firstRow)
+        );
+        assert_eq!(added(&mut chain, base.root), left);
+        let blob = chain.view(DA_ENTRANCE, &DAEntrance::blobCall { root: gone.root });
+        assert_eq!(blob.certifiedBlock, 0);
+    }
+    assert!(chain.send(PAYER, DA_ENTRANCE, &drop(base.root)).is_err());
+    assert!(chain.send(PAYER, DA_ENTRANCE, &drop(B256::ZERO)).is_err());
+    // And again: the certificate still holds.
+    submit(&mut chain, &third, &[0, 1, 2, 3]).unwrap();
 }
 
 #[test]
@@ -397,7 +491,8 @@ fn fees_in_equal_fees_out_plus_fees_held() {
             let signers: Vec<u32> = (0..5).filter(|_| rng.random_bool(0.8)).collect();
             if !signers.is_empty() {
                 let mut blob = header(step + 1);
-                blob.totalRows = rng.random_range(1..=4096);
+                blob.dataRows = 32 << rng.random_range(0..6u32);
+                blob.rowCount = rng.random_range(2..=4u32) * blob.dataRows;
                 blob.length = 0;
                 let fee = fee(&mut chain, &blob);
                 let extra = U256::from(rng.random_range(0..3u64));

@@ -305,3 +305,25 @@ fn point_of_order_three() -> blst_p1 {
     assert_eq!(compress(&setup::multiply_short(&point, 3, 2))[0], 0xc0);
     point
 }
+
+/// What lets rows be added to a blob: its commitment and its openings are added to, not made again.
+#[test]
+fn commitments_and_openings_of_different_places_add_up() {
+    let leaf = |place: usize| scalar(&Digest::of(&[place as u8]));
+    let (mut first, mut second, mut all) = ([[0; 32]; LEAVES_MAX], [[0; 32]; LEAVES_MAX], [[0; 32]; LEAVES_MAX]);
+    for place in 0..LEAVES_MAX {
+        all[place] = leaf(place);
+        if place < 96 {
+            first[place] = leaf(place);
+        } else {
+            second[place] = leaf(place);
+        }
+    }
+    let sum = Commitment::sum([&commit(&first), &commit(&second)]).unwrap();
+    assert_eq!(sum, commit(&all));
+    for place in [0, 95, 96, 127] {
+        let opening = Opening::sum([&open(&first, place), &open(&second, place)]).unwrap();
+        assert!(verify(&sum, place, &leaf(place), &opening), "place {place}");
+    }
+    assert_eq!(Commitment::sum([&sum, &Commitment([0xff; 48])]), None);
+}

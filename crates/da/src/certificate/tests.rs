@@ -91,11 +91,14 @@ fn a_certificate_that_was_changed_does_not_verify() {
     );
     assert_eq!(
         verify(header, &[0, 1], sum(&[0, 1])),
-        Err(CertificateError::BelowQuorum { rows: 1536 })
+        Err(CertificateError::BelowQuorum {
+            rows: 1536,
+            needed: 2048
+        })
     );
     assert_eq!(
         verify(header, &[], sum(&[0])),
-        Err(CertificateError::BelowQuorum { rows: 0 })
+        Err(CertificateError::BelowQuorum { rows: 0, needed: 2048 })
     );
     assert_eq!(verify(header, &[0, 0, 1, 2], sum(&[0, 0, 1, 2])), signers);
     assert_eq!(verify(header, &[0, 1, 4], sum(&[0, 1, 4])), signers);

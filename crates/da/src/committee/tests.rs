@@ -25,7 +25,7 @@ fn every_row_has_one_owner_and_seats_are_equal() {
         let mut root = BlobRoot::from([0; 32]);
         rng.fill_bytes(root.0.as_mut_slice());
         let committee = committee(operators);
-        let rows_of = assign(&committee, &root, TOTAL_ROWS);
+        let rows_of = assign(&committee, &root, Shape::STANDARD);
         let mut all: Vec<u32> = rows_of.iter().flatten().copied().collect();
         all.sort_unstable();
         assert_eq!(all, (0..TOTAL_ROWS).collect::<Vec<_>>());
@@ -33,7 +33,7 @@ fn every_row_has_one_owner_and_seats_are_equal() {
         assert!(lens.iter().max().unwrap() - lens.iter().min().unwrap() <= 1);
         for (index, rows) in (0..).zip(&rows_of) {
             assert_eq!(
-                committee.rows_of(index, &root, TOTAL_ROWS),
+                committee.rows_of(index, &root, Shape::STANDARD),
                 rows.iter().copied().collect()
             );
         }
@@ -45,7 +45,7 @@ fn every_row_has_one_owner_and_seats_are_equal() {
 fn the_shuffle_depends_on_root_beacon_and_epoch() {
     let base = committee(4);
     let root = BlobRoot::from([1; 32]);
-    let rows = |committee: &Committee, root: &BlobRoot| assign(committee, root, TOTAL_ROWS);
+    let rows = |committee: &Committee, root: &BlobRoot| assign(committee, root, Shape::STANDARD);
     let first = rows(&base, &root);
     assert_eq!(first, rows(&base, &root));
     assert_ne!(first, rows(&base, &BlobRoot::from([2; 32])));
@@ -75,7 +75,7 @@ fn the_shuffle_depends_on_root_beacon_and_epoch() {
 #[test]
 fn data_rows_are_spread_over_the_operators() {
     let committee = committee(4);
-    for rows in assign(&committee, &BlobRoot::from([3; 32]), TOTAL_ROWS) {
+    for rows in assign(&committee, &BlobRoot::from([3; 32]), Shape::STANDARD) {
         let data = rows.iter().filter(|&&row| row < DATA_ROWS).count();
         assert!((192..320).contains(&data), "{data} of 768");
     }

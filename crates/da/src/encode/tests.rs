@@ -1,10 +1,10 @@
 use super::*;
 use crate::{
     RowChecker,
-    header::Meta,
+    header::{DATA_ROWS, MAX_BLOB_BYTES, Meta, TOTAL_ROWS},
     tests::{payload, public_blob, request, seeded},
 };
-use crypto::envelope::RecipientSecret;
+use crypto::{envelope::RecipientSecret, kzg::Commitment};
 
 fn data_rows(blob: &CodedBlob) -> Vec<u8> {
     (0..DATA_ROWS)
@@ -85,13 +85,15 @@ fn what_does_not_fit_is_refused_before_any_work() {
     assert_eq!(
         encode(limit + 1, public()),
         EncodeError::TooLong {
-            bytes: MAX_BLOB_BYTES + 1
+            bytes: MAX_BLOB_BYTES + 1,
+            limit: MAX_BLOB_BYTES
         }
     );
     assert_eq!(
         encode(limit, sealed()),
         EncodeError::TooLong {
-            bytes: stream::sealed_len(MAX_BLOB_BYTES)
+            bytes: stream::sealed_len(MAX_BLOB_BYTES),
+            limit: MAX_BLOB_BYTES
         }
     );
     let meta = Request {
@@ -137,7 +139,10 @@ fn any_third_of_the_rows_gives_the_payload_back() {
             .map(|&index| checker.check(blob.row(index).row().clone()).unwrap())
             .collect();
         let rows: Vec<_> = rows.iter().map(|row| (row.index(), &row.bytes()[..])).collect();
-        assert_eq!(head::code().decode(&rows, row_bytes).unwrap(), data_rows(&blob));
+        assert_eq!(
+            Shape::STANDARD.code().decode(&rows, row_bytes).unwrap(),
+            data_rows(&blob)
+        );
     }
 }
 
@@ -208,4 +213,69 @@ fn rows_checked_together_pass_and_fail_as_each_does() {
         checker.check_all(wrong.clone()).unwrap_err(),
         checker.check(wrong[2].clone()).unwrap_err()
     );
+}
+
+#[test]
+fn every_shape_codes_to_rows_that_check_and_decode() {
+    for k in [32, 128, 1024] {
+        for cosets in 2..=4 {
+            let shape = Shape::whole(k, cosets).unwrap();
+            let payload = payload(u64::from(k), 20_000);
+            let blob = Encoder::of_shape(shape)
+                .encode(&mut seeded(1), payload.clone(), request(Privacy::Public))
+                .unwrap();
+            let head = blob.head().head().clone().check().unwrap();
+            let checker = RowChecker::new(head);
+            let rows: Vec<_> = shape.rows().map(|index| blob.row(index).row().clone()).collect();
+            let rows = checker.check_all(rows).unwrap();
+            let last: Vec<_> = rows[rows.len() - k as usize..]
+                .iter()
+                .map(|row| (row.index(), &row.bytes()[..]))
+                .collect();
+            let data = shape.code().decode(&last, blob.head().row_bytes() as usize).unwrap();
+            assert!(data.starts_with(&payload), "{shape}");
+        }
+    }
+}
+
+/// A blob that was given cosets later has the rows, and in sum the commitment, of one that was coded so at once.
+#[test]
+fn added_cosets_are_the_rows_that_a_wider_code_has() {
+    for (k, bytes) in [(32, 5_000), (1024, 200_000)] {
+        let blob_of = |cosets| {
+            Encoder::of_shape(Shape::whole(k, cosets).unwrap())
+                .encode(&mut seeded(1), payload(7, bytes), request(Privacy::Public))
+                .unwrap()
+        };
+        let (base, wide) = (blob_of(2), blob_of(4));
+        let data: Vec<u8> = (0..k).flat_map(|row| base.row(row).bytes().to_vec()).collect();
+        let mut commitments = vec![base.head().header().commitment];
+        for coset in 2..4 {
+            let added = CodedBlob::add_coset(base.head(), coset, data.clone()).unwrap();
+            let head = added.head().head().clone().check().unwrap();
+            assert!(head.is_added_to(base.head()) && !head.is_added_to(wide.head()));
+            let checker = RowChecker::new(head);
+            for index in added.head().shape().rows() {
+                let row = checker.check(added.row(index).row().clone()).unwrap();
+                assert_eq!(
+                    (row.bytes(), &row.row().path),
+                    (wide.row(index).bytes(), &wide.row(index).row().path)
+                );
+            }
+            // Rows that are there already are of the same codeword; another blob's are not.
+            let of_base: Vec<_> = (0..2 * k).map(|index| base.row(index).row().clone()).collect();
+            checker.check_base(&of_base).unwrap();
+            let mut wrong = of_base.clone();
+            wrong[5].bytes = wrong[6].bytes.clone();
+            assert!(checker.check_base(&wrong).is_err());
+            commitments.push(added.head().header().commitment);
+        }
+        assert_eq!(Commitment::sum(&commitments), Some(wide.head().header().commitment));
+        for (head, coset) in [(base.head(), 1), (base.head(), 4), (wide.head(), 3)] {
+            assert!(
+                CodedBlob::add_coset(head, coset, data.clone()).is_err(),
+                "coset {coset}"
+            );
+        }
+    }
 }

@@ -1,10 +1,9 @@
 //! Which operator to ask for which rows: plain decisions, no clock and no sockets.
 //!
-//! Each row has one owner, and any 1,024 rows will do. Data rows are asked for first, for they need no decoding; each row
+//! Each row has one owner, and any as many rows as are data will do. Data rows are asked for first, for they need no decoding; each row
 //! that will not come from its owner soon is made up for by a parity row of another operator, lowest first.
 
 use crate::RowSet;
-use crate::header::DATA_ROWS;
 use std::collections::VecDeque;
 
 /// What is known of one operator.
@@ -32,19 +31,20 @@ struct Source {
 
 /// The state of one retrieval.
 pub(super) struct Plan {
+    /// Data rows: so many rows are needed, and those below are the payload.
     needed: u32,
     come: RowSet,
     sources: Vec<Source>,
 }
 
 impl Plan {
-    /// Plans to gather [`DATA_ROWS`] rows from operators that own `rows_of[i]` each.
-    pub(super) fn new(rows_of: Vec<Vec<u32>>) -> Self {
+    /// Plans to gather `data_rows` rows from operators that own `rows_of[i]` each.
+    pub(super) fn new(data_rows: u32, rows_of: Vec<Vec<u32>>) -> Self {
         let sources = rows_of
             .into_iter()
             .map(|mut rows| {
                 rows.sort_unstable();
-                let parity = rows.split_off(rows.partition_point(|&row| row < DATA_ROWS));
+                let parity = rows.split_off(rows.partition_point(|&row| row < data_rows));
                 Source {
                     health: Health::Live,
                     data: rows.into(),
@@ -55,9 +55,19 @@ impl Plan {
             })
             .collect();
         Self {
-            needed: DATA_ROWS,
+            needed: data_rows,
             come: RowSet::new(),
             sources,
+        }
+    }
+
+    /// Each operator owns these rows, too: they were added to the blob, and come after all others.
+    pub(super) fn add(&mut self, rows_of: Vec<Vec<u32>>) {
+        for (source, mut rows) in self.sources.iter_mut().zip(rows_of) {
+            if source.health != Health::Dead {
+                rows.sort_unstable();
+                source.parity.extend(rows);
+            }
         }
     }
 

@@ -8,6 +8,7 @@ use rand_core::Rng;
 /// Four operators that own every fourth row each.
 fn plan() -> Plan {
     Plan::new(
+        DATA_ROWS,
         (0..4)
             .map(|operator| (0..TOTAL_ROWS).filter(|row| row % 4 == operator).collect())
             .collect(),

@@ -4,8 +4,8 @@ use super::{Answer, Challenge, MAX_SAMPLES, Sample, Verdict, read_samples, verif
 use crate::{
     Committee, Record, Runtime,
     disperse::{Peer, STALL_TIMEOUT},
-    header::{MAX_ROW_BYTES, MIN_ROW_BYTES, TOTAL_ROWS},
     retrieve::ReadError,
+    shape::{MAX_ROW_BYTES, MIN_ROW_BYTES},
     wire::{self, Request, Response},
 };
 use futures::future::join_all;
@@ -79,9 +79,9 @@ pub async fn ask<E: Runtime>(
     if !(MIN_ROW_BYTES..=MAX_ROW_BYTES).contains(&row_bytes) {
         return Err(SampleError::Shape { root, row_bytes });
     }
-    let challenges = Challenge::draw(context, row_bytes, count);
+    let challenges = Challenge::draw(context, record.shape(), row_bytes, count);
     let asks = (0..committee.len()).filter_map(|operator| {
-        let owned = committee.rows_of(operator, &root, TOTAL_ROWS);
+        let owned = committee.rows_of(operator, &root, record.shape());
         let places: Vec<usize> = (0..challenges.len())
             .filter(|&place| owned.contains(challenges[place].row))
             .collect();
@@ -111,6 +111,7 @@ pub async fn ask<E: Runtime>(
     }
     let answer = Answer {
         commitment: record.commitment(),
+        shape: record.shape(),
         row_bytes,
         challenges: &challenges,
         samples: &samples,

@@ -1,12 +1,7 @@
 //! Answering challenges, from what an operator keeps: the head of a blob and some of its rows.
 
 use super::{Challenge, Sample, chunk};
-use crate::{
-    Row, Store, VerifiedHead,
-    head::{self, GROUPS},
-    header::TOTAL_ROWS,
-    store::StoreError,
-};
+use crate::{Row, Store, VerifiedHead, head, store::StoreError};
 use commonware_runtime::Storage;
 use crypto::{
     digest::GROUP_ROWS,
@@ -18,7 +13,7 @@ use std::sync::OnceLock;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProveError {
     /// The row is not one of the blob's.
-    #[error("row {index} of {bytes} bytes: the blob has {TOTAL_ROWS} of {expected}")]
+    #[error("row {index} of {bytes} bytes: the blob has none such, of {expected}")]
     WrongRow {
         /// Which row it says it is.
         index: u32,
@@ -37,25 +32,21 @@ pub enum ProveError {
     },
 }
 
-/// Makes samples of one blob. Keeps each KZG opening that it made, at most 96 of 48 bytes: a row's group is opened once.
+/// Makes samples of one blob. Keeps each KZG opening that it made, at most 128 of 48 bytes: a row's group is opened once.
 pub struct Prover {
     head: VerifiedHead,
     /// What the commitment lists.
     leaves: [[u8; 32]; LEAVES_MAX],
-    openings: [OnceLock<Opening>; GROUPS],
+    openings: [OnceLock<Opening>; LEAVES_MAX],
 }
 
 impl Prover {
     /// A prover for the blob of `head`; opens nothing yet.
     pub fn new(head: VerifiedHead) -> Self {
         Self {
-            leaves: head::leaves(
-                &head.header().params,
-                &head.head().group_roots,
-                &head::z_digest(&head.head().combinations),
-            ),
+            leaves: head::leaves(head.shape(), &head.head().group_roots),
             head,
-            openings: [const { OnceLock::new() }; GROUPS],
+            openings: [const { OnceLock::new() }; LEAVES_MAX],
         }
     }
 
@@ -78,7 +69,7 @@ impl Prover {
     /// [`ProveError`]. The row's bytes and path are not checked here: they are when they are read from a [`Store`].
     pub fn prove(&self, row: &Row, chunk: u32) -> Result<Sample, ProveError> {
         let row_bytes = self.head.row_bytes();
-        if row.index >= TOTAL_ROWS || row.bytes.len() != row_bytes as usize {
+        if !self.head.shape().rows().contains(&row.index) || row.bytes.len() != row_bytes as usize {
             return Err(ProveError::WrongRow {
                 index: row.index,
                 bytes: row.bytes.len(),

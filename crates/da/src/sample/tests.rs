@@ -2,7 +2,8 @@ use super::*;
 use crate::{
     CodedBlob, Store,
     head::VerifiedHead,
-    header::{DATA_ROWS, MIN_ROW_BYTES},
+    header::{DATA_ROWS, TOTAL_ROWS},
+    shape::{MAX_TOTAL_ROWS, MIN_ROW_BYTES},
     tests::{flip_bits, payload, public_blob, seeded},
 };
 use commonware_codec::{Decode, Encode};
@@ -11,7 +12,7 @@ use rand_core::Rng;
 
 /// Samples of random pieces of `blob`, made by one who holds all rows.
 fn sampled(blob: &CodedBlob, seed: u64, count: u32) -> (Vec<Challenge>, Vec<Option<Sample>>) {
-    let challenges = Challenge::draw(&mut seeded(seed), blob.head().row_bytes(), count);
+    let challenges = Challenge::draw(&mut seeded(seed), Shape::STANDARD, blob.head().row_bytes(), count);
     let prover = Prover::new(blob.head().clone());
     let samples = challenges
         .iter()
@@ -24,6 +25,7 @@ fn sampled(blob: &CodedBlob, seed: u64, count: u32) -> (Vec<Challenge>, Vec<Opti
 fn judge(head: &VerifiedHead, challenges: &[Challenge], samples: &[Option<Sample>]) -> Verdict {
     let answer = Answer {
         commitment: head.header().commitment,
+        shape: head.shape(),
         row_bytes: head.row_bytes(),
         challenges,
         samples,
@@ -106,6 +108,7 @@ fn samples_of_many_blobs_are_checked_in_one_batch() {
         .zip(&sampled)
         .map(|(blob, (challenges, samples))| Answer {
             commitment: blob.head().header().commitment,
+            shape: blob.head().shape(),
             row_bytes: blob.head().row_bytes(),
             challenges,
             samples,
@@ -229,7 +232,7 @@ fn a_sample_has_one_encoding_whose_length_the_question_gives() {
                 Challenge::decode_cfg(challenge.encode(), &row_bytes).unwrap(),
                 challenge
             );
-            for (row, chunk) in [(TOTAL_ROWS, 0), (0, chunks(row_bytes)), (u32::MAX, u32::MAX)] {
+            for (row, chunk) in [(MAX_TOTAL_ROWS, 0), (0, chunks(row_bytes)), (u32::MAX, u32::MAX)] {
                 let none = Challenge { row, chunk };
                 assert!(Challenge::decode_cfg(none.encode(), &row_bytes).is_err());
                 assert!(Sample::decode_cfg(encoded.clone(), &(row_bytes, none)).is_err());
@@ -278,8 +281,11 @@ fn hostile_bytes_never_panic_the_reader_or_the_verifier() {
 #[test]
 fn challenges_are_spread_evenly() {
     let row_bytes = 3 * CHUNK_BYTES as u32;
-    let drawn = Challenge::draw(&mut seeded(16), row_bytes, 30_000);
-    for challenges in [drawn, Challenge::derive(&Digest::of(b"seed"), row_bytes, 30_000)] {
+    let drawn = Challenge::draw(&mut seeded(16), Shape::STANDARD, row_bytes, 30_000);
+    for challenges in [
+        drawn,
+        Challenge::derive(&Digest::of(b"seed"), Shape::STANDARD, row_bytes, 30_000),
+    ] {
         let thirds = [0, 1, 2].map(|third| {
             let rows = third * DATA_ROWS..(third + 1) * DATA_ROWS;
             (
@@ -295,7 +301,7 @@ fn challenges_are_spread_evenly() {
         }
         assert!(challenges.iter().all(|challenge| challenge.exists(row_bytes)));
     }
-    let derive = |seed: &[u8]| Challenge::derive(&Digest::of(seed), row_bytes, 9);
+    let derive = |seed: &[u8]| Challenge::derive(&Digest::of(seed), Shape::STANDARD, row_bytes, 9);
     assert_eq!(derive(b"a"), derive(b"a"));
     assert_ne!(derive(b"a"), derive(b"b"));
 }
@@ -309,7 +315,7 @@ fn clients_find_all_samples_of_a_lost_blob_as_seldom_as_the_formula_says() {
         let clients = 20_000;
         let fooled = (0..clients)
             .filter(|_| {
-                Challenge::draw(&mut rng, MIN_ROW_BYTES, samples)
+                Challenge::draw(&mut rng, Shape::STANDARD, MIN_ROW_BYTES, samples)
                     .iter()
                     .all(|challenge| challenge.row < available)
             })

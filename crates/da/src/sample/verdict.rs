@@ -1,7 +1,7 @@
 //! Checking answers, those of many blobs by one pairing equation.
 
 use super::{Challenge, Confidence, Sample, confidence};
-use crate::header::{DATA_ROWS, TOTAL_ROWS};
+use crate::Shape;
 use crypto::kzg::{self, BatchError, Commitment};
 
 /// What was asked of one blob and what came.
@@ -9,6 +9,8 @@ use crypto::kzg::{self, BatchError, Commitment};
 pub struct Answer<'a> {
     /// The blob's commitment, from the chain.
     pub commitment: Commitment,
+    /// Which rows it is, from the chain.
+    pub shape: Shape,
     /// Length of its rows in bytes, from the chain.
     pub row_bytes: u32,
     /// What was asked.
@@ -20,6 +22,8 @@ pub struct Answer<'a> {
 /// What the answers about one blob show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verdict {
+    /// Which rows were asked for.
+    pub shape: Shape,
     /// Samples that are what was asked for.
     pub found: u32,
     /// What did not come.
@@ -44,7 +48,7 @@ impl Verdict {
     /// It holds for challenges drawn by [`Challenge::draw`], and for all that were drawn: a client that asks again for those that
     /// were not found, and forgets them, fools itself.
     pub fn confidence(&self) -> Confidence {
-        confidence(self.found, self.asked(), DATA_ROWS, TOTAL_ROWS)
+        confidence(self.found, self.asked(), self.shape.data_rows(), self.shape.row_count())
     }
 }
 
@@ -58,6 +62,7 @@ pub fn verify(answers: &[Answer<'_>]) -> Vec<Verdict> {
     let mut claimed = Vec::new();
     for (blob, answer) in answers.iter().enumerate() {
         let mut verdict = Verdict {
+            shape: answer.shape,
             found: 0,
             missing: Vec::new(),
             wrong: Vec::new(),
@@ -67,7 +72,7 @@ pub fn verify(answers: &[Answer<'_>]) -> Vec<Verdict> {
                 verdict.missing.push(*challenge);
                 continue;
             };
-            match sample.claim(answer.commitment, answer.row_bytes, challenge) {
+            match sample.claim(answer.commitment, answer.shape, answer.row_bytes, challenge) {
                 Some(claim) => {
                     claims.push(claim);
                     claimed.push((blob, *challenge));

@@ -68,20 +68,36 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
                 addresses: vec![self.shared.config.peer.domain.entrance, addresses::OPERATOR_REGISTRY],
                 topic0: vec![
                     DAEntrance::BlobCertified::SIGNATURE_HASH,
+                    DAEntrance::CosetDropped::SIGNATURE_HASH,
                     GenesisOperatorRegistry::EndpointChanged::SIGNATURE_HASH,
                 ],
                 from_block: self.next_block,
                 to_block: Some(to),
             };
             let events = self.provider.events(filter).await?;
+            // One after the other: a coset may be dropped and added again.
+            let mut dropped = Vec::new();
             let moved = events.iter().any(|event| event.address == addresses::OPERATOR_REGISTRY);
             {
                 let mut chain = self.shared.chain.lock();
-                let records = events.iter().filter_map(Record::of_event);
-                chain.certified.extend(records.map(|record| (record.root(), record)));
+                for event in &events {
+                    if let Some(record) = Record::of_event(event) {
+                        dropped.retain(|root| *root != record.root());
+                        chain.certified.insert(record.root(), record);
+                    } else if let Ok(event) = event.decode::<DAEntrance::CosetDropped>() {
+                        chain.certified.remove(&BlobRoot(event.root));
+                        dropped.push(BlobRoot(event.root));
+                    }
+                }
                 let ChainView { height, certified } = &mut *chain;
                 *height = to;
                 certified.retain(|_, record| record.expiry_block() >= to);
+            }
+            for root in dropped {
+                tracing::info!(%root, "delete rows that were dropped");
+                if let Err(error) = self.shared.store.remove(root).await {
+                    tracing::warn!(?error, "delete rows that were dropped");
+                }
             }
             if moved {
                 match Committee::read(&self.provider, self.shared.config.beacon).await {

@@ -1,13 +1,12 @@
 //! Get back rows that are missing: from the other operators' rows, without any key.
 //!
-//! Any 1,024 rows give the data rows, and those give every row; coding is deterministic, so the group roots show whether the
+//! Any as many rows as are data give the data rows, and those give every row; coding is deterministic, so the group roots show whether the
 //! result is what the blob committed to. It always is for a blob that was coded as it should be. Of one that was not (a third
 //! of its rows may be wrong, see docs/spec/da.md) single rows may be beyond repair: they were never promised.
 
 use super::Shared;
 use crate::{
-    CodedBlob, Runtime, VerifiedRow,
-    header::TOTAL_ROWS,
+    CodedBlob, Runtime, VerifiedHead, VerifiedRow,
     record::Record,
     retrieve::{self, RetrieveError},
     store::StoreError,
@@ -34,6 +33,12 @@ pub enum RepairError {
         /// How many rows.
         rows: usize,
     },
+    /// The blob that rows were added to is not kept any more.
+    #[error("blob {base}, which the rows were added to, is gone")]
+    NoBase {
+        /// Its name.
+        base: BlobRoot,
+    },
     /// The task that codes was ended.
     #[error("code the blob again")]
     Interrupted(#[source] commonware_runtime::Error),
@@ -52,8 +57,19 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         Some(head) => head,
         None => retrieve::fetch_head(context, peer, &committee, record).await?,
     };
-    let own = Some(shared.operator);
-    let data = retrieve::gather(context, peer, &committee, &head, own, &mut |_| {}).await?;
+    // Added rows are computed from the blob that they were added to.
+    let base = record.base().unwrap_or(root);
+    let (whole, added) = shared.certified(base).ok_or(RepairError::NoBase { base })?;
+    let whole: VerifiedHead = match shared.store.head(base) {
+        Some(head) => head,
+        None => retrieve::fetch_head(context, peer, &committee, &whole).await?,
+    };
+    let blob = retrieve::Blob {
+        head: &whole,
+        added: &added,
+        skip: Some(shared.operator),
+    };
+    let data = retrieve::gather(context, peer, &committee, blob, &mut |_| {}).await?;
     let params = head.header().params.clone();
     // A second of work for the largest blobs: not on a thread that streams wait for.
     let recoded = context
@@ -62,7 +78,7 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         .spawn(move |_| async move { CodedBlob::of_data_rows(params, data) })
         .await
         .map_err(RepairError::Interrupted)?;
-    let owned = committee.rows_of(shared.operator, &head.root(), TOTAL_ROWS);
+    let owned = committee.rows_of(shared.operator, &root, head.shape());
     shared.store.create(&head, owned.len()).await?;
     let held = shared.store.held(root);
     let rows: Vec<VerifiedRow> = owned.without(&held).map(|index| recoded.row(index)).collect();

@@ -4,7 +4,6 @@ use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot};
 use crate::{
     Head, RowChecker, RowSet, Runtime, VerifiedHead,
     disperse::STALL_TIMEOUT,
-    header::TOTAL_ROWS,
     sample::{self, Challenge},
     store::StoreError,
     wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
@@ -82,11 +81,15 @@ async fn begin<E: Runtime>(
         return Err(Refusal::Expiry { height, limit });
     }
     let head = head.check().map_err(|_| Refusal::BadHead)?;
-    let owned = committee.rows_of(shared.operator, &head.root(), TOTAL_ROWS);
+    let owned = committee.rows_of(shared.operator, &head.root(), head.shape());
     let certified = shared.chain.lock().certified.contains_key(&head.root());
     let known = shared.store.head(head.root()).is_some();
     if !certified && !known && shared.unpaid_bytes() >= shared.config.unpaid_bytes_max {
         return Err(Refusal::Full);
+    }
+    let checker = RowChecker::new(head.clone());
+    if let Some(base) = head.header().params.base {
+        check_base(shared, &checker, base.root).await?;
     }
     shared.store.create(&head, owned.len()).await.map_err(refusal)?;
     let held = shared.store.held(head.root());
@@ -94,11 +97,35 @@ async fn begin<E: Runtime>(
     if missing.is_empty() {
         return sign(shared, &head).await;
     }
-    *dispersal = Some(Dispersal {
-        checker: RowChecker::new(head),
-        owned,
-    });
+    *dispersal = Some(Dispersal { checker, owned });
     Ok(Response::Accepted { missing })
+}
+
+/// Checks that the rows of `checker` are added to a blob of which this operator holds all its rows, and that these are of the same codeword:
+/// without that, added rows could be of any other, for they alone have no redundancy. Whether that blob is certified the chain asks, when
+/// it is to record what was added.
+async fn check_base<E: Runtime>(shared: &Shared<E>, checker: &RowChecker, root: BlobRoot) -> Result<(), Refusal> {
+    let base = shared.store.head(root).ok_or(Refusal::Base)?;
+    if !checker.head().is_added_to(&base) {
+        return Err(Refusal::Base);
+    }
+    let owned: Vec<u32> = shared
+        .committee()
+        .rows_of(shared.operator, &root, base.shape())
+        .iter()
+        .collect();
+    for indices in owned.chunks(rows_per_message(base.row_bytes())) {
+        let mut rows = Vec::with_capacity(indices.len());
+        for &index in indices {
+            let row = shared.store.read(root, index).await.map_err(refusal)?;
+            rows.push(row.ok_or(Refusal::Base)?);
+        }
+        checker.check_base(&rows).map_err(|error| {
+            tracing::debug!(%error, "refused");
+            Refusal::BadRow { row: error.index() }
+        })?;
+    }
+    Ok(())
 }
 
 /// Upon receiving `Rows`: check each, write them, and sign when none is missing any more.

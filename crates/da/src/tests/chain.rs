@@ -10,7 +10,7 @@ use contracts::{
     addresses, typed_data,
 };
 use crypto::bls;
-use primitives::{Address, B256, Bytes, CHAIN_ID, Digest, Epoch};
+use primitives::{Address, B256, BlobRoot, Bytes, CHAIN_ID, Digest, Epoch};
 use std::{net::SocketAddr, sync::Arc};
 
 pub(super) const BEACON: fn() -> DealtBeacon = || DealtBeacon(Digest::of(b"a dealt beacon"));
@@ -78,6 +78,16 @@ impl SimChain {
             payer: Address::repeat_byte(9),
             header: certificate::on_chain(certificate.header()),
             signersBitmap: typed_data::signers_bitmap(certificate.signers().iter().copied(), 4),
+        };
+        self.0.lock().log(addresses::DA_ENTRANCE, &event);
+    }
+
+    /// Drops the coset `root` that was added to `base`.
+    pub(super) fn drop_coset(&self, base: BlobRoot, root: BlobRoot, first_row: u32) {
+        let event = DAEntrance::CosetDropped {
+            base: base.0,
+            root: root.0,
+            firstRow: first_row,
         };
         self.0.lock().log(addresses::DA_ENTRANCE, &event);
     }

@@ -5,7 +5,7 @@ use super::{
     public_blob,
 };
 use crate::{
-    CodedBlob, Head, Row,
+    CodedBlob, Head, Row, Shape,
     head::{self, RowError},
     header::{DATA_ROWS, Header, TOTAL_ROWS},
     record::Record,
@@ -54,7 +54,7 @@ fn owned(network: &Network, blob: &CodedBlob) -> Vec<u32> {
     network
         .chain
         .committee()
-        .rows_of(0, &blob.head().root(), TOTAL_ROWS)
+        .rows_of(0, &blob.head().root(), Shape::STANDARD)
         .iter()
         .collect()
 }
@@ -149,7 +149,7 @@ fn not_coded(bad: &[u32]) -> (Head, Vec<Row>) {
     let combinations = head::coefficients(&params, &group_roots).combine_rows(&data, params.row_bytes() as usize);
     let z_digest = head::z_digest(&combinations);
     let header = Header {
-        commitment: head::commit(&params, &group_roots, &z_digest),
+        commitment: head::commit(params.shape, &group_roots),
         groups_root: head::groups_root(&group_roots, &z_digest),
         params,
     };
@@ -196,11 +196,17 @@ fn a_blob_with_one_row_that_is_not_coded_finds_no_signature_of_that_rows_owner()
         let (head, rows, bad) = (0..64)
             .map(|offset| (DATA_ROWS + offset, not_coded(&[DATA_ROWS + offset])))
             .find_map(|(bad, (head, rows))| {
-                let owner = network.chain.committee().rows_of(0, &head.header.root(), TOTAL_ROWS);
+                let owner = network
+                    .chain
+                    .committee()
+                    .rows_of(0, &head.header.root(), Shape::STANDARD);
                 owner.contains(bad).then_some((head, rows, bad))
             })
             .expect("one of 64 rows is operator 0's");
-        let own = network.chain.committee().rows_of(0, &head.header.root(), TOTAL_ROWS);
+        let own = network
+            .chain
+            .committee()
+            .rows_of(0, &head.header.root(), Shape::STANDARD);
         let sent: Vec<Row> = rows.into_iter().filter(|row| own.contains(row.index)).collect();
         assert_eq!(
             offer(&network, head, sent).await,

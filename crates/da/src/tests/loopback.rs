@@ -45,7 +45,9 @@ fn a_blob_is_dispersed_and_read_back_over_real_sockets_and_files() {
         chain.submit(&certificate);
         let record = Record::of_header(certificate.header());
         services.remove(3).stop();
-        let retrieved = retrieve(&context, &guest(), &committee, &record, |_| {}).await.unwrap();
+        let retrieved = retrieve(&context, &guest(), &committee, &record, &[], |_| {})
+            .await
+            .unwrap();
         assert!(retrieved.coded() == payload(1, 8 << 20));
     });
 }

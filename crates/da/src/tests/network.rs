@@ -10,7 +10,7 @@ use crate::{
 };
 use commonware_cryptography::Signer;
 use commonware_runtime::{
-    Clock, Listener as _, Network as _, Sink, Spawner, Stream, Supervisor, deterministic::Context,
+    Clock, Listener as _, Network as _, Sink, Spawner, Storage, Stream, Supervisor, deterministic::Context,
 };
 use commonware_utils::sync::Mutex;
 use futures::{StreamExt, channel::mpsc};
@@ -137,6 +137,13 @@ impl Network {
         self.context.sleep(Duration::from_millis(10)).await;
     }
 
+    /// Empties the disk of an operator that is down.
+    pub(super) async fn lose_disk(&self, operator: u32) {
+        Storage::remove(&self.context, &partition(operator), None)
+            .await
+            .unwrap();
+    }
+
     pub(super) fn set_link(&self, operator: u32, link: Link) {
         *self.nodes[operator as usize].link.lock() = link;
     }
@@ -153,7 +160,12 @@ impl Network {
     }
 
     pub(super) async fn read(&self, record: &Record) -> Result<Retrieved, RetrieveError> {
-        retrieve::retrieve(&self.context, &guest(), &self.chain.committee(), record, |_| {}).await
+        self.read_with(record, &[]).await
+    }
+
+    /// Reads a blob that cosets were added to.
+    pub(super) async fn read_with(&self, record: &Record, added: &[Record]) -> Result<Retrieved, RetrieveError> {
+        retrieve::retrieve(&self.context, &guest(), &self.chain.committee(), record, added, |_| {}).await
     }
 
     /// Samples `count` pieces as a guest that knows only the record.

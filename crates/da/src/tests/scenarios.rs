@@ -5,9 +5,8 @@ use super::{
     payload, public_blob, request, seeded,
 };
 use crate::{
-    CodedBlob, Privacy,
+    CodedBlob, Privacy, Shape,
     disperse::{self, DisperseError},
-    header::TOTAL_ROWS,
     retrieve::RetrieveError,
     service::UNPAID_BLOCKS,
 };
@@ -290,7 +289,7 @@ fn a_light_client_finds_every_sample_of_a_certified_blob_and_misses_those_of_dea
 
         network.kill(2).await;
         let committee = network.chain.committee();
-        let lost = committee.rows_of(2, &record.root(), TOTAL_ROWS);
+        let lost = committee.rows_of(2, &record.root(), Shape::STANDARD);
         let sampled = network.sample(&record, 64).await;
         let expected: Vec<_> = sampled
             .challenges

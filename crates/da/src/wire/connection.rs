@@ -1,9 +1,9 @@
 //! An encrypted stream of messages over the runtime's network.
 
-use super::MAX_MESSAGE_BYTES;
+use super::{MAX_MESSAGE_BYTES, Request, Response, Status};
 use crate::{Operator, Runtime};
 use bytes::Bytes;
-use commonware_codec::{Decode, Encode, Read};
+use commonware_codec::{Decode, Encode, Error, Read};
 use commonware_cryptography::{ChaCha20Poly1305, ed25519};
 use commonware_runtime::{Clock, SinkOf, StreamOf};
 use commonware_stream::{
@@ -120,6 +120,25 @@ pub async fn dial<E: Runtime>(
     };
     let (sender, receiver) = within(context, HANDSHAKE_TIMEOUT, dial).await??;
     Ok(Connection::new(context, sender, receiver))
+}
+
+/// Asks an operator how it is doing, over a connection of its own.
+///
+/// # Errors
+///
+/// [`WireError`], also when it answers something else.
+pub async fn ask_status<E: Runtime>(
+    context: &E,
+    key: &ed25519::PrivateKey,
+    chain_id: u64,
+    operator: &Operator,
+) -> Result<Status, WireError> {
+    let mut connection = dial(context, key, chain_id, operator).await?;
+    connection.sender.send(&Request::Status, HANDSHAKE_TIMEOUT).await?;
+    match connection.receiver.receive(HANDSHAKE_TIMEOUT).await? {
+        Response::Status(status) => Ok(status),
+        _ => Err(WireError::Decode(Error::Invalid("Response", "not a status"))),
+    }
 }
 
 /// Answers a connection that `admit` lets in, by the key it proves; returns that key.

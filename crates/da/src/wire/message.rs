@@ -3,8 +3,8 @@
 use super::MAX_MESSAGE_BYTES;
 use crate::{
     Head, Row,
-    header::{MAX_ROW_BYTES, MIN_ROW_BYTES, TOTAL_ROWS},
     sample::{Challenge, MAX_SAMPLES, MAX_SAMPLES_BYTES},
+    shape::{MAX_ROW_BYTES, MAX_TOTAL_ROWS, MIN_ROW_BYTES},
 };
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
@@ -12,7 +12,7 @@ use crypto::bls;
 use primitives::{BlobRoot, Epoch};
 
 /// Most rows one [`Request::ReadRows`] asks for: all that an operator can own.
-pub const MAX_ROWS_PER_READ: usize = TOTAL_ROWS as usize;
+pub const MAX_ROWS_PER_READ: usize = MAX_TOTAL_ROWS as usize;
 
 /// Encoded bytes of a message of rows besides the rows: tag, row length, count.
 const ROWS_OVERHEAD_BYTES: usize = 1 + 4 + 4;
@@ -143,6 +143,9 @@ pub enum Refusal {
     /// Rows came before a head.
     #[error("rows without a head")]
     Unexpected,
+    /// The rows are to be added to a blob that the operator does not hold whole, or that they are not of.
+    #[error("the blob that the rows are added to is not held, or another")]
+    Base,
 }
 
 impl Write for Rows {
@@ -393,6 +396,7 @@ impl Write for Refusal {
             Self::Full => 5u8.write(buf),
             Self::Disk => 6u8.write(buf),
             Self::Unexpected => 7u8.write(buf),
+            Self::Base => 8u8.write(buf),
         }
     }
 }
@@ -403,7 +407,7 @@ impl EncodeSize for Refusal {
             Self::WrongEpoch { .. } => 8,
             Self::Expiry { .. } => 16,
             Self::NotMine { .. } | Self::BadRow { .. } => 4,
-            Self::BadHead | Self::Full | Self::Disk | Self::Unexpected => 0,
+            Self::BadHead | Self::Full | Self::Disk | Self::Unexpected | Self::Base => 0,
         }
     }
 }
@@ -426,6 +430,7 @@ impl Read for Refusal {
             5 => Self::Full,
             6 => Self::Disk,
             7 => Self::Unexpected,
+            8 => Self::Base,
             other => return Err(Error::InvalidEnum(other)),
         })
     }

@@ -26,7 +26,7 @@ fn requests() -> Vec<Request> {
         Request::Status,
         Request::ReadSamples {
             root: BlobRoot::from([9; 32]),
-            challenges: Challenge::draw(&mut seeded(3), 256, 26),
+            challenges: Challenge::draw(&mut seeded(3), crate::Shape::STANDARD, 256, 26),
         },
     ]
 }
@@ -100,7 +100,7 @@ fn hostile_bytes_never_panic_the_responses_and_what_reads_writes_back_the_same()
 
 #[test]
 fn a_message_of_rows_is_full_at_the_limit_and_holds_at_least_one() {
-    for row_bytes in [128, 256, 4096, crate::header::MAX_ROW_BYTES] {
+    for row_bytes in [128, 256, 4096, crate::shape::MAX_ROW_BYTES] {
         let rows = rows_per_message(row_bytes);
         assert!(rows >= 1);
         let row = crate::Row {
