@@ -4,6 +4,7 @@
 //! blobs are certified, deletes those that expired or that nobody paid for, and repairs rows that are missing.
 
 mod follow;
+mod ingest;
 pub mod repair;
 mod session;
 
@@ -21,6 +22,7 @@ use commonware_runtime::{Handle, Listener};
 use commonware_utils::sync::Mutex;
 use contracts::{Provider, typed_data};
 use crypto::bls;
+use ingest::Ingest;
 use primitives::{BlobRoot, MIB};
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -61,6 +63,10 @@ pub struct Config {
     pub capacity_bytes: u64,
     /// Bytes of those that rows may take whose blob nobody has paid for yet.
     pub unpaid_bytes_max: u64,
+    /// Bytes of rows that it takes a second from all streams together; none: as fast as it can. For a link that others use
+    /// too. Dispersers give up on an operator that takes no message in ten seconds ([`STALL_TIMEOUT`](crate::disperse::STALL_TIMEOUT)):
+    /// below 4 MB/s, those of a full house of streams do.
+    pub ingest_bytes_per_s: Option<u64>,
     /// How often it looks at the chain, milliseconds.
     pub poll_ms: u64,
 }
@@ -121,6 +127,7 @@ struct Shared<E: Runtime> {
     committee: Mutex<Arc<Committee>>,
     chain: Mutex<ChainView>,
     streams: AtomicU32,
+    ingest: Ingest,
     /// Provers of the blobs sampled last, the latest at the end: each keeps the openings that it made.
     provers: Mutex<VecDeque<Arc<Prover>>>,
 }
@@ -238,6 +245,7 @@ impl<E: Runtime> Service<E> {
             committee: Mutex::new(Arc::new(committee)),
             chain: Mutex::default(),
             streams: AtomicU32::new(0),
+            ingest: Ingest::new(config.ingest_bytes_per_s),
             provers: Mutex::default(),
             config,
         });

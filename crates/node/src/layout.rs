@@ -138,6 +138,9 @@ pub struct NodeEntry {
     pub availability_key: Bytes,
     /// Proof that it knows that key's secret (96 bytes, compressed).
     pub availability_possession: Bytes,
+    /// Bytes of rows that it takes a second, of all dispersers together; as fast as it can when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ingest_bytes_per_s: Option<u64>,
 }
 
 /// Everything that the nodes of one local network must agree on.
@@ -232,6 +235,7 @@ impl Layout {
                 member: keys.validator.member().encode().to_vec().into(),
                 availability_key: keys.availability.public_key().to_bytes().into(),
                 availability_possession: keys.availability.prove_possession().to_bytes().into(),
+                ingest_bytes_per_s: None,
             });
         }
         let now = SystemTime::now()

@@ -164,6 +164,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         partition: "rows".into(),
         capacity_bytes: ROWS_CAPACITY_BYTES,
         unpaid_bytes_max: da::service::Config::UNPAID_BYTES_MAX,
+        ingest_bytes_per_s: entry.ingest_bytes_per_s,
         poll_ms: da::service::Config::POLL_MS,
     };
     let availability = da::Service::start(context.child("availability"), availability, provider.clone())

@@ -31,7 +31,7 @@ pub(super) async fn run<E: Runtime>(context: E, slot: Slot<E>, sink: SinkOf<E>, 
     let admit = |key: &_| !crowded || committee.index_of(key).is_some();
     let accepted = wire::accept(&context, &peer.stream_key, peer.domain.chain_id, admit, sink, stream).await;
     let end = match accepted {
-        Ok((_, mut connection)) => serve(shared, &mut connection).await,
+        Ok((_, mut connection)) => serve(&context, shared, &mut connection).await,
         Err(error) => Err(error),
     };
     if let Err(error) = end {
@@ -39,13 +39,17 @@ pub(super) async fn run<E: Runtime>(context: E, slot: Slot<E>, sink: SinkOf<E>, 
     }
 }
 
-async fn serve<E: Runtime>(shared: &Shared<E>, connection: &mut Connection<E>) -> Result<(), WireError> {
+async fn serve<E: Runtime>(context: &E, shared: &Shared<E>, connection: &mut Connection<E>) -> Result<(), WireError> {
     let mut dispersal = None;
     loop {
         let request = connection.receiver.receive(IDLE_TIMEOUT).await?;
         let answer = match request {
             Request::Disperse(head) => begin(shared, *head, &mut dispersal).await.map(Some),
-            Request::Rows(rows) => keep(shared, dispersal.as_ref(), rows).await,
+            Request::Rows(rows) => {
+                let bytes = u64::from(rows.row_bytes) * rows.rows.len() as u64;
+                shared.ingest.take(context, bytes).await;
+                keep(shared, dispersal.as_ref(), rows).await
+            }
             Request::ReadHead(root) => Ok(Some(match shared.store.head(root) {
                 Some(head) => Response::Head(Box::new(head.head().clone())),
                 None => Response::NotFound,

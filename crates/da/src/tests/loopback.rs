@@ -32,6 +32,7 @@ fn a_blob_is_dispersed_and_read_back_over_real_sockets_and_files() {
                 partition: format!("rows-{operator}"),
                 capacity_bytes: 256 * MIB,
                 unpaid_bytes_max: 256 * MIB,
+                ingest_bytes_per_s: None,
                 poll_ms: 20,
             };
             let context = context.child("operator").with_attribute("index", operator);

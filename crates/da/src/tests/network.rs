@@ -43,6 +43,8 @@ struct Node {
 pub(super) struct Network {
     pub(super) context: Context,
     pub(super) chain: SimChain,
+    /// What operators take a second that start from now on.
+    pub(super) ingest_bytes_per_s: Option<u64>,
     nodes: Vec<Node>,
 }
 
@@ -67,6 +69,7 @@ impl Network {
         let mut network = Self {
             context,
             chain: SimChain::new(endpoints.clone()),
+            ingest_bytes_per_s: None,
             nodes: Vec::new(),
         };
         for operator in 0..OPERATORS {
@@ -124,6 +127,7 @@ impl Network {
             partition: partition(operator),
             capacity_bytes: 64 * MIB,
             unpaid_bytes_max: 16 * MIB,
+            ingest_bytes_per_s: self.ingest_bytes_per_s,
             poll_ms: 200,
         };
         let context = self.context.child("operator").with_attribute("index", operator);

@@ -240,6 +240,26 @@ fn rows_that_expired_or_that_nobody_paid_for_are_deleted() {
     });
 }
 
+/// Each operator has 3 MiB of rows of either blob to take, the last half of a MiB of which no bucket can delay.
+#[test]
+fn operators_that_bound_what_they_take_are_filled_at_their_rate_by_all_streams_together() {
+    simulate(13, |mut network| async move {
+        network.ingest_bytes_per_s = Some(1 << 20);
+        for operator in 0..OPERATORS {
+            network.kill(operator).await;
+            network.restart(operator).await;
+        }
+        let began = network.context.current();
+        let blobs = [public_blob(13, 4 << 20), public_blob(14, 4 << 20)];
+        let (first, second) = futures::join!(network.publish(&blobs[0]), network.publish(&blobs[1]));
+        let took = network.context.current().duration_since(began).unwrap().as_secs_f64();
+        assert!((5.0..7.0).contains(&took), "{took} s");
+        for (seed, record) in [(13, first.unwrap()), (14, second.unwrap())] {
+            assert_eq!(network.read(&record).await.unwrap().coded(), payload(seed, 4 << 20));
+        }
+    });
+}
+
 /// Slow links change when things happen, not what happens.
 #[test]
 fn two_runs_of_one_seed_do_the_same_to_the_last_byte() {
