@@ -1,0 +1,91 @@
+//! What larger networks would need: a calculation from two constants, checked against the runs it was not fitted to.
+//!
+//! An operator's CPU time is `rows · byte_s + blobs · blob_s`: so much for each byte of rows (transport, checks, writing), and so
+//! much for each blob that it gets rows of, however few (head, commitment, stream, signature). Nothing else is in it, so it says
+//! nothing of latencies, lost packets or slow disks.
+
+use crate::{
+    figures::Figures,
+    weak::{CAP_BYTES_PER_S, Point},
+    write::BLOB_BYTES,
+};
+use da::{committee::MAX_OPERATORS, header::TOTAL_ROWS, header::row_bytes};
+
+/// Payload that the network modelled takes, bytes a second.
+const NETWORK_BYTES_PER_S: f64 = 50e9;
+/// Committees that it is modelled for.
+const COUNTS: [u32; 6] = [60, 100, 200, 300, 600, 1000];
+/// Blob sizes that it is modelled for, MiB.
+const SIZES_MIB: [u32; 2] = [32, 128];
+
+/// What the model is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Costs {
+    /// CPU seconds for each byte of rows.
+    byte_s: f64,
+    /// CPU seconds for each blob.
+    blob_s: f64,
+}
+
+impl Costs {
+    /// The costs with which two points come out exactly.
+    fn through(first: &Point, second: &Point) -> Self {
+        // Bytes of one operator, not of all.
+        let bytes = |point: &Point| point.rows_bytes_per_s / f64::from(point.operators);
+        let determinant = bytes(first) * second.blobs_per_s - bytes(second) * first.blobs_per_s;
+        Self {
+            byte_s: (first.operator_cores * second.blobs_per_s - second.operator_cores * first.blobs_per_s)
+                / determinant,
+            blob_s: (bytes(first) * second.operator_cores - bytes(second) * first.operator_cores) / determinant,
+        }
+    }
+
+    /// CPU seconds a second of an operator that gets so much.
+    fn cores(&self, rows_bytes_per_s: f64, blobs_per_s: f64) -> f64 {
+        rows_bytes_per_s * self.byte_s + blobs_per_s * self.blob_s
+    }
+}
+
+/// Fits the costs to the runs with two and with 32 operators, and holds them against those in between.
+pub fn check(figures: &mut Figures, points: &[Point]) -> Costs {
+    let with = |operators| points.iter().find(|point| point.operators == operators);
+    let (Some(few), Some(many)) = (with(2), with(32)) else {
+        unreachable!("both are measured")
+    };
+    let costs = Costs::through(few, many);
+    figures.set("model_cpu_s_per_gb_of_rows", costs.byte_s * 1e9);
+    figures.set("model_cpu_ms_per_blob", costs.blob_s * 1e3);
+    let (mut cpu_error, mut rate_error) = (0.0_f64, 0.0_f64);
+    for point in points.iter().filter(|point| !point.saturated) {
+        let bytes = CAP_BYTES_PER_S as f64;
+        let blobs = bytes * f64::from(point.operators) / rows_of_a_blob(BLOB_BYTES as u64);
+        rate_error = rate_error.max((point.ratio - 1.0).abs());
+        if (3..32).contains(&point.operators) {
+            cpu_error = cpu_error.max((costs.cores(bytes, blobs) / point.operator_cores - 1.0).abs());
+        }
+    }
+    figures.set("model_error_of_aggregate_rate", rate_error);
+    figures.set("model_error_of_cpu_per_node", cpu_error);
+    costs
+}
+
+/// Bytes of all rows of a blob.
+fn rows_of_a_blob(length: u64) -> f64 {
+    f64::from(TOTAL_ROWS) * f64::from(row_bytes(length))
+}
+
+/// Prints what each operator of a network that takes 50 GB/s would spend.
+pub fn large_networks(figures: &mut Figures, costs: &Costs) {
+    for mib in SIZES_MIB {
+        let length = u64::from(mib) << 20;
+        let blobs_per_s = NETWORK_BYTES_PER_S / length as f64;
+        for count in COUNTS {
+            // Larger networks are several committees, each of which sees its share of the blobs.
+            let committees = f64::from(count.div_ceil(MAX_OPERATORS as u32));
+            let rows = blobs_per_s * rows_of_a_blob(length) / f64::from(count);
+            let name = |figure: &str| format!("modelled_50_gbps_{mib}_mib_blobs_{count}_nodes_{figure}");
+            figures.set(&name("rows_gbps_per_node"), rows / 1e9);
+            figures.set(&name("cores_per_node"), costs.cores(rows, blobs_per_s / committees));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Weak scaling: twice the operators take twice the rows, at the same cost to each.
+//!
+//! Every operator takes rows at [`CAP_BYTES_PER_S`] at most (`ingest_bytes_per_s`), and the disperser always has more for it. As long
+//! as the cores of the machine are not full, `N` operators must take `N` times the cap.
+
+use crate::{
+    figures::{CpuTime, Figures},
+    operator::{self, Setup},
+    write::{self, BLOB_BYTES, HEAD_REGION_BYTES, ROW_OVERHEAD_BYTES, Source},
+};
+use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor};
+use da::header::row_bytes;
+use primitives::MIB;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Bytes of rows that each operator takes a second: 32 of them leave some of two cores idle.
+pub const CAP_BYTES_PER_S: u64 = 8 * MIB;
+/// Counts of operators that are measured.
+const COUNTS: [u32; 6] = [1, 2, 4, 8, 16, 32];
+/// Dispersals under way at a time: enough that every operator always has a stream that waits for it.
+const LANES: u64 = 3;
+/// Until streams are full.
+const WARM_UP: Duration = Duration::from_secs(2);
+/// How long is measured.
+const WINDOW: Duration = Duration::from_secs(6);
+/// Above this share of the machine's cores, the cores are what is measured.
+const FULL: f64 = 0.85;
+
+/// What one count of operators did.
+#[derive(Clone, Copy, Debug)]
+pub struct Point {
+    /// How many there were.
+    pub operators: u32,
+    /// Bytes of rows that all took, a second.
+    pub rows_bytes_per_s: f64,
+    /// That to what the caps allow.
+    pub ratio: f64,
+    /// Blobs that each took rows of, a second.
+    pub blobs_per_s: f64,
+    /// CPU seconds a second of one operator, the mean.
+    pub operator_cores: f64,
+    /// CPU seconds a second of the disperser.
+    pub disperser_cores: f64,
+    /// Bytes that one operator received a second, with heads and framing.
+    pub received_bytes_per_s: f64,
+    /// Whether the machine's cores were full.
+    pub saturated: bool,
+}
+
+impl Point {
+    /// CPU seconds that an operator spends on a GB of rows.
+    pub fn cpu_s_per_gb(&self) -> f64 {
+        self.operator_cores / self.rows_bytes_per_s * f64::from(self.operators) * 1e9
+    }
+}
+
+/// Measures every count.
+pub fn measure(figures: &mut Figures) -> Vec<Point> {
+    let source = Arc::new(Source::new());
+    let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    figures.set("weak_scaling_cap_bytes_per_s", CAP_BYTES_PER_S as f64);
+    println!("    N    rows MB/s    of N x cap    node CPU s/GB    node MB/s received    busy cores");
+    let points: Vec<Point> = COUNTS.iter().map(|&count| point(&source, count, cores)).collect();
+    for point in &points {
+        let name = |figure: &str| format!("weak_scaling_{:02}_operators_{figure}", point.operators);
+        figures.set(&name("rows_mb_per_s"), point.rows_bytes_per_s / 1e6);
+        figures.set(&name("ratio"), point.ratio);
+        figures.set(&name("node_cpu_s_per_gb_of_rows"), point.cpu_s_per_gb());
+        figures.set(&name("node_received_mb_per_s"), point.received_bytes_per_s / 1e6);
+        figures.set(&name("disperser_cores"), point.disperser_cores);
+        figures.set(&name("saturated"), f64::from(u8::from(point.saturated)));
+    }
+    let unsaturated = points.iter().filter(|point| !point.saturated);
+    let least = unsaturated.map(|point| point.ratio).fold(f64::INFINITY, f64::min);
+    figures.set("weak_scaling_min_ratio", least);
+    points
+}
+
+fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
+    let folder = operator::folder();
+    let (mut operators, committee) = write::start(folder.path(), count, |index| Setup {
+        index,
+        operators: count,
+        ingest_bytes_per_s: CAP_BYTES_PER_S,
+        poll_ms: 500,
+        blocks_per_look: 1,
+    });
+    let committee = Arc::new(committee);
+    let source = source.clone();
+    // The lanes end with the runtime, and the operators after that.
+    let point = write::runtime(folder.path()).start(|context| async move {
+        for lane in 0..LANES {
+            let (source, committee) = (source.clone(), committee.clone());
+            context.child("lane").spawn(move |context| async move {
+                for number in (lane..).step_by(LANES as usize) {
+                    let blob = source.code(source.payload(number));
+                    write::disperse(&context, &committee, &blob).await;
+                }
+            });
+        }
+        context.sleep(WARM_UP).await;
+        let before = (write::sum(&write::reports(&mut operators)), CpuTime::of_this_process());
+        let began = Instant::now();
+        context.sleep(WINDOW).await;
+        let after = (write::sum(&write::reports(&mut operators)), CpuTime::of_this_process());
+        let seconds = began.elapsed().as_secs_f64();
+        let blobs = after.0.blobs - before.0.blobs;
+        let records = after.0.written_bytes - before.0.written_bytes - blobs * HEAD_REGION_BYTES;
+        let row_bytes = f64::from(row_bytes(BLOB_BYTES as u64));
+        let rows = records as f64 * row_bytes / (row_bytes + ROW_OVERHEAD_BYTES as f64);
+        let each = seconds * f64::from(count);
+        let operator_cores = (after.0.cpu - before.0.cpu).total_s() / each;
+        let disperser_cores = (after.1 - before.1).total_s() / seconds;
+        let busy = operator_cores * f64::from(count) + disperser_cores;
+        let point = Point {
+            operators: count,
+            rows_bytes_per_s: rows / seconds,
+            ratio: rows / each / CAP_BYTES_PER_S as f64,
+            blobs_per_s: blobs as f64 / each,
+            operator_cores,
+            disperser_cores,
+            received_bytes_per_s: (after.0.received_bytes - before.0.received_bytes) as f64 / each,
+            saturated: busy > FULL * cores as f64,
+        };
+        println!(
+            "{count:5} {:12.2} {:13.3} {:16.3} {:21.3} {busy:13.2}",
+            point.rows_bytes_per_s / 1e6,
+            point.ratio,
+            point.cpu_s_per_gb(),
+            point.received_bytes_per_s / 1e6,
+        );
+        // Dropped with the runtime: the lanes would find nobody and fail.
+        (point, operators)
+    });
+    point.0
+}
