@@ -4,11 +4,14 @@ use super::{HEAD_REGION_BYTES, Index, record_bytes};
 use crate::{Head, Row, VerifiedHead, VerifiedRow, head::MAX_HEAD_BYTES};
 use bytes::{BufMut, Bytes};
 use commonware_codec::{DecodeExt, Encode};
-use commonware_runtime::{Blob, Error, ReadOptions, WriteOptions};
+use commonware_runtime::{Blob, Error, IoBuf, IoBufs, ReadOptions, WriteOptions};
 use primitives::BlobRoot;
 
 /// Bytes read at a time when a file is looked through: a few records, not the whole file.
 const SCAN_BYTES: u64 = 1 << 20;
+
+/// Rows from this length on are written from where they are; shorter ones are copied together, which costs less than a piece each.
+const PIECE_BYTES_MIN: u32 = 4 * 1024;
 
 /// An open file.
 pub(super) struct File<B> {
@@ -118,10 +121,21 @@ impl<B: Blob> File<B> {
         rows: &[&VerifiedRow],
     ) -> Result<(), Error> {
         let record_bytes = record_bytes(head);
-        let mut bytes = Vec::with_capacity(rows.len() * record_bytes as usize);
-        rows.iter().for_each(|row| row.row().write(&mut bytes));
-        self.write(HEAD_REGION_BYTES + u64::from(record) * record_bytes, bytes)
-            .await
+        let at = HEAD_REGION_BYTES + u64::from(record) * record_bytes;
+        if head.row_bytes() < PIECE_BYTES_MIN {
+            let mut bytes = Vec::with_capacity(rows.len() * record_bytes as usize);
+            rows.iter().for_each(|row| row.row().write(&mut bytes));
+            return self.write(at, bytes).await;
+        }
+        // Straight from where they were received.
+        let pieces = rows.iter().flat_map(|row| {
+            let row = row.row();
+            let mut before = Vec::with_capacity(Row::OVERHEAD_BYTES);
+            before.put_u32(row.index);
+            row.path.iter().for_each(|sibling| before.put_slice(sibling.as_ref()));
+            [IoBuf::from(before), IoBuf::from(row.bytes.clone())]
+        });
+        self.write(at, pieces.collect::<IoBufs>()).await
     }
 
     /// Reads record number `record`; `None` when the file ends before.
@@ -148,7 +162,8 @@ impl<B: Blob> File<B> {
         self.blob.sync().await
     }
 
-    async fn write(&mut self, offset: u64, bytes: Vec<u8>) -> Result<(), Error> {
+    async fn write(&mut self, offset: u64, bytes: impl Into<IoBufs>) -> Result<(), Error> {
+        let bytes = bytes.into();
         let end = offset + bytes.len() as u64;
         self.blob.write_at(offset, bytes, WriteOptions::default()).await?;
         self.len = self.len.max(end);
