@@ -1,11 +1,12 @@
 //! What two ends of a stream say to each other, and the encrypted stream they say it over.
 //!
 //! A stream is a TCP connection upgraded by the engine's SAKE handshake (both ends prove an ed25519 key, an operator the one
-//! in the registry, a reader any) to CUPS records (ChaCha20-Poly1305). Each record is one message of at most
+//! in the registry, a reader any) to CUPS records (AES-256-GCM, [`cipher`]). Each record is one message of at most
 //! [`MAX_MESSAGE_BYTES`]; its length is authenticated before memory is set aside for it.
 //!
 //! Backpressure is TCP's: an operator reads the next message when the last one is on its disk.
 
+mod cipher;
 mod connection;
 mod message;
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! An encrypted stream of messages over the runtime's network.
 
-use super::{MAX_MESSAGE_BYTES, Request, Response, Status};
+use super::{MAX_MESSAGE_BYTES, Request, Response, Status, cipher::Aes256Gcm};
 use crate::{Operator, Runtime};
 use bytes::Bytes;
-use commonware_codec::{Decode, Encode, Error, Read};
-use commonware_cryptography::{ChaCha20Poly1305, ed25519};
-use commonware_runtime::{Clock, SinkOf, StreamOf};
+use commonware_codec::{Decode, EncodeSize, Error, Read, Write};
+use commonware_cryptography::ed25519;
+use commonware_runtime::{Clock, IoBufs, IoBufsBuilder, SinkOf, StreamOf};
 use commonware_stream::{
     Upgrader,
     cups::{self, Cups},
@@ -50,17 +50,17 @@ pub struct Connection<E: Runtime> {
 /// The half that sends messages.
 pub struct Sender<E: Runtime> {
     context: E,
-    inner: cups::Sender<ChaCha20Poly1305, SinkOf<E>>,
+    inner: cups::Sender<Aes256Gcm, SinkOf<E>>,
 }
 
 /// The half that receives messages.
 pub struct Receiver<E: Runtime> {
     context: E,
-    inner: cups::Receiver<ChaCha20Poly1305, StreamOf<E>>,
+    inner: cups::Receiver<Aes256Gcm, StreamOf<E>>,
 }
 
 /// The handshake and cipher of every stream.
-fn upgrader(key: ed25519::PrivateKey) -> Cups<Sake<ed25519::PrivateKey>, ChaCha20Poly1305> {
+fn upgrader(key: ed25519::PrivateKey) -> Cups<Sake<ed25519::PrivateKey>, Aes256Gcm> {
     let handshake = Sake {
         signer: key,
         synchrony_bound: CLOCK_SKEW,
@@ -72,7 +72,7 @@ fn upgrader(key: ed25519::PrivateKey) -> Cups<Sake<ed25519::PrivateKey>, ChaCha2
 
 /// What both ends must agree on: the protocol, its version and the chain.
 fn namespace(chain_id: u64) -> Vec<u8> {
-    [&b"aloft/da/stream/v1/"[..], &chain_id.to_be_bytes()].concat()
+    [&b"aloft/da/stream/v2/"[..], &chain_id.to_be_bytes()].concat()
 }
 
 /// `future`'s output, unless it takes longer than `limit`.
@@ -173,8 +173,8 @@ pub async fn accept<E: Runtime>(
 impl<E: Runtime> Connection<E> {
     fn new(
         context: &E,
-        sender: cups::Sender<ChaCha20Poly1305, SinkOf<E>>,
-        receiver: cups::Receiver<ChaCha20Poly1305, StreamOf<E>>,
+        sender: cups::Sender<Aes256Gcm, SinkOf<E>>,
+        receiver: cups::Receiver<Aes256Gcm, StreamOf<E>>,
     ) -> Self {
         Self {
             sender: Sender {
@@ -189,14 +189,21 @@ impl<E: Runtime> Connection<E> {
     }
 }
 
+/// A message's bytes in pieces: what it has in memory already is not copied here, but once, where it is encrypted.
+pub(super) fn encode(message: &(impl Write + EncodeSize)) -> IoBufs {
+    let mut pieces = IoBufsBuilder::new(message.encode_inline_size());
+    message.write_bufs(&mut pieces);
+    pieces.finish()
+}
+
 impl<E: Runtime> Sender<E> {
     /// Sends one message; returns when the network took it, which it does as fast as the other end reads.
     ///
     /// # Errors
     ///
     /// [`WireError::TimedOut`] when that takes longer than `limit`; [`WireError::Stream`].
-    pub async fn send(&mut self, message: &(impl Encode + Sync), limit: Duration) -> Result<(), WireError> {
-        let send = self.inner.send(message.encode());
+    pub async fn send(&mut self, message: &(impl Write + EncodeSize + Sync), limit: Duration) -> Result<(), WireError> {
+        let send = self.inner.send(encode(message));
         within(&self.context, limit, send).await?.map_err(WireError::Stream)
     }
 }

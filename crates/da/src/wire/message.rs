@@ -7,7 +7,7 @@ use crate::{
     shape::{MAX_ROW_BYTES, MAX_TOTAL_ROWS, MIN_ROW_BYTES},
 };
 use bytes::{BufMut, Bytes};
-use commonware_codec::{Buf, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
+use commonware_codec::{Buf, BufsMut, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
 use crypto::bls;
 use primitives::{BlobRoot, Epoch};
 
@@ -16,6 +16,13 @@ pub const MAX_ROWS_PER_READ: usize = MAX_TOTAL_ROWS as usize;
 
 /// Encoded bytes of a message of rows besides the rows: tag, row length, count.
 const ROWS_OVERHEAD_BYTES: usize = 1 + 4 + 4;
+
+/// Rows from this length on are sent from where they are; shorter ones are copied, which costs less than a piece each.
+const PIECE_BYTES_MIN: u32 = 4 * 1024;
+
+/// Tags of the messages of rows.
+const ROWS_REQUEST: u8 = 1;
+const ROWS_RESPONSE: u8 = 4;
 
 /// How many rows of `row_bytes` fit in one message: at least one.
 pub fn rows_per_message(row_bytes: u32) -> usize {
@@ -157,11 +164,31 @@ impl Write for Rows {
             row.write(buf);
         }
     }
+
+    fn write_bufs(&self, buf: &mut impl BufsMut) {
+        if self.row_bytes < PIECE_BYTES_MIN {
+            return self.write(buf);
+        }
+        self.row_bytes.write(buf);
+        (self.rows.len() as u32).write(buf);
+        for row in &self.rows {
+            row.index.write(buf);
+            row.path.iter().for_each(|sibling| sibling.write(buf));
+            buf.push(row.bytes.clone());
+        }
+    }
 }
 
 impl EncodeSize for Rows {
     fn encode_size(&self) -> usize {
         8 + self.rows.len() * (Row::OVERHEAD_BYTES + self.row_bytes as usize)
+    }
+
+    fn encode_inline_size(&self) -> usize {
+        match self.row_bytes < PIECE_BYTES_MIN {
+            true => self.encode_size(),
+            false => 8 + self.rows.len() * Row::OVERHEAD_BYTES,
+        }
     }
 }
 
@@ -206,7 +233,7 @@ impl Write for Request {
                 head.write(buf);
             }
             Self::Rows(rows) => {
-                1u8.write(buf);
+                ROWS_REQUEST.write(buf);
                 rows.write(buf);
             }
             Self::ReadHead(root) => {
@@ -227,6 +254,16 @@ impl Write for Request {
             }
         }
     }
+
+    fn write_bufs(&self, buf: &mut impl BufsMut) {
+        match self {
+            Self::Rows(rows) => {
+                ROWS_REQUEST.write(buf);
+                rows.write_bufs(buf);
+            }
+            other => other.write(buf),
+        }
+    }
 }
 
 impl EncodeSize for Request {
@@ -240,6 +277,13 @@ impl EncodeSize for Request {
             Self::ReadSamples { challenges, .. } => BlobRoot::SIZE + 4 + Challenge::SIZE * challenges.len(),
         }
     }
+
+    fn encode_inline_size(&self) -> usize {
+        match self {
+            Self::Rows(rows) => 1 + rows.encode_inline_size(),
+            other => other.encode_size(),
+        }
+    }
 }
 
 impl Read for Request {
@@ -248,7 +292,7 @@ impl Read for Request {
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
         Ok(match u8::read(buf)? {
             0 => Self::Disperse(Box::new(Head::read(buf)?)),
-            1 => Self::Rows(Rows::read(buf)?),
+            ROWS_REQUEST => Self::Rows(Rows::read(buf)?),
             2 => Self::ReadHead(BlobRoot::read(buf)?),
             3 => Self::ReadRows {
                 root: BlobRoot::read(buf)?,
@@ -293,7 +337,7 @@ impl Write for Response {
                 head.write(buf);
             }
             Self::Rows(rows) => {
-                4u8.write(buf);
+                ROWS_RESPONSE.write(buf);
                 rows.write(buf);
             }
             Self::EndOfRows { missing } => {
@@ -316,6 +360,16 @@ impl Write for Response {
             }
         }
     }
+
+    fn write_bufs(&self, buf: &mut impl BufsMut) {
+        match self {
+            Self::Rows(rows) => {
+                ROWS_RESPONSE.write(buf);
+                rows.write_bufs(buf);
+            }
+            other => other.write(buf),
+        }
+    }
 }
 
 impl EncodeSize for Response {
@@ -329,6 +383,13 @@ impl EncodeSize for Response {
             Self::NotFound => 0,
             Self::Status(_) => 5 * 8,
             Self::Samples(bytes) => 4 + bytes.len(),
+        }
+    }
+
+    fn encode_inline_size(&self) -> usize {
+        match self {
+            Self::Rows(rows) => 1 + rows.encode_inline_size(),
+            other => other.encode_size(),
         }
     }
 }
@@ -348,7 +409,7 @@ impl Read for Response {
             }
             2 => Self::Refused(Refusal::read(buf)?),
             3 => Self::Head(Box::new(Head::read(buf)?)),
-            4 => Self::Rows(Rows::read(buf)?),
+            ROWS_RESPONSE => Self::Rows(Rows::read(buf)?),
             5 => Self::EndOfRows {
                 missing: read_indices(buf)?,
             },

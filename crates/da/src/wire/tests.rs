@@ -5,6 +5,7 @@ use crate::{
 };
 use bytes::Bytes;
 use commonware_codec::{DecodeExt, Encode, Read};
+use commonware_runtime::IoBufs;
 use crypto::bls;
 use primitives::{BlobRoot, Epoch};
 use rand_core::Rng;
@@ -118,5 +119,27 @@ fn a_message_of_rows_is_full_at_the_limit_and_holds_at_least_one() {
             rows: vec![row; rows + 1],
         });
         assert!(Request::decode(over.encode()).is_err());
+    }
+}
+
+/// Long rows are sent from where they are, short ones copied: the other end must not see which.
+#[test]
+fn a_message_in_pieces_has_the_bytes_of_the_whole_message() {
+    let check = |message: &dyn Fn() -> Vec<u8>, pieces: IoBufs| assert_eq!(pieces.coalesce().as_ref(), message());
+    for bytes in [200_000, 5_000_000] {
+        let blob = public_blob(1, bytes);
+        let rows = Rows {
+            row_bytes: blob.head().row_bytes(),
+            rows: [3, 2000].map(|index| blob.row(index).row().clone()).to_vec(),
+        };
+        let (request, response) = (Request::Rows(rows.clone()), Response::Rows(rows));
+        check(&|| request.encode().to_vec(), connection::encode(&request));
+        check(&|| response.encode().to_vec(), connection::encode(&response));
+    }
+    for request in requests() {
+        check(&|| request.encode().to_vec(), connection::encode(&request));
+    }
+    for response in responses() {
+        check(&|| response.encode().to_vec(), connection::encode(&response));
     }
 }
