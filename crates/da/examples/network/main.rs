@@ -1,8 +1,10 @@
 //! Prints what a network of operators does: real operator processes on this machine, one disperser process, real streams.
 //!
-//! `cargo run --release -p da --example network -- [PART] [--seconds S] [--plot FILE]`
+//! `cargo run --release -p da --example network -- [PART] [--seconds S] [--blob-mib M] [--plot FILE]`
 //!
-//! PART is one of `write`, `weak`, `slice`, `model`; all when not said. Lines for people come first, one JSON object on the last line.
+//! PART is one of `write`, `weak` (with the model), `stages`, `slice`; all when not said. Lines for people come first, one JSON object
+//! on the last line. `--seconds` is how long the slice is held (60), `--blob-mib` how large its blobs are (32), `--plot` where weak
+//! scaling is drawn.
 //!
 //! **What is real.** Every operator is a process of its own that runs `da::Service`: handshakes, encrypted streams over TCP, checks of
 //! heads and rows, files on a folder in memory (`/dev/shm`), a sync before each signature, BLS signatures. The disperser codes
@@ -19,6 +21,7 @@ mod operator;
 mod plot;
 mod registry;
 mod slice;
+mod stages;
 mod weak;
 mod write;
 
@@ -30,6 +33,8 @@ struct Arguments {
     part: Option<String>,
     /// How long the slice is held, seconds.
     seconds: u64,
+    /// Payload of each of the slice's blobs, MiB.
+    blob_mib: usize,
     /// Where the plot of weak scaling goes.
     plot: Option<PathBuf>,
 }
@@ -39,6 +44,7 @@ impl Arguments {
         let mut arguments = Self {
             part: None,
             seconds: slice::HELD_SECONDS,
+            blob_mib: write::BLOB_BYTES >> 20,
             plot: None,
         };
         while let Some(word) = words.next() {
@@ -48,8 +54,13 @@ impl Arguments {
                     let text = value()?;
                     arguments.seconds = text.parse().map_err(|_| format!("{text} is no count of seconds"))?;
                 }
+                "--blob-mib" => {
+                    let text = value()?;
+                    let mib = text.parse().ok().filter(|mib| (1..=128).contains(mib));
+                    arguments.blob_mib = mib.ok_or(format!("{text} MiB is no size of a blob: 1 to 128"))?;
+                }
                 "--plot" => arguments.plot = Some(value()?.into()),
-                "write" | "weak" | "slice" | "model" if arguments.part.is_none() => arguments.part = Some(word),
+                "write" | "weak" | "stages" | "slice" if arguments.part.is_none() => arguments.part = Some(word),
                 _ => return Err(format!("unknown argument {word}")),
             }
         }
@@ -77,7 +88,7 @@ fn main() {
         write::measure(&mut figures);
     }
     // The model's constants are those of the runs beside it.
-    if arguments.wants("weak") || arguments.wants("model") {
+    if arguments.wants("weak") {
         let points = weak::measure(&mut figures);
         let costs = model::check(&mut figures, &points);
         model::large_networks(&mut figures, &costs);
@@ -85,8 +96,11 @@ fn main() {
             plot::write(path, &points).expect("write the plot");
         }
     }
+    if arguments.wants("stages") {
+        stages::measure(&mut figures);
+    }
     if arguments.wants("slice") {
-        slice::measure(&mut figures, arguments.seconds);
+        slice::measure(&mut figures, arguments.seconds, arguments.blob_mib << 20);
     }
     figures.load("after");
     figures.print();

@@ -2,10 +2,10 @@
 //!
 //! A network that takes 50 GB/s of payload codes it into 150 GB/s of rows; each of 60 operators gets 2.5 GB/s of them, in pieces
 //! of blobs whose other rows go elsewhere. Here the committee has 60 operators, of which one runs. Everything that it is sent was
-//! coded beforehand, from [`BLOBS`] different payloads of 32 MiB: their heads and the rows that it owns, sent as a disperser sends them,
+//! coded beforehand, from different payloads ([`PAYLOAD_BYTES`] in all): their heads and the rows that it owns, sent as a disperser sends them,
 //! on [`LANES`] streams at a time, each blob with its head, rows and the operator's signature back. The blobs are sent again and
 //! again, always after the operator has deleted them, as it does when nobody has paid for them: [`POLL_MS`] and
-//! [`BLOCKS_PER_LOOK`] make it do so within half a second. Nothing is written over, and no answer comes from a cache.
+//! [`BLOCKS_PER_LOOK`] make it do so within a second. Nothing is written over, and no answer comes from a cache.
 //!
 //! A rate holds if, while blobs are due at that rate, the operator takes 99 % of what is due in the time, no blob begins more than
 //! [`LATE_MAX`] after it is due, and none fails. The operator and who feeds it share the machine's cores.
@@ -14,7 +14,7 @@ use crate::{
     figures::{CpuTime, Figures, ninth_decile},
     operator::{self, Operator, Report, Setup},
     registry, write,
-    write::{BLOB_BYTES, HEAD_REGION_BYTES, Source},
+    write::{HEAD_REGION_BYTES, Source},
 };
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Encode, EncodeSize, Write};
@@ -24,9 +24,10 @@ use crypto::bls;
 use da::{
     Committee, Head, Row,
     disperse::STALL_TIMEOUT,
-    header::row_bytes,
+    header::{TOTAL_ROWS, row_bytes},
     wire::{self, Connection, Request, Response, Rows, WireError, rows_per_message},
 };
+use primitives::GIB;
 use std::{
     collections::VecDeque,
     sync::{
@@ -39,18 +40,18 @@ use std::{
 /// How long the highest rate is held, when not said, seconds.
 pub const HELD_SECONDS: u64 = 60;
 /// Operators of the network, one of which runs.
-const OPERATORS: u32 = 60;
+pub const OPERATORS: u32 = 60;
 /// Rows a second that each would get of 50 GB/s, GB.
 const WANTED_GBPS: f64 = 2.5;
-/// Different blobs: at 1.4 GB/s of rows, none comes again before the operator has deleted it.
-const BLOBS: usize = 512;
+/// Bytes of all payloads: at 1.2 GB/s of rows, none comes again before the operator has deleted it.
+const PAYLOAD_BYTES: usize = 24 * GIB as usize;
 /// Streams that blobs are sent on.
 const LANES: usize = 16;
 /// How often the operator looks at its chain, and the blocks that pass meanwhile: after 1,200 blocks it deletes what nobody paid for.
 const POLL_MS: u64 = 100;
-const BLOCKS_PER_LOOK: u64 = 301;
+const BLOCKS_PER_LOOK: u64 = 151;
 /// When a blob that was taken may be sent again: it is deleted by then.
-const REST: Duration = Duration::from_millis(650);
+const REST: Duration = Duration::from_millis(1050);
 /// Most that a blob may begin after it is due.
 const LATE_MAX: Duration = Duration::from_millis(500);
 /// How long a rate is tried before it is held.
@@ -93,14 +94,8 @@ impl EncodeSize for Encoded {
     }
 }
 
-/// Bytes of the rows that the operator gets of one blob, the mean.
-fn slice_bytes() -> f64 {
-    let rows = f64::from(da::header::TOTAL_ROWS) / f64::from(OPERATORS);
-    rows * f64::from(row_bytes(BLOB_BYTES as u64))
-}
-
-/// Measures the slice, held for `seconds`.
-pub fn measure(figures: &mut Figures, seconds: u64) {
+/// Measures the slice of blobs of `blob_bytes`, held for `seconds`.
+pub fn measure(figures: &mut Figures, seconds: u64, blob_bytes: usize) {
     let folder = operator::folder();
     let setup = Setup {
         index: 0,
@@ -111,17 +106,20 @@ pub fn measure(figures: &mut Figures, seconds: u64) {
     };
     let mut operator = Operator::start(folder.path(), setup);
     let committee = registry::committee(OPERATORS, &[operator.endpoint]);
+    let blobs = PAYLOAD_BYTES / blob_bytes;
     println!(
-        "coding {BLOBS} blobs; the operator is process {}",
+        "coding {blobs} blobs; the operator is process {}",
         operator.process_id()
     );
-    let pieces = pieces(&committee);
+    let pieces = pieces(&committee, blob_bytes, blobs);
     write::runtime(folder.path()).start(|context| async move {
         let generator = Generator {
             context,
             committee: Arc::new(committee),
             pieces: Arc::new(pieces),
+            row_bytes: f64::from(row_bytes(blob_bytes as u64)),
         };
+        figures.set("slice_blob_bytes", blob_bytes as f64);
         let ceiling = generator.run(&mut operator, f64::INFINITY, TRIAL).await;
         figures.set("slice_unpaced_rows_gbps", ceiling.rows_gbps);
         let mut rate = ceiling.rows_gbps.min(WANTED_GBPS);
@@ -143,16 +141,16 @@ pub fn measure(figures: &mut Figures, seconds: u64) {
 }
 
 /// Codes all blobs and keeps what the operator is sent of each.
-fn pieces(committee: &Committee) -> Vec<Piece> {
-    let source = Source::new();
+fn pieces(committee: &Committee, blob_bytes: usize, blobs: usize) -> Vec<Piece> {
+    let source = Source::new(blob_bytes);
     let next = AtomicU64::new(0);
-    let pieces = Mutex::new(Vec::with_capacity(BLOBS));
+    let pieces = Mutex::new(Vec::with_capacity(blobs));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, |cores| cores.get()) {
             scope.spawn(|| {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
-                    if number >= BLOBS as u64 {
+                    if number >= blobs as u64 {
                         return;
                     }
                     let piece = piece(&source, committee, number);
@@ -231,6 +229,7 @@ struct Generator {
     context: tokio::Context,
     committee: Arc<Committee>,
     pieces: Arc<Vec<Piece>>,
+    row_bytes: f64,
 }
 
 /// What the lanes of one run share.
@@ -250,6 +249,11 @@ struct Feed {
 }
 
 impl Generator {
+    /// Bytes of the rows that the operator gets of one blob, the mean.
+    fn slice_bytes(&self) -> f64 {
+        f64::from(TOTAL_ROWS) / f64::from(OPERATORS) * self.row_bytes
+    }
+
     /// Feeds the operator at `gbps` of rows for as long as `time`.
     async fn run(&self, operator: &mut Operator, gbps: f64, time: Duration) -> Held {
         // What was sent before is deleted before it comes again.
@@ -259,7 +263,7 @@ impl Generator {
             began: now,
             interval: gbps
                 .is_finite()
-                .then(|| Duration::from_secs_f64(slice_bytes() / (gbps * 1e9))),
+                .then(|| Duration::from_secs_f64(self.slice_bytes() / (gbps * 1e9))),
             next: AtomicU64::new(0),
             ready: Mutex::new((0..self.pieces.len()).map(|piece| (now, piece)).collect()),
             stopped: AtomicBool::new(false),
@@ -289,9 +293,9 @@ impl Generator {
             }
         }
         let mut times = feed.times.lock().clone();
-        let row_bytes = f64::from(row_bytes(BLOB_BYTES as u64));
+        let row_bytes = self.row_bytes;
         let written = after.0.written_bytes - before.0.written_bytes;
-        let blobs = rows as f64 * row_bytes / slice_bytes();
+        let blobs = rows as f64 * row_bytes / self.slice_bytes();
         Held {
             offered_gbps: gbps,
             rows_gbps: rows as f64 * row_bytes / seconds / 1e9,

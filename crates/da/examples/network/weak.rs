@@ -12,7 +12,10 @@ use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor};
 use da::header::row_bytes;
 use primitives::MIB;
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -59,7 +62,7 @@ impl Point {
 
 /// Measures every count.
 pub fn measure(figures: &mut Figures) -> Vec<Point> {
-    let source = Arc::new(Source::new());
+    let source = Arc::new(Source::new(BLOB_BYTES));
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     figures.set("weak_scaling_cap_bytes_per_s", CAP_BYTES_PER_S as f64);
     println!("    N    rows MB/s    of N x cap    node CPU s/GB    node MB/s received    busy cores");
@@ -90,22 +93,27 @@ fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
     });
     let committee = Arc::new(committee);
     let source = source.clone();
-    // The lanes end with the runtime, and the operators after that.
+    let running = &mut operators;
     let point = write::runtime(folder.path()).start(|context| async move {
+        let stopped = Arc::new(AtomicBool::new(false));
         for lane in 0..LANES {
-            let (source, committee) = (source.clone(), committee.clone());
+            let (source, committee, stopped) = (source.clone(), committee.clone(), stopped.clone());
             context.child("lane").spawn(move |context| async move {
                 for number in (lane..).step_by(LANES as usize) {
                     let blob = source.code(source.payload(number));
-                    write::disperse(&context, &committee, &blob).await;
+                    let record = write::disperse(&context, &committee, &blob).await;
+                    if stopped.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    record.expect("operators that run sign");
                 }
             });
         }
         context.sleep(WARM_UP).await;
-        let before = (write::sum(&write::reports(&mut operators)), CpuTime::of_this_process());
+        let before = (write::sum(&write::reports(running)), CpuTime::of_this_process());
         let began = Instant::now();
         context.sleep(WINDOW).await;
-        let after = (write::sum(&write::reports(&mut operators)), CpuTime::of_this_process());
+        let after = (write::sum(&write::reports(running)), CpuTime::of_this_process());
         let seconds = began.elapsed().as_secs_f64();
         let blobs = after.0.blobs - before.0.blobs;
         let records = after.0.written_bytes - before.0.written_bytes - blobs * HEAD_REGION_BYTES;
@@ -132,8 +140,10 @@ fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
             point.cpu_s_per_gb(),
             point.received_bytes_per_s / 1e6,
         );
-        // Dropped with the runtime: the lanes would find nobody and fail.
-        (point, operators)
+        // What is under way fails with the runtime.
+        stopped.store(true, Ordering::Relaxed);
+        point
     });
-    point.0
+    drop(operators);
+    point
 }

@@ -8,6 +8,7 @@ use crate::{
 use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor, tokio};
 use da::{
     CodedBlob, Committee, Encoder, Privacy, Record,
+    disperse::DisperseError,
     encode::Request,
     header::{DATA_ROWS, TOTAL_ROWS, row_bytes},
 };
@@ -43,9 +44,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// A source of [`BLOB_BYTES`] payloads.
-    pub fn new() -> Self {
-        let mut random = vec![0; BLOB_BYTES];
+    /// A source of payloads of `bytes` bytes.
+    pub fn new(bytes: usize) -> Self {
+        let mut random = vec![0; bytes];
         blake3::Hasher::new().finalize_xof().fill(&mut random);
         Self {
             encoder: Encoder::new(),
@@ -55,7 +56,7 @@ impl Source {
 
     /// Payload `number`, in memory that the encoder need not copy.
     pub fn payload(&self, number: u64) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(DATA_ROWS as usize * row_bytes(BLOB_BYTES as u64) as usize);
+        let mut payload = Vec::with_capacity(DATA_ROWS as usize * row_bytes(self.random.len() as u64) as usize);
         payload.extend_from_slice(&self.random);
         payload[..8].copy_from_slice(&number.to_be_bytes());
         payload
@@ -115,7 +116,7 @@ pub fn reports(operators: &mut [Operator]) -> Vec<Report> {
 
 /// Measures every committee.
 pub fn measure(figures: &mut Figures) {
-    let source = Arc::new(Source::new());
+    let source = Arc::new(Source::new(BLOB_BYTES));
     for count in COMMITTEES {
         let folder = operator::folder();
         let (mut operators, committee) = start(folder.path(), count, |index| Setup {
@@ -161,7 +162,8 @@ impl Run {
             let began = Instant::now();
             let blob = self.source.code(payload);
             let coded = began.elapsed();
-            records.push(disperse(&self.context, &self.committee, &blob).await);
+            let record = disperse(&self.context, &self.committee, &blob).await;
+            records.push(record.expect("operators that run sign"));
             latencies.push(began.elapsed());
             sent.push(began.elapsed() - coded);
             self.settle(operators, number + 1).await;
@@ -179,6 +181,7 @@ impl Run {
                 for number in (lane..BLOBS_TOGETHER).step_by(LANES as usize) {
                     let blob = source.code(source.payload(BLOBS_ALONE + number));
                     let record = disperse(&context, &committee, &blob).await;
+                    let record = record.expect("operators that run sign");
                     written.unbounded_send(record).expect("somebody counts them");
                 }
                 // Deliveries that no certificate waited for are this task's children, and end with it.
@@ -252,13 +255,19 @@ impl Run {
 }
 
 /// Disperses `blob` as a guest; its certificate is verified, and what the chain would record of it returned.
-pub async fn disperse(context: &tokio::Context, committee: &Committee, blob: &CodedBlob) -> Record {
+///
+/// # Errors
+///
+/// As [`da::disperse`]: too few operators signed.
+pub async fn disperse(
+    context: &tokio::Context,
+    committee: &Committee,
+    blob: &CodedBlob,
+) -> Result<Record, DisperseError> {
     let peer = registry::peer(None);
-    let certificate = da::disperse(context, &peer, committee, blob, |_| {})
-        .await
-        .expect("operators that run sign");
+    let certificate = da::disperse(context, &peer, committee, blob, |_| {}).await?;
     certificate
         .verify(&peer.domain, committee)
         .expect("the certificate of a quorum holds");
-    Record::of_header(certificate.header())
+    Ok(Record::of_header(certificate.header()))
 }
