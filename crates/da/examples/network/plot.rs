@@ -22,15 +22,14 @@ pub fn write(path: &Path, points: &[Point]) -> io::Result<()> {
 
 /// Places of values in the picture.
 struct Axes {
-    /// Doublings from the left end to the right one.
-    doublings: f64,
+    operators_max: f64,
     rate_max: f64,
     cost_max: f64,
 }
 
 impl Axes {
     fn x(&self, operators: f64) -> f64 {
-        MARGIN + (SIZE.0 - 2.0 * MARGIN) * operators.log2() / self.doublings
+        MARGIN + (SIZE.0 - 2.0 * MARGIN) * operators / self.operators_max
     }
 
     /// Height of a share of an axis.
@@ -40,12 +39,13 @@ impl Axes {
 }
 
 fn svg(points: &[Point]) -> String {
-    let largest = points.iter().map(|point| point.operators).max().unwrap_or(2).max(2);
-    let ideal = |operators: f64| operators * CAP_BYTES_PER_S as f64 / 1e6;
+    let operators = points.iter().map(|point| f64::from(point.operators));
+    let operators_max = operators.fold(1.0, f64::max);
+    let allowed = operators_max * CAP_BYTES_PER_S as f64 / 1e6;
     let costs = points.iter().map(Point::cpu_s_per_gb);
     let axes = Axes {
-        doublings: f64::from(largest).log2(),
-        rate_max: round_up(ideal(f64::from(largest))),
+        operators_max,
+        rate_max: round_up(allowed),
         cost_max: round_up(costs.fold(0.0, f64::max) * 1.2),
     };
     let mut out = format!(
@@ -54,10 +54,8 @@ fn svg(points: &[Point]) -> String {
         SIZE.0, SIZE.1
     );
     frame(&mut out, &axes, points);
-    // What the caps allow: a straight line in values, hence many short ones over doublings.
-    let steps = (0..=64).map(|step| 2f64.powf(axes.doublings * f64::from(step) / 64.0));
-    let allowed = steps.map(|operators| (operators, ideal(operators) / axes.rate_max));
-    line(&mut out, &axes, allowed, RATE, "1", "4 4");
+    let ends = [(0.0, 0.0), (operators_max, allowed / axes.rate_max)];
+    line(&mut out, &axes, ends.into_iter(), RATE, "1", "4 4");
     let rates = points.iter().map(|point| {
         let rate = point.rows_bytes_per_s / 1e6;
         (f64::from(point.operators), rate / axes.rate_max)
@@ -119,7 +117,7 @@ fn frame(out: &mut String, axes: &Axes, points: &[Point]) {
             y,
             "start",
             &format!("fill=\"{COST}\""),
-            &format!("{:.1}", share * axes.cost_max),
+            &format!("{:.2}", share * axes.cost_max),
         );
     }
     for quarter in 0..=4 {
@@ -165,7 +163,7 @@ fn round_up(value: f64) -> f64 {
     step.map_or(value, |step| step * unit)
 }
 
-/// Where and of what the figures are.
+/// Where, when and of what the figures are.
 fn machine() -> String {
     let cpuinfo = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpuinfo.lines().find_map(|line| line.strip_prefix("model name"));
@@ -176,5 +174,10 @@ fn machine() -> String {
         |_| String::new(),
         |output| String::from_utf8_lossy(&output.stdout).into_owned(),
     );
-    format!("{model}, {cores} cores, commit {}", commit.trim())
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    format!(
+        "{model}, {cores} cores, commit {}, load average {load} at the end",
+        commit.trim()
+    )
 }
