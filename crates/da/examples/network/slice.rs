@@ -22,9 +22,9 @@ use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor, tokio};
 use commonware_utils::sync::Mutex;
 use crypto::bls;
 use da::{
-    Committee, Head, Row,
+    Committee, Head, Row, Shape,
     disperse::STALL_TIMEOUT,
-    header::{TOTAL_ROWS, row_bytes},
+    header::TOTAL_ROWS,
     wire::{self, Connection, Request, Response, Rows, WireError, rows_per_message},
 };
 use primitives::GIB;
@@ -117,7 +117,7 @@ pub fn measure(figures: &mut Figures, seconds: u64, blob_bytes: usize) {
             context,
             committee: Arc::new(committee),
             pieces: Arc::new(pieces),
-            row_bytes: f64::from(row_bytes(blob_bytes as u64)),
+            row_bytes: f64::from(Shape::STANDARD.row_bytes(blob_bytes as u64)),
         };
         figures.set("slice_blob_bytes", blob_bytes as f64);
         let ceiling = generator.run(&mut operator, f64::INFINITY, TRIAL).await;
@@ -166,7 +166,7 @@ fn piece(source: &Source, committee: &Committee, number: u64) -> Piece {
     let blob = source.code(source.payload(number));
     let row_bytes = blob.head().row_bytes();
     let rows: Vec<Row> = committee
-        .rows_of(0, &blob.head().header().commitment)
+        .rows_of(0, &blob.head().root(), blob.head().shape())
         .iter()
         .map(|index| blob.row(index).row().clone())
         .collect();

@@ -27,7 +27,7 @@ pub fn measure(figures: &mut Figures) {
     let committee = registry::committee(OPERATORS, &[]);
     let source = Source::new(BLOB_BYTES);
     let blob = source.code(source.payload(0));
-    let owned = committee.rows_of(0, &blob.head().header().commitment);
+    let owned = committee.rows_of(0, &blob.head().root(), blob.head().shape());
     let rows: Vec<Row> = owned.iter().map(|index| blob.row(index).row().clone()).collect();
     let gb = (rows.len() * blob.head().row_bytes() as usize) as f64 / 1e9;
     per_blob(figures, &committee, &blob);
@@ -63,7 +63,7 @@ fn per_blob(figures: &mut Figures, committee: &Committee, blob: &CodedBlob) {
     let made = |head: &VerifiedHead| drop(black_box(RowChecker::new(head.clone())));
     stage("combinations", seconds_each(|| made(blob.head())));
     let owned = || {
-        black_box(committee.rows_of(0, &head.header.commitment));
+        black_box(committee.rows_of(0, &head.header.root(), head.header.params.shape));
     };
     stage("assignment", seconds_each(owned));
     let signed = || {

@@ -7,10 +7,10 @@ use crate::{
 };
 use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor, tokio};
 use da::{
-    CodedBlob, Committee, Encoder, Privacy, Record,
+    CodedBlob, Committee, Encoder, Privacy, Record, Shape,
     disperse::DisperseError,
     encode::Request,
-    header::{DATA_ROWS, TOTAL_ROWS, row_bytes},
+    header::{DATA_ROWS, TOTAL_ROWS},
 };
 use futures::{StreamExt, channel::mpsc};
 use primitives::{Address, Epoch, MIB};
@@ -56,7 +56,8 @@ impl Source {
 
     /// Payload `number`, in memory that the encoder need not copy.
     pub fn payload(&self, number: u64) -> Vec<u8> {
-        let mut payload = Vec::with_capacity(DATA_ROWS as usize * row_bytes(self.random.len() as u64) as usize);
+        let mut payload =
+            Vec::with_capacity(DATA_ROWS as usize * Shape::STANDARD.row_bytes(self.random.len() as u64) as usize);
         payload.extend_from_slice(&self.random);
         payload[..8].copy_from_slice(&number.to_be_bytes());
         payload
@@ -211,7 +212,7 @@ impl Run {
 
     /// Waits until all rows of `blobs` blobs are written everywhere.
     async fn settle(&self, operators: &mut [Operator], blobs: u64) {
-        let row_bytes = u64::from(row_bytes(BLOB_BYTES as u64));
+        let row_bytes = u64::from(Shape::STANDARD.row_bytes(BLOB_BYTES as u64));
         let rows = u64::from(TOTAL_ROWS) * (ROW_OVERHEAD_BYTES + row_bytes);
         let expected = blobs * (rows + u64::from(self.count) * HEAD_REGION_BYTES);
         let began = Instant::now();
@@ -234,9 +235,16 @@ impl Run {
         let mut times = Vec::new();
         for record in records {
             let began = Instant::now();
-            let blob = da::retrieve(&self.context, &registry::peer(None), &self.committee, record, |_| {})
-                .await
-                .expect("two thirds of the rows are left");
+            let blob = da::retrieve(
+                &self.context,
+                &registry::peer(None),
+                &self.committee,
+                record,
+                &[],
+                |_| {},
+            )
+            .await
+            .expect("two thirds of the rows are left");
             assert_eq!(blob.coded().len(), BLOB_BYTES);
             times.push(began.elapsed());
         }
