@@ -15,7 +15,7 @@ mod tests;
 use primitives::Digest;
 use rand_core::CryptoRng;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use std::fmt;
+use std::{fmt, ops::Range};
 use zeroize::Zeroizing;
 
 /// Bytes of content in a segment: large enough that a tag costs 0.02 %, small enough to read a little of a large content.
@@ -182,6 +182,61 @@ pub fn open_segment(
     let mut plain = Vec::with_capacity(sealed.len() - TAG_BYTES);
     open_into(&key.cipher(), nonce_prefix, aad, segment, last, sealed, &mut plain)?;
     Ok(plain)
+}
+
+/// Which bytes of the ciphertext hold the segments that cover bytes `plain` of the content.
+///
+/// What is beyond the content's end is left out, and an empty range covers nothing.
+pub fn sealed_range(plain: &Range<u64>, plain_bytes: u64) -> Range<u64> {
+    let end = plain.end.min(plain_bytes);
+    if plain.start >= end {
+        return 0..0;
+    }
+    let (content, sealed) = (SEGMENT_BYTES as u64, (SEGMENT_BYTES + TAG_BYTES) as u64);
+    plain.start / content * sealed..(end.div_ceil(content) * sealed).min(sealed_len(plain_bytes))
+}
+
+/// Decrypts bytes `plain` of a content of `plain_bytes` from `sealed`, its ciphertext's [`sealed_range`] of them.
+///
+/// Whether a segment is the last follows from `plain_bytes`, and its nonce says it too: a content that was cut off, or whose
+/// length was told wrongly, does not open at its end. What is bound to the associated data holds for every segment.
+///
+/// # Errors
+///
+/// [`StreamError::Length`] when `sealed` is not as long as that range; [`StreamError::Unauthentic`] naming the first segment
+/// that does not authenticate, counted from the content's beginning.
+///
+/// # Panics
+///
+/// When `plain_bytes` exceeds [`PLAIN_BYTES_MAX`].
+pub fn open_range(
+    key: &Key,
+    nonce_prefix: &[u8; NONCE_PREFIX_BYTES],
+    aad: &[u8],
+    plain_bytes: u64,
+    plain: &Range<u64>,
+    sealed: &[u8],
+) -> Result<Vec<u8>, StreamError> {
+    let covered = sealed_range(plain, plain_bytes);
+    let bytes = sealed.len() as u64;
+    if bytes != covered.end - covered.start {
+        return Err(StreamError::Length { bytes });
+    }
+    if sealed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let cipher = key.cipher();
+    let first = plain.start / SEGMENT_BYTES as u64;
+    let last = (plain_bytes - 1) / SEGMENT_BYTES as u64;
+    let mut opened = Vec::with_capacity(sealed.len());
+    for (segment, sealed) in (first..).zip(sealed.chunks(SEGMENT_BYTES + TAG_BYTES)) {
+        let number = u32::try_from(segment).expect("within PLAIN_BYTES_MAX");
+        open_into(&cipher, nonce_prefix, aad, number, segment == last, sealed, &mut opened)?;
+    }
+    // Whole segments were opened: what was not asked for goes.
+    opened.truncate((plain.end.min(plain_bytes) - first * SEGMENT_BYTES as u64) as usize);
+    opened.drain(..(plain.start - first * SEGMENT_BYTES as u64) as usize);
+    Ok(opened)
 }
 
 /// What binds a ciphertext to one key: `BLAKE3 derive-key("aloft/stream/key-commitment/v1", key (32) | context)`.

@@ -64,6 +64,69 @@ fn a_segment_opens_alone_and_only_at_its_place() {
     );
 }
 
+/// The piece of `sealed` that a reader fetches for bytes `range` of `plain_bytes`, opened.
+fn part(sealed: &[u8], plain_bytes: u64, range: &Range<u64>) -> Result<Vec<u8>, StreamError> {
+    let covered = sealed_range(range, plain_bytes);
+    let piece = &sealed[covered.start as usize..covered.end as usize];
+    open_range(&Key::from_bytes([7; 32]), &PREFIX, b"", plain_bytes, range, piece)
+}
+
+#[test]
+fn any_part_opens_from_the_segments_that_cover_it() {
+    let length = 3 * SEGMENT_BYTES as u64 + 10;
+    let content = plain(length as usize);
+    let sealed = seal(&Key::from_bytes([7; 32]), PREFIX, b"", &content);
+    let edges = [
+        0,
+        1,
+        65_535,
+        65_536,
+        65_537,
+        131_072,
+        196_608,
+        196_609,
+        length - 1,
+        length,
+    ];
+    for start in edges {
+        for end in edges.into_iter().filter(|&end| end >= start) {
+            let opened = part(&sealed, length, &(start..end)).unwrap();
+            assert_eq!(opened, content[start as usize..end as usize], "{start}..{end}");
+            let covered = sealed_range(&(start..end), length);
+            assert!(covered.end - covered.start <= end.saturating_sub(start) + 2 * SEALED_SEGMENT as u64 + 64);
+        }
+    }
+    // Beyond the end there is nothing, however far.
+    assert_eq!(
+        part(&sealed, length, &(length - 3..u64::MAX)).unwrap(),
+        content[content.len() - 3..]
+    );
+    assert_eq!(part(&sealed, length, &(length..u64::MAX)).unwrap(), []);
+}
+
+#[test]
+fn a_part_that_was_moved_cut_or_ends_elsewhere_does_not_open() {
+    let key = Key::from_bytes([7; 32]);
+    let length = 3 * SEGMENT_BYTES as u64;
+    let sealed = seal(&key, PREFIX, b"", &plain(length as usize));
+    let range = 70_000..80_000;
+    let open = |piece: &[u8], plain_bytes| open_range(&key, &PREFIX, b"", plain_bytes, &range, piece);
+    let [first, second] = [0, 1].map(|segment| &sealed[segment * SEALED_SEGMENT..][..SEALED_SEGMENT]);
+    open(second, length).unwrap();
+    assert_eq!(open(first, length), Err(StreamError::Unauthentic { segment: 1 }));
+    assert_eq!(
+        open(&second[1..], length),
+        Err(StreamError::Length {
+            bytes: SEALED_SEGMENT as u64 - 1
+        })
+    );
+    // Whoever says that the content ends with this segment is found out.
+    assert_eq!(
+        open(second, 2 * SEGMENT_BYTES as u64),
+        Err(StreamError::Unauthentic { segment: 1 })
+    );
+}
+
 #[test]
 fn a_stream_rearranged_does_not_open() {
     let key = Key::from_bytes([7; 32]);
