@@ -10,6 +10,7 @@
 //! **Invariant:** a row is never stored, served or decoded before it was checked against its blob's head.
 
 pub mod access;
+pub mod bundle;
 pub mod certificate;
 pub mod committee;
 pub mod disperse;
