@@ -21,6 +21,7 @@ use crypto::{
 };
 use primitives::{Address, Digest, Epoch};
 use rand_core::CryptoRng;
+use std::ops::Range;
 
 mod memory;
 #[cfg(test)]
@@ -463,6 +464,58 @@ pub fn open(params: &Params, key: Option<&Key>, coded: Vec<u8>) -> Result<Vec<u8
     let key = right_key(params, key)?;
     let associated = associated(PAYLOAD, &params.owner, params.length);
     Ok(stream::open(key, &payload_prefix(nonce_prefix), &associated, &coded)?)
+}
+
+/// Length of a payload in the clear, in bytes; `None` when nothing seals to the length of a sealed one.
+pub fn plain_len(params: &Params) -> Option<u64> {
+    match params.secrecy {
+        Secrecy::Public => Some(params.length),
+        Secrecy::Sealed { .. } => stream::plain_len(params.length),
+    }
+}
+
+/// Which bytes of the coded payload give bytes `plain` of it in the clear: the same ones, or the segments that cover them. What is
+/// beyond the end is left out.
+///
+/// # Errors
+///
+/// [`OpenError::Stream`] when nothing seals to the payload's length.
+pub fn coded_range(params: &Params, plain: &Range<u64>) -> Result<Range<u64>, OpenError> {
+    let bytes = params.length;
+    let plain_bytes = plain_len(params).ok_or(StreamError::Length { bytes })?;
+    Ok(match params.secrecy {
+        Secrecy::Public => plain.start.min(plain_bytes)..plain.end.min(plain_bytes).max(plain.start.min(plain_bytes)),
+        Secrecy::Sealed { .. } => stream::sealed_range(plain, plain_bytes),
+    })
+}
+
+/// Bytes `plain` of a blob's payload in the clear, from their [`coded_range`].
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_range(
+    params: &Params,
+    key: Option<&Key>,
+    plain: &Range<u64>,
+    coded: Vec<u8>,
+) -> Result<Vec<u8>, OpenError> {
+    let Secrecy::Sealed { nonce_prefix, .. } = params.secrecy else {
+        return Ok(coded);
+    };
+    let key = right_key(params, key)?;
+    let bytes = params.length;
+    let plain_bytes = stream::plain_len(bytes).ok_or(StreamError::Length { bytes })?;
+    let associated = associated(PAYLOAD, &params.owner, params.length);
+    let prefix = payload_prefix(nonce_prefix);
+    Ok(stream::open_range(
+        key,
+        &prefix,
+        &associated,
+        plain_bytes,
+        plain,
+        &coded,
+    )?)
 }
 
 /// The meta data of a blob, in the clear.

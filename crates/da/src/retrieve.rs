@@ -1,16 +1,21 @@
 //! Read a blob back from whoever still has its rows.
 //!
 //! The chain's record names the blob; every byte from an operator is checked against it before use. All operators are asked
-//! at once, each on its own task, for their data rows, which need no decoding; one that fails, lies or stands still for
-//! [`HEDGE_AFTER`] is made up for by parity rows of the others. Any as many rows as are data, 1,024 in the
-//! standard shape, give the blob if they check. Cosets that were added to the blob are looked for when its own rows do not suffice.
+//! at once, each on its own task, for their data rows, which need no decoding; one that fails, lies or stands still for longer
+//! than 95 % of the messages took is made up for by parity rows of the others. Any as many rows as are data, 1,024 in the standard
+//! shape, give the blob if they check. Cosets that were added to the blob are looked for when its own rows do not suffice.
 //!
-//! The whole payload is kept in memory, coded and decoded: at most twice its length and a head. Reading by parts comes with
-//! larger files.
+//! The whole payload is kept in memory, coded and decoded: at most twice its length and a head. [`read_range`] takes only the rows
+//! that hold some bytes of it.
 
+mod hedge;
 mod plan;
+mod range;
+pub(crate) mod recode;
 #[cfg(test)]
 mod tests;
+
+pub use range::{read_coded, read_range};
 
 pub use crate::record::{Record, RecordError};
 
@@ -32,10 +37,7 @@ use futures::{
 };
 use plan::Plan;
 use primitives::{BlobRoot, Epoch};
-use std::{pin::pin, sync::Arc, time::Duration};
-
-/// How long an operator may send nothing before its rows are looked for elsewhere. It may still send them.
-pub const HEDGE_AFTER: Duration = Duration::from_millis(500);
+use std::{pin::pin, sync::Arc};
 
 /// A step of a retrieval.
 #[derive(Debug)]
@@ -127,6 +129,12 @@ pub enum RetrieveError {
         needed: u32,
         /// What went wrong.
         failures: Vec<ReadError>,
+    },
+    /// The payload codes to another blob: its disperser did not code it as it should have.
+    #[error("blob {root} is not of the code: coded again, its payload has another root")]
+    NotCoded {
+        /// Which blob.
+        root: BlobRoot,
     },
     /// The payload is not for this key.
     #[error("open blob {root}")]
@@ -237,7 +245,7 @@ pub async fn fetch_head<E: Runtime>(
         let answer = if next.len() == 0 {
             asked.next().await
         } else {
-            match select(asked.next(), pin!(context.sleep(HEDGE_AFTER))).await {
+            match select(asked.next(), pin!(context.sleep(hedge::INITIAL))).await {
                 Either::Left((answer, _)) => answer,
                 Either::Right(_) => None,
             }
@@ -332,6 +340,7 @@ pub(crate) async fn gather<E: Runtime>(
         sources.push((asks, task, context.current()));
     }
     let mut failures = Vec::new();
+    let mut waits = hedge::Waits::default();
     while !plan.is_done() {
         if plan.is_hopeless() {
             let Some(record) = reserve.next() else {
@@ -363,10 +372,12 @@ pub(crate) async fn gather<E: Runtime>(
                 let _ = asks.unbounded_send(by_part(&parts, rows));
             }
         }
-        let event = match select(inbox.next(), pin!(context.sleep(HEDGE_AFTER / 2))).await {
+        let patience = waits.hedge_after();
+        let event = match select(inbox.next(), pin!(context.sleep(patience / 2))).await {
             Either::Left((event, _)) => event,
             Either::Right(_) => None,
         };
+        let now = context.current();
         let heard = match event {
             Some(Event::Rows { operator, rows }) => {
                 let before = plan.rows();
@@ -380,7 +391,12 @@ pub(crate) async fn gather<E: Runtime>(
                     needed,
                 });
                 // Who repeats itself is as good as silent.
-                (plan.rows() > before).then_some(operator)
+                let news = (plan.rows() > before).then_some(operator);
+                if news.is_some() {
+                    let (_, _, last_heard) = &sources[operator as usize];
+                    waits.record(now.duration_since(*last_heard).unwrap_or_default());
+                }
+                news
             }
             Some(Event::Answered { operator }) => {
                 plan.answered(operator);
@@ -397,11 +413,10 @@ pub(crate) async fn gather<E: Runtime>(
             }
             None => None,
         };
-        let now = context.current();
         for (operator, (_, _, last_heard)) in (0..).zip(&mut sources) {
             if Some(operator) == heard {
                 *last_heard = now;
-            } else if now.duration_since(*last_heard).unwrap_or_default() >= HEDGE_AFTER {
+            } else if now.duration_since(*last_heard).unwrap_or_default() >= patience {
                 plan.slow(operator);
             }
         }

@@ -6,6 +6,7 @@ mod cosets;
 mod liars;
 mod loopback;
 mod network;
+mod parts;
 mod scenarios;
 
 use crate::{CodedBlob, Privacy, encode::Request};

@@ -138,7 +138,7 @@ fn rows_before_a_head_end_the_stream() {
 }
 
 /// A blob whose rows are all committed to, but of which `bad` are not of the code.
-fn not_coded(bad: &[u32]) -> (Head, Vec<Row>) {
+pub(super) fn not_coded(bad: &[u32]) -> (Head, Vec<Row>) {
     let honest = public_blob(4, 200_000);
     let params = honest.head().header().params.clone();
     let mut rows: Vec<Vec<u8>> = (0..TOTAL_ROWS).map(|row| honest.row(row).bytes().to_vec()).collect();

@@ -2,7 +2,7 @@
 
 use super::chain::{BEACON, SimChain, keys};
 use crate::{
-    CodedBlob, Domain, Record, Service,
+    CodedBlob, Domain, Record, Service, VerifiedHead,
     disperse::{self, DisperseError, Peer},
     retrieve::{self, RetrieveError, Retrieved},
     sample::{self, Sampled},
@@ -170,6 +170,13 @@ impl Network {
     /// Reads a blob that cosets were added to.
     pub(super) async fn read_with(&self, record: &Record, added: &[Record]) -> Result<Retrieved, RetrieveError> {
         retrieve::retrieve(&self.context, &guest(), &self.chain.committee(), record, added, |_| {}).await
+    }
+
+    /// The head of a certified blob, as a guest finds it.
+    pub(super) async fn head(&self, record: &Record) -> VerifiedHead {
+        retrieve::fetch_head(&self.context, &guest(), &self.chain.committee(), record)
+            .await
+            .unwrap()
     }
 
     /// Samples `count` pieces as a guest that knows only the record.

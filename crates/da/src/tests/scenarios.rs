@@ -15,7 +15,7 @@ use crypto::{envelope::RecipientSecret, stream::Key};
 use std::time::Duration;
 
 /// Runs `test` on a network of four operators; returns what identifies the run.
-fn simulate<F: Future<Output = ()>>(seed: u64, test: impl FnOnce(Network) -> F) -> String {
+pub(super) fn simulate<F: Future<Output = ()>>(seed: u64, test: impl FnOnce(Network) -> F) -> String {
     let config = deterministic::Config::new()
         .with_seed(seed)
         .with_timeout(Some(Duration::from_secs(600)));
