@@ -1,16 +1,11 @@
 //! Read some bytes of a blob from the rows that hold them.
 //!
-//! The first 1,024 rows are the payload itself, so a range costs the rows that cover it: asked for of their owners, each checked by
-//! both proofs. When one of them is not to be had soon, any 1,024 rows are gathered and decoded instead, as for the whole blob. Of a
+//! The data rows are the payload itself, so a range costs the rows that cover it: asked for of their owners, each checked by
+//! both proofs. When one of them is not to be had soon, any as many rows are gathered and decoded instead, as for the whole blob. Of a
 //! sealed blob the segments that cover the range are fetched and opened, each of which authenticates alone.
 
-use super::{Event, Progress, RetrieveError, Source, gather, hedge::Waits};
-use crate::{
-    Committee, RowChecker, RowSet, Runtime, VerifiedHead, committee,
-    disperse::Peer,
-    encode,
-    header::{DATA_ROWS, TOTAL_ROWS},
-};
+use super::{Blob, Event, Progress, RetrieveError, Source, gather, hedge::Waits};
+use crate::{Committee, RowChecker, RowSet, Runtime, VerifiedHead, committee, disperse::Peer, encode};
 use crypto::stream::Key;
 use futures::{
     StreamExt,
@@ -64,7 +59,14 @@ pub async fn read_coded<E: Runtime>(
     let last = ((end - 1) / row_bytes) as u32;
     let (mut bytes, base) = match rows(context, peer, committee, head, first..last + 1, &mut progress).await {
         Some(bytes) => (bytes, u64::from(first) * row_bytes),
-        None => (gather(context, peer, committee, head, None, &mut progress).await?, 0),
+        None => {
+            let blob = Blob {
+                head,
+                added: &[],
+                skip: None,
+            };
+            (gather(context, peer, committee, blob, &mut progress).await?, 0)
+        }
     };
     bytes.truncate((end - base) as usize);
     bytes.drain(..(range.start - base) as usize);
@@ -82,13 +84,13 @@ async fn rows<E: Runtime>(
     progress: &mut impl FnMut(Progress<'_>),
 ) -> Option<Vec<u8>> {
     let needed = wanted.end - wanted.start;
-    if needed == DATA_ROWS {
+    if needed == head.shape().data_rows() {
         return None;
     }
     let row_bytes = head.row_bytes() as usize;
     let checker = Arc::new(RowChecker::new(head.clone()));
     let (events, mut inbox) = mpsc::channel(committee.operators().len());
-    let rows_of = committee::assign(committee, &head.header().commitment, TOTAL_ROWS);
+    let rows_of = committee::assign(committee, &head.root(), head.shape());
     // Rows that are due, with when their operator was last heard of.
     let mut due = Vec::with_capacity(rows_of.len());
     let mut tasks = Vec::new();
@@ -100,12 +102,12 @@ async fn rows<E: Runtime>(
             continue;
         }
         let (asks, asked) = mpsc::unbounded();
-        asks.unbounded_send(rows).expect("the receiver is here");
+        asks.unbounded_send(vec![(checker.clone(), rows)])
+            .expect("the receiver is here");
         let source = Source {
             operator,
             peer: peer.clone(),
             committee: committee.clone(),
-            checker: checker.clone(),
             asked,
             events: events.clone(),
         };

@@ -4,7 +4,7 @@
 //! wants none at all pays with coding: three times the payload in memory and a second a gigabyte.
 
 use super::{RetrieveError, Retrieved};
-use crate::{CodedBlob, VerifiedHead, header::DATA_ROWS};
+use crate::{CodedBlob, VerifiedHead};
 
 impl Retrieved {
     /// Codes the payload again and compares every digest that the blob's name covers: then any other reader who does so has the same
@@ -14,13 +14,13 @@ impl Retrieved {
     ///
     /// [`RetrieveError::NotCoded`].
     pub fn check_code(&self) -> Result<(), RetrieveError> {
-        check_code(&self.head, &self.coded)
+        check_code(&self.head, self.coded())
     }
 }
 
 /// Whether `coded`, a payload as coded, codes to the blob of `head`.
 pub(crate) fn check_code(head: &VerifiedHead, coded: &[u8]) -> Result<(), RetrieveError> {
-    let mut data = Vec::with_capacity(DATA_ROWS as usize * head.row_bytes() as usize);
+    let mut data = Vec::with_capacity(head.shape().data_rows() as usize * head.row_bytes() as usize);
     data.extend_from_slice(coded);
     data.resize(data.capacity(), 0);
     let again = CodedBlob::of_data_rows(head.header().params.clone(), data);

@@ -107,7 +107,7 @@ fn a_part_whose_rows_are_not_to_be_had_is_decoded_from_others() {
                 .await;
             let head = network.head(&record).await;
             // A row of operator 1's, which then is gone.
-            let owned = network.chain.committee().rows_of(1, &head.header().commitment);
+            let owned = network.chain.committee().rows_of(1, &head.root(), head.shape());
             let row = owned.iter().next().unwrap();
             network.set_link(1, link);
             let start = u64::from(row) * u64::from(head.row_bytes());
