@@ -32,9 +32,10 @@ const contracts = [
   "SplitterFactory",
   "ModelRegistry",
   "ReaderBook",
+  "DAChallenges",
 ].map((name) => ({ name, path: `src/${name}.sol` }));
 /** Contracts that only tests run. */
-for (const name of ["ReentrantCollector", "RowAssignmentHarness"]) contracts.push({ name, path: `test/${name}.sol` });
+for (const name of ["ReentrantCollector", "RowAssignmentHarness", "SampleProofHarness"]) contracts.push({ name, path: `test/${name}.sol` });
 
 const settings = {
   evmVersion: "prague",

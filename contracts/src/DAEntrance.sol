@@ -35,6 +35,8 @@ contract DAEntrance is IDAEntrance {
     mapping(address account => uint256) public balances;
     mapping(bytes32 root => CertifiedBlob) private _blobs;
     mapping(bytes32 base => mapping(uint32 firstRow => AddedCoset)) private _added;
+    /// @inheritdoc IDAEntrance
+    mapping(bytes32 root => bytes32) public signersHash;
 
     /// @param committee The operators' registry.
     /// @param price Of one coded byte for one block, wei.
@@ -74,6 +76,7 @@ contract DAEntrance is IDAEntrance {
             rowBytes: header.rowBytes
         });
         if (header.base != 0) _added[header.base][header.firstRow] = AddedCoset(header.root, msg.sender);
+        signersHash[header.root] = keccak256(signersBitmap);
         _credit(fee, accounts);
         if (msg.value > fee) balances[msg.sender] += msg.value - fee;
         emit BlobCertified(header.root, msg.sender, header, signersBitmap);

@@ -70,6 +70,12 @@ contract GenesisOperatorRegistry is IGenesisOperatorRegistry {
     }
 
     /// @inheritdoc IGenesisOperatorRegistry
+    function accountOf(uint32 index) external view returns (address) {
+        if (index >= _entries.length) revert NoSuchOperator(index);
+        return _entries[index].account;
+    }
+
+    /// @inheritdoc IGenesisOperatorRegistry
     function operators() external view returns (Operator[] memory list) {
         list = new Operator[](_entries.length);
         for (uint256 i = 0; i < list.length; i++) {

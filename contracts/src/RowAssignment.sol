@@ -13,6 +13,24 @@ library RowAssignment {
         return keccak256(abi.encode("aloft/da/assign/v2", beacon, epoch, root));
     }
 
+    /// @notice Whether operator `operator` of `operators` owns `row` of a blob of `total` rows: whether the row is at one of the places
+    /// `⌊i·R/n⌋ .. ⌊(i+1)·R/n⌋` of the blob's shuffle.
+    function owns(bytes32 seed_, uint256 total, uint256 operator, uint256 operators, uint256 row)
+        internal
+        pure
+        returns (bool)
+    {
+        uint256 from = operator * total / operators;
+        uint256 to = (operator + 1) * total / operators;
+        uint256[] memory rows = shuffle(seed_, total, from);
+        unchecked {
+            for (uint256 place = from; place < to; place++) {
+                if (rows[place] == row) return true;
+            }
+        }
+        return false;
+    }
+
     /// @notice The shuffle of `0 .. total`; only the places from `from` on are final.
     /// @dev A draw below `bound` is a word modulo it; words at or above the largest multiple of `bound` that is at most 2³² − 1 are
     /// skipped, for they would favour small numbers. Costs about 265 gas a place from `from` on, and 80 a row.

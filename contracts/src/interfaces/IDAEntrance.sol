@@ -129,6 +129,10 @@ interface IDAEntrance {
     /// @notice Whether the operators are trusted not to lie, so that fewer rows may be coded.
     function trustedCommittee() external view returns (bool);
 
+    /// @notice Hash of the bitmap of who signed for a blob, so that who disputes with a signer need not be believed; zero when the root is
+    /// unknown.
+    function signersHash(bytes32 root) external view returns (bytes32);
+
     /// @notice What an account may withdraw, wei.
     function balances(address account) external view returns (uint256);
 

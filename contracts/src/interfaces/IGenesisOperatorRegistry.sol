@@ -36,6 +36,8 @@ interface IGenesisOperatorRegistry {
     error InvalidPossession();
     /// The caller is not an operator.
     error NotAnOperator(address account);
+    /// There are not so many operators.
+    error NoSuchOperator(uint32 index);
     /// The bitmap has not `⌈operators / 8⌉` bytes, or names an operator that does not exist.
     error InvalidBitmap();
 
@@ -62,6 +64,9 @@ interface IGenesisOperatorRegistry {
 
     /// @notice How many operators there are.
     function operatorCount() external view returns (uint32);
+
+    /// @notice Account of one operator.
+    function accountOf(uint32 index) external view returns (address);
 
     /// @notice All operators, in the order of their indices.
     function operators() external view returns (Operator[] memory);

@@ -57,3 +57,8 @@ contract!(
     "../../contracts/artifacts/ModelRegistry.json"
 );
 contract!(reader_book, ReaderBook, "../../contracts/artifacts/ReaderBook.json");
+contract!(
+    da_challenges,
+    DAChallenges,
+    "../../contracts/artifacts/DAChallenges.json"
+);

@@ -20,6 +20,8 @@ pub const SPLITTER_FACTORY: Address = address!("0xA10f70000000000000000000000000
 pub const MODEL_REGISTRY: Address = address!("0xa10F700000000000000000000000000000000007");
 /// [`ReaderBook`](crate::abi::ReaderBook): who may read encrypted blobs.
 pub const READER_BOOK: Address = address!("0xA10f700000000000000000000000000000000008");
+/// [`DAChallenges`](crate::abi::DAChallenges): bonds of operators, and disputes about rows.
+pub const DA_CHALLENGES: Address = address!("0xA10F700000000000000000000000000000000009");
 /// [`X402BatchSettlement`](crate::abi::X402BatchSettlement): payment channels.
 pub const PAYMENT_CHANNELS: Address = address!("0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003");
 /// [`Erc3009Collector`](crate::abi::Erc3009Collector): brings deposits into channels under ERC-3009 authorizations.

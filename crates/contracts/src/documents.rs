@@ -92,6 +92,12 @@ pub fn docs() -> String {
         events!(ReaderBook, ReaderBookEvents),
         ReaderBookErrors
     );
+    section!(
+        DAChallenges,
+        DAChallengesCalls,
+        events!(DAChallenges, DAChallengesEvents),
+        DAChallengesErrors
+    );
     page
 }
 

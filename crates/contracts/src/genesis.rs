@@ -10,6 +10,12 @@ pub const PRICE_PER_BYTE_BLOCK_WEI: u64 = 100;
 /// Whether the operators of a network that genesis lists are trusted not to lie about rows: they were chosen by who made the network. It
 /// lets blobs be coded twofold, and into fewer rows.
 pub const TRUSTED_COMMITTEE: bool = true;
+/// Blocks that an operator has to answer a challenge: five minutes of four blocks a second, enough to start again and see it.
+pub const CHALLENGE_WINDOW_BLOCKS: u64 = 1_200;
+/// What an operator loses when it does not answer, wei: one coin, of which the challenger gets a quarter.
+pub const SLASH_WEI: u128 = 1_000_000_000_000_000_000;
+/// Fixed part of a challenge's deposit, wei: a hundredth of a coin, so that it costs something when gas is free.
+pub const CHALLENGE_DEPOSIT_WEI: u64 = 10_000_000_000_000_000;
 
 /// Supply of the test token, in its smallest unit: 10⁹ USDX of 10⁶ units.
 pub const FAUCET_SUPPLY: u64 = 1_000_000_000_000_000;
@@ -98,5 +104,18 @@ pub fn genesis_contracts_with(faucet: Address) -> Vec<GenesisContract> {
             vec![],
         ),
         contract("ReaderBook", addresses::READER_BOOK, &abi::ReaderBook::BYTECODE, vec![]),
+        contract(
+            "DAChallenges",
+            addresses::DA_CHALLENGES,
+            &abi::DAChallenges::BYTECODE,
+            (
+                addresses::OPERATOR_REGISTRY,
+                addresses::DA_ENTRANCE,
+                CHALLENGE_WINDOW_BLOCKS,
+                SLASH_WEI,
+                U256::from(CHALLENGE_DEPOSIT_WEI),
+            )
+                .abi_encode_params(),
+        ),
     ]
 }

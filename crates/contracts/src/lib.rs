@@ -14,7 +14,8 @@ pub mod typed_data;
 
 pub use documents::docs;
 pub use genesis::{
-    FAUCET_SUPPLY, GenesisContract, PRICE_PER_BYTE_BLOCK_WEI, genesis_contracts, genesis_contracts_with,
+    CHALLENGE_DEPOSIT_WEI, CHALLENGE_WINDOW_BLOCKS, FAUCET_SUPPLY, GenesisContract, PRICE_PER_BYTE_BLOCK_WEI,
+    SLASH_WEI, genesis_contracts, genesis_contracts_with,
 };
 pub use provider::{CallError, Event, EventFilter, Mined, Provider, ProviderError, Request, read, write};
 pub use revert::reason as revert_reason;

@@ -41,7 +41,8 @@ fn whole_reason(data: &[u8]) -> String {
         abi::SplitterFactory::SplitterFactoryErrors,
         abi::ContributionBook::ContributionBookErrors,
         abi::ModelRegistry::ModelRegistryErrors,
-        abi::ReaderBook::ReaderBookErrors
+        abi::ReaderBook::ReaderBookErrors,
+        abi::DAChallenges::DAChallengesErrors
     );
     format!("0x{}", hex::encode(&data[..data.len().min(MAX_PRINTED_BYTES)]))
 }

@@ -3,7 +3,7 @@
 use crate::keys::Operator;
 use alloy_sol_types::{SolCall, SolEvent};
 use contracts::{GenesisContract, addresses, genesis_contracts_with};
-use primitives::{Address, Bytes, U256};
+use primitives::{Address, B256, Bytes, U256};
 use revm::{
     Context, DatabaseCommit, ExecuteEvm, MainBuilder, MainContext,
     context::{CfgEnv, TxEnv, result::ExecutionResult},
@@ -13,14 +13,17 @@ use revm::{
 };
 
 pub const CHAIN_ID: u64 = primitives::CHAIN_ID;
+/// What contracts see as `PREVRANDAO`, in genesis too: there it is the beacon of a local network.
+pub const BEACON: B256 = B256::repeat_byte(0xbe);
 
-/// Gas limit of every call: a block's.
-const GAS_LIMIT: u64 = 30_000_000;
+/// Gas limit of a call unless a test says otherwise: a block's.
+pub const GAS_LIMIT: u64 = 30_000_000;
 
 pub struct Chain {
     db: CacheDB<EmptyDB>,
     pub block: u64,
     pub time: u64,
+    pub gas_limit: u64,
 }
 
 /// A call that succeeded.
@@ -62,6 +65,7 @@ impl Chain {
             db: CacheDB::default(),
             block: 0,
             time: 1_800_000_000,
+            gas_limit: GAS_LIMIT,
         }
     }
 
@@ -141,7 +145,7 @@ impl Chain {
         config.disable_eip3607 = true;
         // Constructors run as calls of code that is longer than a contract may be.
         config.limit_contract_code_size = Some(usize::MAX);
-        let (block, time) = (self.block, self.time);
+        let (block, time, gas_limit) = (self.block, self.time, self.gas_limit);
         let mut evm = Context::mainnet()
             .with_db(&mut self.db)
             .with_cfg(config)
@@ -149,6 +153,7 @@ impl Chain {
                 env.number = U256::from(block);
                 env.timestamp = U256::from(time);
                 env.gas_limit = GAS_LIMIT;
+                env.prevrandao = Some(BEACON);
             })
             .build_mainnet();
         let transaction = TxEnv {
@@ -156,7 +161,7 @@ impl Chain {
             kind: TxKind::Call(to),
             data,
             value,
-            gas_limit: GAS_LIMIT,
+            gas_limit,
             chain_id: Some(CHAIN_ID),
             ..TxEnv::default()
         };

@@ -2,7 +2,7 @@
 
 use crate::{
     chain::{CHAIN_ID, Chain},
-    channels, entrance, splitter,
+    challenges, channels, entrance, splitter,
 };
 use alloy_sol_types::SolCall;
 use contracts::{
@@ -89,6 +89,32 @@ fn measured() -> Vec<(&'static str, u64)> {
             U256::ZERO,
         ),
     ));
+
+    {
+        let mut scene = challenges::Scene::new();
+        for (challenge, answer, blob) in [
+            (
+                "`DAChallenges.challenge`, the operator's first",
+                "`DAChallenges.answer`, a row of one chunk of 128 bytes, its first deposit",
+                0,
+            ),
+            (
+                "`DAChallenges.challenge`, later",
+                "`DAChallenges.answer`, a whole chunk of a row of six",
+                3,
+            ),
+        ] {
+            let (piece, sample) = scene.piece(blob, 0, 0);
+            rows.push((challenge, scene.challenge(&piece).unwrap()));
+            rows.push((answer, scene.answer(entrance::PAYER, &piece, sample).unwrap()));
+        }
+        let (piece, _) = scene.piece(0, 0, 1);
+        scene.challenge(&piece).unwrap();
+        rows.push((
+            "`DAChallenges.disown`, 3,072 rows of four operators",
+            scene.disown(entrance::PAYER, &piece).unwrap(),
+        ));
+    }
 
     let mut scene = splitter::Scene::new(&[500_000_000_000, 300_000_000_000, 150_000_000_000, 50_000_000_000]);
     scene.publish();

@@ -1,14 +1,18 @@
 use super::*;
 use crate::{
-    CodedBlob, Store,
+    CodedBlob, Privacy, Store, certificate,
+    encode::Request,
     head::VerifiedHead,
     header::{DATA_ROWS, TOTAL_ROWS},
     shape::{MAX_TOTAL_ROWS, MIN_ROW_BYTES},
-    tests::{flip_bits, payload, public_blob, seeded},
+    tests::{flip_bits, payload, public_blob, request, seeded},
 };
 use commonware_codec::{Decode, Encode};
 use commonware_runtime::{Runner as _, Supervisor as _, deterministic};
+use primitives::hex;
 use rand_core::Rng;
+use serde_json::json;
+use std::{fs, path::Path};
 
 /// Samples of random pieces of `blob`, made by one who holds all rows.
 fn sampled(blob: &CodedBlob, seed: u64, count: u32) -> (Vec<Challenge>, Vec<Option<Sample>>) {
@@ -398,4 +402,36 @@ fn an_answer_is_read_back_and_nothing_else_is_one() {
         flip_bits(&mut rng, &mut damaged, 8);
         let _ = read(damaged.into());
     }
+}
+
+/// Samples that the contracts must take too: `crates/contracts/tests/vectors/samples.json`, written anew with UPDATE=1.
+#[test]
+fn the_contracts_check_samples_as_they_are_made_here() {
+    let blobs = [(1, 1_000), (2, 700_000), (3, 3 << 20), (4, (5 << 20) + 4321)].map(|(seed, bytes)| {
+        let request = Request {
+            expiry_block: 1_000_000,
+            ..request(Privacy::Public)
+        };
+        let blob = CodedBlob::encode(&mut seeded(seed), payload(seed, bytes), request).unwrap();
+        let header = certificate::on_chain(blob.head().header());
+        let (challenges, samples) = sampled(&blob, 11, 3);
+        let pieces: Vec<_> = challenges
+            .iter()
+            .zip(&samples)
+            .map(|(challenge, sample)| {
+                let sample = sample.as_ref().expect("the blob is whole").encode();
+                json!({ "row": challenge.row, "chunk": challenge.chunk, "sample": hex::encode_prefixed(sample) })
+            })
+            .collect();
+        json!({ "header": header, "pieces": pieces })
+    });
+    let expected = format!("{:#}\n", json!({ "blobs": blobs }));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contracts/tests/vectors/samples.json");
+    if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        fs::write(&path, &expected).expect("vectors can be written");
+    }
+    assert!(
+        fs::read_to_string(&path).unwrap_or_default() == expected,
+        "samples.json is not what samples are; run this test with UPDATE=1"
+    );
 }
