@@ -1,4 +1,4 @@
-//! Make a blob available and prove it: encode, disperse, certify, retrieve, sample, repair; who may read it.
+//! Make a blob available and prove it: encode, disperse, certify, retrieve, sample, repair, answer for it; who may read it.
 //!
 //! A blob is cut into rows, 1,024 of them, and coded into three times as many ([`encode`]; other numbers: [`shape`]); each operator of the epoch's [`committee`] owns the
 //! rows that a shuffle gives it, checks them, stores them and signs ([`service`]); signatures over two thirds of the rows
@@ -14,6 +14,7 @@ pub mod bundle;
 pub mod certificate;
 pub mod committee;
 pub mod disperse;
+pub mod dispute;
 pub mod encode;
 pub mod head;
 pub mod header;

@@ -1,8 +1,10 @@
 //! The role of an operator: keep its rows of every blob of its epoch, sign for them, serve them, and repair them.
 //!
-//! Two tasks: one accepts streams (each then has its own, [`session`]), one follows the chain ([`follow`]): it learns which
-//! blobs are certified, deletes those that expired or that nobody paid for, and repairs rows that are missing.
+//! Three tasks: one accepts streams (each then has its own, [`session`]); one follows the chain ([`follow`]): it learns which
+//! blobs are certified, deletes those that expired or that nobody paid for, and repairs rows that are missing; one answers
+//! what the operator is challenged for on chain ([`defend`]).
 
+mod defend;
 mod follow;
 mod ingest;
 pub mod repair;
@@ -128,6 +130,8 @@ struct Shared<E: Runtime> {
     chain: Mutex<ChainView>,
     streams: AtomicU32,
     ingest: Ingest,
+    /// Challenges on chain that wait for this operator's answer.
+    disputes: AtomicU32,
     /// Provers of the blobs sampled last, the latest at the end: each keeps the openings that it made.
     provers: Mutex<VecDeque<Arc<Prover>>>,
 }
@@ -143,6 +147,11 @@ struct ChainView {
 impl<E: Runtime> Shared<E> {
     fn committee(&self) -> Arc<Committee> {
         self.committee.lock().clone()
+    }
+
+    fn set_disputes(&self, waiting: usize) {
+        let waiting = u32::try_from(waiting).unwrap_or(u32::MAX);
+        self.disputes.store(waiting, Ordering::Relaxed);
     }
 
     fn height(&self) -> u64 {
@@ -246,8 +255,13 @@ impl<E: Runtime> Service<E> {
             chain: Mutex::default(),
             streams: AtomicU32::new(0),
             ingest: Ingest::new(config.ingest_bytes_per_s),
+            disputes: AtomicU32::new(0),
             provers: Mutex::default(),
             config,
+        });
+        let defending = context.child("defend").spawn({
+            let (shared, provider) = (shared.clone(), provider.clone());
+            move |context| defend::Defender::new(shared, provider).run(context)
         });
         let following = context.child("follow").spawn({
             let shared = shared.clone();
@@ -280,7 +294,7 @@ impl<E: Runtime> Service<E> {
             shared,
             opened,
             listen,
-            tasks: vec![following, accepting],
+            tasks: vec![following, defending, accepting],
         })
     }
 
@@ -302,6 +316,11 @@ impl<E: Runtime> Service<E> {
     /// Rows that it owns of certified blobs and does not have (yet).
     pub fn missing_rows(&self) -> u64 {
         self.shared.missing().iter().map(|(_, rows)| u64::from(*rows)).sum()
+    }
+
+    /// Challenges on chain that wait for its answer.
+    pub fn disputes(&self) -> u32 {
+        self.shared.disputes.load(Ordering::Relaxed)
     }
 
     /// Stops its tasks. What was signed for is on disk.

@@ -3,6 +3,8 @@
 
 mod chain;
 mod cosets;
+mod disputes;
+mod evm_chain;
 mod liars;
 mod loopback;
 mod network;

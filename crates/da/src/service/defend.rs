@@ -1,0 +1,179 @@
+//! Answer what the operator is challenged for on chain, before its window ends.
+//!
+//! Three answers: the sample, from the rows on disk; that the row is another's; or none yet, while the row is being repaired. A
+//! sample is checked before it is sent, for a wrong one loses the bond as surely as none.
+
+use super::Shared;
+use crate::{
+    Record, Runtime,
+    dispute::{Dispute, Docket},
+    header::TOTAL_ROWS,
+    record::RecordError,
+    sample::{self, Answer, Sample},
+    store::StoreError,
+};
+use alloy_sol_types::SolEvent;
+use commonware_codec::Encode;
+use contracts::{
+    CHALLENGE_WINDOW_BLOCKS, EventFilter, Mined, Provider, ProviderError,
+    abi::DAChallenges::{self, Answered, Challenged, Disowned, Slashed},
+    addresses::DA_CHALLENGES,
+};
+use futures::future::join_all;
+use primitives::{BlobRoot, U256};
+use std::{sync::Arc, time::Duration};
+
+/// Answers under way at a time: each waits for a block, and holds a sample of 1.4 KiB.
+const ANSWERS_AT_ONCE: usize = 32;
+/// Blocks whose events are asked for at a time: providers bound their answers.
+const PAGE_BLOCKS: u64 = 1_000;
+
+/// Why a dispute was not answered.
+#[derive(Debug, thiserror::Error)]
+enum DefenceError {
+    /// The chain has no record of the blob, or did not answer.
+    #[error("read the blob's record")]
+    Record(#[from] RecordError),
+    /// The row is not on disk (any more).
+    #[error("row {row} of blob {root} is not here")]
+    RowMissing { root: BlobRoot, row: u32 },
+    /// The disk failed.
+    #[error("read the row")]
+    Store(#[from] StoreError),
+    /// What is on disk does not prove the piece: sending it would lose the bond.
+    #[error("the sample of row {row} of blob {root} does not hold")]
+    WrongSample { root: BlobRoot, row: u32 },
+    /// The chain did not take the answer.
+    #[error("send the answer")]
+    Send(#[from] ProviderError),
+}
+
+/// The task that answers.
+pub(super) struct Defender<E: Runtime, P: Provider> {
+    shared: Arc<Shared<E>>,
+    provider: P,
+    docket: Docket,
+    /// Not known until the chain answered once.
+    next_block: Option<u64>,
+}
+
+impl<E: Runtime, P: Provider> Defender<E, P> {
+    pub(super) fn new(shared: Arc<Shared<E>>, provider: P) -> Self {
+        let account = shared.committee().operators()[shared.operator as usize].account;
+        Self {
+            docket: Docket::new(shared.operator, account),
+            shared,
+            provider,
+            next_block: None,
+        }
+    }
+
+    /// Looks at the chain again and again, and answers what waits.
+    pub(super) async fn run(mut self, context: E) {
+        let poll = Duration::from_millis(self.shared.config.poll_ms);
+        loop {
+            if let Err(error) = self.catch_up().await {
+                tracing::debug!(?error, "look for challenges");
+            }
+            self.answer_all().await;
+            self.shared.set_disputes(self.docket.len());
+            context.sleep(poll).await;
+        }
+    }
+
+    /// Reads the events since the last time; the first time those of one window, for older challenges are over.
+    async fn catch_up(&mut self) -> Result<(), ProviderError> {
+        let height = self.provider.height().await?;
+        let oldest = height.saturating_sub(CHALLENGE_WINDOW_BLOCKS);
+        let mut from = match self.next_block {
+            Some(next) if !self.docket.take_overflow() => next,
+            _ => oldest,
+        };
+        while from <= height {
+            let to = height.min(from.saturating_add(PAGE_BLOCKS - 1));
+            let filter = EventFilter {
+                addresses: vec![DA_CHALLENGES],
+                topic0: vec![
+                    Challenged::SIGNATURE_HASH,
+                    Answered::SIGNATURE_HASH,
+                    Disowned::SIGNATURE_HASH,
+                    Slashed::SIGNATURE_HASH,
+                ],
+                from_block: from,
+                to_block: Some(to),
+            };
+            let events = self.provider.events(filter).await?;
+            events.iter().for_each(|event| self.docket.record(event));
+            from = to + 1;
+            self.next_block = Some(from);
+        }
+        for Dispute { root, challenge, .. } in self.docket.expire(height) {
+            tracing::error!(%root, ?challenge, "a challenge was not answered in time: bond will be lost");
+        }
+        Ok(())
+    }
+
+    /// Answers what can be answered now. What cannot is tried again at the next look; what was answered is taken off by its event.
+    async fn answer_all(&mut self) {
+        let waiting = self.docket.waiting();
+        for disputes in waiting.chunks(ANSWERS_AT_ONCE) {
+            let answers = join_all(disputes.iter().map(|dispute| self.answer(dispute))).await;
+            for (
+                Dispute {
+                    root,
+                    challenge,
+                    deadline,
+                    ..
+                },
+                answer,
+            ) in disputes.iter().zip(answers)
+            {
+                match answer {
+                    Ok(Mined { gas_used, block, .. }) => {
+                        tracing::info!(%root, ?challenge, block, deadline, gas_used, "answered a challenge");
+                    }
+                    Err(error) => tracing::warn!(%root, ?challenge, deadline, ?error, "challenge not answered yet"),
+                }
+            }
+        }
+    }
+
+    async fn answer(&self, dispute: &Dispute) -> Result<Mined, DefenceError> {
+        let Dispute { root, challenge, .. } = *dispute;
+        let piece = dispute.piece();
+        let owned = self.shared.committee().rows_of(self.shared.operator, &root, TOTAL_ROWS);
+        if !owned.contains(challenge.row) {
+            let call = DAChallenges::disownCall { piece };
+            return Ok(contracts::write(&self.provider, DA_CHALLENGES, &call, U256::ZERO).await?);
+        }
+        let sample = self.sample(dispute).await?;
+        let call = DAChallenges::answerCall {
+            piece,
+            sample: sample.encode().into(),
+        };
+        Ok(contracts::write(&self.provider, DA_CHALLENGES, &call, U256::ZERO).await?)
+    }
+
+    /// The sample of the piece, checked against the chain's record.
+    async fn sample(&self, dispute: &Dispute) -> Result<Sample, DefenceError> {
+        let Dispute { root, challenge, .. } = *dispute;
+        let row = challenge.row;
+        let missing = DefenceError::RowMissing { root, row };
+        let Some(head) = self.shared.store.head(root) else {
+            return Err(missing);
+        };
+        let record = Record::read(&self.provider, &self.shared.config.peer.domain, root).await?;
+        let samples = self.shared.prover(head).serve(&self.shared.store, &[challenge]).await?;
+        let verdict = sample::verify(&[Answer {
+            commitment: record.commitment(),
+            row_bytes: record.row_bytes(),
+            challenges: &[challenge],
+            samples: &samples,
+        }]);
+        match samples.into_iter().next().flatten() {
+            None => Err(missing),
+            Some(sample) if verdict[0].all_found() => Ok(sample),
+            Some(_) => Err(DefenceError::WrongSample { root, row }),
+        }
+    }
+}

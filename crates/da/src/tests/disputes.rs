@@ -1,0 +1,215 @@
+//! Challenges on the contracts themselves: who has its rows keeps its bond, who has not loses it.
+
+use super::{
+    chain::{BEACON, keys},
+    evm_chain::{EvmChain, account},
+    network::guest,
+    public_blob,
+};
+use crate::{
+    CodedBlob, Domain, Service,
+    disperse::{self, Peer},
+    header::TOTAL_ROWS,
+    sample::{Prover, chunks},
+    service::Config,
+};
+use alloy_sol_types::SolEvent;
+use commonware_codec::Encode;
+use commonware_runtime::{Clock, Runner as _, Supervisor, deterministic};
+use contracts::{
+    CHALLENGE_WINDOW_BLOCKS, EventFilter, Provider, SLASH_WEI,
+    abi::{
+        DAChallenges::{self, Piece},
+        DAEntrance,
+    },
+    addresses::{DA_CHALLENGES, DA_ENTRANCE},
+};
+use primitives::{Address, CHAIN_ID, MIB, U256};
+use std::{net::SocketAddr, time::Duration};
+
+const OPERATORS: u32 = 4;
+const CHALLENGER: Address = Address::repeat_byte(0xcc);
+const BOND: u128 = 5 * SLASH_WEI;
+
+/// Four bonded operators that hold one blob.
+struct Scene {
+    context: deterministic::Context,
+    chain: EvmChain,
+    services: Vec<Option<Service<deterministic::Context>>>,
+    blob: CodedBlob,
+}
+
+impl Scene {
+    async fn new(context: deterministic::Context) -> Self {
+        let endpoints: Vec<SocketAddr> = (0..OPERATORS)
+            .map(|operator| ([10, 0, 0, operator as u8], 9000).into())
+            .collect();
+        let chain = EvmChain::genesis(&endpoints, CHALLENGER, U256::from(1000 * SLASH_WEI));
+        chain.mine(1);
+        let mut services = Vec::new();
+        for (operator, listen) in (0..).zip(endpoints) {
+            let (stream_key, bls_key) = keys(operator);
+            let domain = Domain::of_chain(CHAIN_ID);
+            let config = Config {
+                listen,
+                peer: Peer { stream_key, domain },
+                bls_key,
+                beacon: BEACON(),
+                partition: format!("rows-{operator}"),
+                capacity_bytes: 64 * MIB,
+                unpaid_bytes_max: 16 * MIB,
+                poll_ms: 200,
+            };
+            let own = chain.of(account(operator));
+            let call = DAChallenges::bondCall { operator };
+            contracts::write(&own, DA_CHALLENGES, &call, U256::from(BOND))
+                .await
+                .unwrap();
+            let context = context.child("operator").with_attribute("index", operator);
+            services.push(Some(Service::start(context, config, own).await.unwrap()));
+        }
+        let blob = public_blob(1, 1_500_000);
+        let committee = chain.committee().await;
+        let certificate = disperse::disperse(&context, &guest(), &committee, &blob, |_| {})
+            .await
+            .unwrap();
+        // The last operator's rows may still be on their way: only who signed can be challenged.
+        chain.submit(&certificate).await;
+        Self {
+            context,
+            chain,
+            services,
+            blob,
+        }
+    }
+
+    /// A signer of the blob, and one of its rows.
+    async fn signer_and_row(&self) -> (u32, u32) {
+        let committee = self.chain.committee().await;
+        let bitmap = self.bitmap().await;
+        let signer = (0..OPERATORS).find(|operator| bitmap[0] >> operator & 1 == 1).unwrap();
+        let rows = committee.rows_of(signer, &self.blob.head().root(), TOTAL_ROWS);
+        (signer, rows.iter().nth(17).unwrap())
+    }
+
+    async fn bitmap(&self) -> primitives::Bytes {
+        let filter = EventFilter {
+            addresses: vec![DA_ENTRANCE],
+            topic0: vec![DAEntrance::BlobCertified::SIGNATURE_HASH],
+            ..EventFilter::default()
+        };
+        let events = self.chain.events(filter).await.unwrap();
+        events[0].decode::<DAEntrance::BlobCertified>().unwrap().signersBitmap
+    }
+
+    async fn challenge(&self, operator: u32, row: u32) -> Piece {
+        let piece = Piece {
+            root: self.blob.head().root().0,
+            row,
+            chunk: chunks(self.blob.head().row_bytes()) - 1,
+            operator,
+        };
+        let call = DAChallenges::challengeCall {
+            piece: piece.clone(),
+            signersBitmap: self.bitmap().await,
+        };
+        let deposit = U256::from(SLASH_WEI);
+        contracts::write(&self.chain, DA_CHALLENGES, &call, deposit)
+            .await
+            .unwrap();
+        piece
+    }
+
+    /// Whether the challenge of `piece` still waits after `seconds`.
+    async fn waits(&self, piece: &Piece, seconds: u64) -> bool {
+        self.context.sleep(Duration::from_secs(seconds)).await;
+        let call = DAChallenges::challengeOfCall { piece: piece.clone() };
+        let entry = contracts::read(&self.chain, DA_CHALLENGES, &call).await.unwrap();
+        entry.challenger != Address::ZERO
+    }
+
+    async fn held(&self, operator: u32) -> u128 {
+        let call = DAChallenges::bondOfCall {
+            account: account(operator),
+        };
+        contracts::read(&self.chain, DA_CHALLENGES, &call).await.unwrap().held
+    }
+
+    async fn owed(&self, account: Address) -> U256 {
+        let call = DAChallenges::balancesCall { account };
+        contracts::read(&self.chain, DA_CHALLENGES, &call).await.unwrap()
+    }
+
+    async fn deposit(&self) -> U256 {
+        let call = DAChallenges::quoteDepositCall {};
+        contracts::read(&self.chain, DA_CHALLENGES, &call).await.unwrap()
+    }
+
+    fn stop(&mut self, operator: u32) {
+        self.services[operator as usize].take().unwrap().stop();
+    }
+}
+
+#[test]
+fn an_operator_answers_for_its_rows_and_disowns_those_of_others() {
+    deterministic::Runner::seeded(31).start(|context| async move {
+        let scene = Scene::new(context).await;
+        let (signer, row) = scene.signer_and_row().await;
+        let deposit = scene.deposit().await;
+        let committee = scene.chain.committee().await;
+        let owned = committee.rows_of(signer, &scene.blob.head().root(), TOTAL_ROWS);
+        let foreign = (0..TOTAL_ROWS).find(|row| !owned.contains(*row)).unwrap();
+        for (asked, row) in [(1u64, row), (2, foreign)] {
+            let piece = scene.challenge(signer, row).await;
+            assert!(!scene.waits(&piece, 5).await, "row {row}");
+            assert_eq!(scene.owed(account(signer)).await, deposit * U256::from(asked));
+            assert_eq!(scene.held(signer).await, BOND);
+        }
+        assert_eq!(scene.services[signer as usize].as_ref().unwrap().disputes(), 0);
+    });
+}
+
+#[test]
+fn an_operator_that_is_gone_for_a_window_loses_its_bond() {
+    deterministic::Runner::seeded(32).start(|context| async move {
+        let mut scene = Scene::new(context).await;
+        let (signer, row) = scene.signer_and_row().await;
+        scene.stop(signer);
+        let piece = scene.challenge(signer, row).await;
+        assert!(scene.waits(&piece, 60).await);
+        scene.chain.mine(CHALLENGE_WINDOW_BLOCKS + 1);
+        let call = DAChallenges::slashCall { piece };
+        contracts::write(&scene.chain, DA_CHALLENGES, &call, U256::ZERO)
+            .await
+            .unwrap();
+        assert_eq!(scene.held(signer).await, BOND - SLASH_WEI);
+        // The change of the first coin sent, the deposit, and a quarter of what was lost.
+        let expected = U256::from(SLASH_WEI) + U256::from(SLASH_WEI / 4);
+        assert_eq!(scene.owed(CHALLENGER).await, expected);
+        assert_eq!(scene.chain.balance(Address::ZERO), U256::from(SLASH_WEI / 4 * 3));
+    });
+}
+
+#[test]
+fn an_operator_that_makes_up_a_chunk_loses_its_bond_at_once() {
+    deterministic::Runner::seeded(33).start(|context| async move {
+        let mut scene = Scene::new(context).await;
+        let (signer, row) = scene.signer_and_row().await;
+        scene.stop(signer);
+        let piece = scene.challenge(signer, row).await;
+        // All but the last bit of the chunk is right.
+        let prover = Prover::new(scene.blob.head().clone());
+        let mut sample = prover.prove(scene.blob.row(row).row(), piece.chunk).unwrap();
+        let mut chunk = sample.chunk.to_vec();
+        *chunk.last_mut().unwrap() ^= 1;
+        sample.chunk = chunk.into();
+        let call = DAChallenges::answerCall {
+            piece,
+            sample: sample.encode().into(),
+        };
+        let own = scene.chain.of(account(signer));
+        contracts::write(&own, DA_CHALLENGES, &call, U256::ZERO).await.unwrap();
+        assert_eq!(scene.held(signer).await, BOND - SLASH_WEI);
+        assert_eq!(scene.owed(account(signer)).await, U256::ZERO);
+    });
+}

@@ -1,0 +1,209 @@
+//! A chain that runs the contracts themselves: every transaction is a block.
+
+use super::chain::{BEACON, keys};
+use crate::{Certificate, Committee, Domain};
+use alloy_sol_types::SolCall;
+use commonware_cryptography::Signer;
+use commonware_utils::sync::Mutex;
+use contracts::{
+    Event, EventFilter, Mined, Provider, ProviderError, Request, abi::GenesisOperatorRegistry, addresses,
+    genesis_contracts,
+};
+use primitives::{Address, B256, Bytes, CHAIN_ID, U256};
+use revm::{
+    Context, DatabaseCommit, ExecuteEvm, MainBuilder, MainContext,
+    context::{CfgEnv, TxEnv, result::ExecutionResult},
+    database::{CacheDB, EmptyDB},
+    primitives::{TxKind, hardfork::SpecId},
+    state::{AccountInfo, Bytecode},
+};
+use std::{net::SocketAddr, sync::Arc};
+
+/// Gas limit of every call.
+const GAS_LIMIT: u64 = 30_000_000;
+
+/// The chain on behalf of one account. Clones and [`EvmChain::of`] share it.
+#[derive(Clone)]
+pub(super) struct EvmChain {
+    state: Arc<Mutex<State>>,
+    account: Address,
+}
+
+struct State {
+    db: CacheDB<EmptyDB>,
+    block: u64,
+    events: Vec<Event>,
+}
+
+/// Account of operator `index`.
+pub(super) fn account(index: u32) -> Address {
+    Address::repeat_byte(index as u8 + 1)
+}
+
+impl EvmChain {
+    /// Genesis with an operator at each of `endpoints`, each account and `rich` having `wei`.
+    pub(super) fn genesis(endpoints: &[SocketAddr], rich: Address, wei: U256) -> Self {
+        let mut state = State {
+            db: CacheDB::default(),
+            block: 0,
+            events: Vec::new(),
+        };
+        for contract in genesis_contracts() {
+            let code = |code: Bytes| AccountInfo::default().with_code(Bytecode::new_raw(code)).with_nonce(1);
+            state.db.insert_account_info(contract.address, code(contract.init_code));
+            let runtime = state
+                .execute(Address::ZERO, contract.address, Bytes::new(), U256::ZERO, true)
+                .unwrap();
+            state.db.insert_account_info(contract.address, code(runtime.0));
+        }
+        for (index, endpoint) in (0..).zip(endpoints) {
+            let (stream_key, bls_key) = keys(index);
+            let call = GenesisOperatorRegistry::registerCall {
+                account: account(index),
+                streamKey: B256::from_slice(stream_key.public_key().as_ref()),
+                blsKey: bls_key.public_key().to_eip2537().into(),
+                possession: bls_key.prove_possession().to_eip2537().into(),
+                endpoint: endpoint.to_string(),
+            };
+            let data = call.abi_encode().into();
+            state
+                .execute(Address::ZERO, addresses::OPERATOR_REGISTRY, data, U256::ZERO, true)
+                .unwrap();
+            state.fund(account(index), wei);
+        }
+        state.fund(rich, wei);
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            account: rich,
+        }
+    }
+
+    /// The same chain on behalf of another account.
+    pub(super) fn of(&self, account: Address) -> Self {
+        Self {
+            state: self.state.clone(),
+            account,
+        }
+    }
+
+    pub(super) async fn committee(&self) -> Committee {
+        Committee::read(self, BEACON()).await.unwrap()
+    }
+
+    /// Records a certificate, and pays for it.
+    pub(super) async fn submit(&self, certificate: &Certificate) {
+        let committee = self.committee().await;
+        let fee = U256::from(10).pow(U256::from(18));
+        let submission = certificate.submission(&Domain::of_chain(CHAIN_ID), &committee, fee);
+        self.send(submission).await.unwrap();
+    }
+
+    pub(super) fn mine(&self, blocks: u64) {
+        self.state.lock().block += blocks;
+    }
+
+    pub(super) fn balance(&self, account: Address) -> U256 {
+        let state = self.state.lock();
+        let account = state.db.cache.accounts.get(&account);
+        account.map(|account| account.info.balance).unwrap_or_default()
+    }
+}
+
+impl State {
+    fn fund(&mut self, account: Address, wei: U256) {
+        self.db
+            .insert_account_info(account, AccountInfo::default().with_balance(wei));
+    }
+
+    /// Runs a transaction in the present block, or (without `commit`) a call that changes nothing.
+    fn execute(
+        &mut self,
+        from: Address,
+        to: Address,
+        data: Bytes,
+        value: U256,
+        commit: bool,
+    ) -> Result<(Bytes, u64), ProviderError> {
+        let mut config = CfgEnv::new_with_spec(SpecId::PRAGUE).with_chain_id(CHAIN_ID);
+        config.disable_nonce_check = true;
+        config.disable_eip3607 = true;
+        // Constructors run as calls of code that is longer than a contract may be.
+        config.limit_contract_code_size = Some(usize::MAX);
+        let block = self.block;
+        let mut evm = Context::mainnet()
+            .with_db(&mut self.db)
+            .with_cfg(config)
+            .modify_block_chained(|env| {
+                env.number = U256::from(block);
+                env.gas_limit = GAS_LIMIT;
+                env.prevrandao = Some(B256::from_slice(BEACON().0.as_ref()));
+            })
+            .build_mainnet();
+        let transaction = TxEnv {
+            caller: from,
+            kind: TxKind::Call(to),
+            data,
+            value,
+            gas_limit: GAS_LIMIT,
+            chain_id: Some(CHAIN_ID),
+            ..TxEnv::default()
+        };
+        let outcome = evm.transact(transaction).expect("the transaction is well formed");
+        if commit {
+            self.db.commit(outcome.state);
+        }
+        match outcome.result {
+            ExecutionResult::Success { gas, logs, output, .. } => {
+                if commit {
+                    let first = self.events.len() as u64;
+                    self.events.extend((first..).zip(logs).map(|(log_index, log)| Event {
+                        address: log.address,
+                        topics: log.data.topics().to_vec(),
+                        data: log.data.data,
+                        block,
+                        transaction: B256::ZERO,
+                        log_index,
+                    }));
+                }
+                Ok((output.into_data(), gas.tx_gas_used()))
+            }
+            ExecutionResult::Revert { output, .. } => Err(ProviderError::reverted(output)),
+            ExecutionResult::Halt { reason, .. } => panic!("{reason:?}"),
+        }
+    }
+}
+
+impl Provider for EvmChain {
+    async fn call(&self, to: Address, data: Bytes) -> Result<Bytes, ProviderError> {
+        let result = self.state.lock().execute(self.account, to, data, U256::ZERO, false);
+        result.map(|(output, _)| output)
+    }
+
+    async fn send(&self, request: Request) -> Result<Mined, ProviderError> {
+        let to = request.to.expect("nobody creates contracts here");
+        let mut state = self.state.lock();
+        state.block += 1;
+        let (_, gas_used) = state.execute(self.account, to, request.data, request.value, true)?;
+        Ok(Mined {
+            hash: B256::ZERO,
+            block: state.block,
+            gas_used,
+            created: None,
+        })
+    }
+
+    async fn events(&self, filter: EventFilter) -> Result<Vec<Event>, ProviderError> {
+        let blocks = filter.from_block..=filter.to_block.unwrap_or(u64::MAX);
+        let state = self.state.lock();
+        let selected = state.events.iter().filter(|event| {
+            blocks.contains(&event.block)
+                && filter.addresses.contains(&event.address)
+                && filter.topic0.contains(&event.topics[0])
+        });
+        Ok(selected.cloned().collect())
+    }
+
+    async fn height(&self) -> Result<u64, ProviderError> {
+        Ok(self.state.lock().block)
+    }
+}
