@@ -33,6 +33,7 @@ const contracts = [
   "ModelRegistry",
   "ReaderBook",
   "DAChallenges",
+  "DALottery",
 ].map((name) => ({ name, path: `src/${name}.sol` }));
 /** Contracts that only tests run. */
 for (const name of ["ReentrantCollector", "RowAssignmentHarness", "SampleProofHarness"]) contracts.push({ name, path: `test/${name}.sol` });

@@ -62,3 +62,4 @@ contract!(
     DAChallenges,
     "../../contracts/artifacts/DAChallenges.json"
 );
+contract!(da_lottery, DALottery, "../../contracts/artifacts/DALottery.json");

@@ -21,7 +21,9 @@ pub const MODEL_REGISTRY: Address = address!("0xa10F7000000000000000000000000000
 /// [`ReaderBook`](crate::abi::ReaderBook): who may read encrypted blobs.
 pub const READER_BOOK: Address = address!("0xA10f700000000000000000000000000000000008");
 /// [`DAChallenges`](crate::abi::DAChallenges): bonds of operators, and disputes about rows.
-pub const DA_CHALLENGES: Address = address!("0xA10F700000000000000000000000000000000009");
+pub const DA_CHALLENGES: Address = address!("0xA10f700000000000000000000000000000000009");
+/// [`DALottery`](crate::abi::DALottery): prizes for rows that operators show.
+pub const DA_LOTTERY: Address = address!("0xa10f70000000000000000000000000000000000a");
 /// [`X402BatchSettlement`](crate::abi::X402BatchSettlement): payment channels.
 pub const PAYMENT_CHANNELS: Address = address!("0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003");
 /// [`Erc3009Collector`](crate::abi::Erc3009Collector): brings deposits into channels under ERC-3009 authorizations.

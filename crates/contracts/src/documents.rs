@@ -98,6 +98,12 @@ pub fn docs() -> String {
         events!(DAChallenges, DAChallengesEvents),
         DAChallengesErrors
     );
+    section!(
+        DALottery,
+        DALotteryCalls,
+        events!(DALottery, DALotteryEvents),
+        DALotteryErrors
+    );
     page
 }
 

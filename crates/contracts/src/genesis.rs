@@ -117,5 +117,11 @@ pub fn genesis_contracts_with(faucet: Address) -> Vec<GenesisContract> {
             )
                 .abi_encode_params(),
         ),
+        contract(
+            "DALottery",
+            addresses::DA_LOTTERY,
+            &abi::DALottery::BYTECODE,
+            (addresses::OPERATOR_REGISTRY, addresses::DA_ENTRANCE).abi_encode_params(),
+        ),
     ]
 }

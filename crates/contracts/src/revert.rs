@@ -42,7 +42,8 @@ fn whole_reason(data: &[u8]) -> String {
         abi::ContributionBook::ContributionBookErrors,
         abi::ModelRegistry::ModelRegistryErrors,
         abi::ReaderBook::ReaderBookErrors,
-        abi::DAChallenges::DAChallengesErrors
+        abi::DAChallenges::DAChallengesErrors,
+        abi::DALottery::DALotteryErrors
     );
     format!("0x{}", hex::encode(&data[..data.len().min(MAX_PRINTED_BYTES)]))
 }

@@ -97,6 +97,12 @@ impl Chain {
         self.db.insert_account_info(account, info);
     }
 
+    /// Writes a word of a contract's storage.
+    pub fn set_storage(&mut self, contract: Address, slot: u64, value: U256) {
+        let written = self.db.insert_account_storage(contract, U256::from(slot), value);
+        written.expect("an empty database does not fail");
+    }
+
     pub fn balance(&self, account: Address) -> U256 {
         self.db
             .cache

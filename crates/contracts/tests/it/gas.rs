@@ -2,7 +2,7 @@
 
 use crate::{
     chain::{CHAIN_ID, Chain},
-    challenges, channels, entrance, splitter,
+    challenges, channels, entrance, lottery, splitter,
 };
 use alloy_sol_types::SolCall;
 use contracts::{
@@ -115,6 +115,10 @@ fn measured() -> Vec<(&'static str, u64)> {
             scene.disown(entrance::PAYER, &piece).unwrap(),
         ));
     }
+    rows.push((
+        "`DALottery.claim`, a row of one chunk of 128 bytes, the first prize",
+        lottery::gas_of_claim(),
+    ));
 
     let mut scene = splitter::Scene::new(&[500_000_000_000, 300_000_000_000, 150_000_000_000, 50_000_000_000]);
     scene.publish();

@@ -10,6 +10,7 @@ mod documents;
 mod entrance;
 mod gas;
 mod keys;
+mod lottery;
 mod models;
 mod readers;
 mod registry;

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+pragma solidity ^0.8.28;
+
+import {Blake3} from "./Blake3.sol";
+import {RowAssignment} from "./RowAssignment.sol";
+import {SampleProof} from "./SampleProof.sol";
+import {SignerBitmap} from "./SignerBitmap.sol";
+import {CertifiedBlob, IDAEntrance} from "./interfaces/IDAEntrance.sol";
+import {Draw, IDALottery, Ticket} from "./interfaces/IDALottery.sol";
+import {IGenesisOperatorRegistry} from "./interfaces/IGenesisOperatorRegistry.sol";
+
+/// @title Pays operators for having their rows at a moment that they could not choose.
+contract DALottery is IDALottery {
+    /// Blocks of a draw: a minute of four blocks a second, and few enough that the EVM still knows the hash of the block before.
+    uint64 public constant DRAW_BLOCKS = 240;
+    /// Tickets that a draw should pay.
+    uint32 public constant AIM_WINS = 4;
+    /// Tickets that a draw pays at most: 16 of 256 parts, 6.1 % of the pool.
+    uint32 public constant MAX_WINS = 16;
+    /// One part in so many of the pool is a prize.
+    uint256 public constant PRIZE_DIVISOR = 256;
+    /// Easiest target: a row of the most pieces, 4,096, wins every second time, and their product fits in a word.
+    uint256 public constant MAX_TARGET = 1 << 243;
+    /// Hardest target: far more pieces than there are disks for.
+    uint256 public constant MIN_TARGET = 1 << 200;
+    /// Draws without a winner that count: the target grows by no more than a quarter for each of them.
+    uint64 public constant MAX_IDLE_DRAWS = 16;
+
+    /// The committee.
+    IGenesisOperatorRegistry public immutable registry;
+    /// Where certificates are recorded.
+    IDAEntrance public immutable entrance;
+    /// Seed of the committee's shuffles.
+    bytes32 public immutable beacon;
+
+    /// @inheritdoc IDALottery
+    uint256 public pool;
+    /// @inheritdoc IDALottery
+    mapping(address account => uint256) public balances;
+    /// @dev The last draw that paid.
+    Draw private _last;
+    mapping(bytes32 ticket => bool) private _paid;
+
+    /// @dev In genesis, where `block.prevrandao` is the beacon that the network was dealt.
+    /// @param committee The operators' registry.
+    /// @param certificates Where they are recorded.
+    constructor(IGenesisOperatorRegistry committee, IDAEntrance certificates) {
+        registry = committee;
+        entrance = certificates;
+        beacon = bytes32(block.prevrandao);
+        _last.target = MAX_TARGET;
+    }
+
+    /// @inheritdoc IDALottery
+    function fund() external payable {
+        pool += msg.value;
+        emit Funded(msg.sender, msg.value);
+    }
+
+    /// @inheritdoc IDALottery
+    function claim(Ticket calldata ticket, bytes calldata signersBitmap, bytes calldata sample)
+        external
+        returns (uint256 prize)
+    {
+        Draw memory draw = currentDraw();
+        if (draw.wins >= MAX_WINS) revert DrawFull(draw.number);
+        CertifiedBlob memory blob = entrance.blob(ticket.root);
+        _checkBlob(ticket, blob, signersBitmap, draw.number * DRAW_BLOCKS);
+        address account = registry.accountOf(ticket.operator);
+        uint32 chunk = _take(ticket, account, (blob.rowBytes + Blake3.CHUNK_BYTES - 1) / Blake3.CHUNK_BYTES, draw.target);
+        bytes memory commitment = abi.encodePacked(blob.commitmentHead, blob.commitmentTail);
+        if (!SampleProof.verify(sample, commitment, blob.rowBytes, ticket.row, chunk)) revert WrongSample();
+        _checkOwner(ticket, blob);
+
+        prize = pool / PRIZE_DIVISOR;
+        pool -= prize;
+        balances[account] += prize;
+        draw.wins++;
+        _last = draw;
+        emit Won(ticket.root, account, ticket.row, chunk, draw.number, prize);
+    }
+
+    /// @inheritdoc IDALottery
+    function withdraw() external returns (uint256 amount) {
+        amount = balances[msg.sender];
+        if (amount == 0) revert NothingToWithdraw();
+        balances[msg.sender] = 0;
+        emit Withdrawn(msg.sender, amount);
+        (bool success,) = msg.sender.call{value: amount}("");
+        if (!success) revert TransferFailed();
+    }
+
+    /// @inheritdoc IDALottery
+    function currentDraw() public view returns (Draw memory draw) {
+        draw = _last;
+        uint64 number = uint64(block.number) / DRAW_BLOCKS;
+        if (number == draw.number) return draw;
+        if (draw.wins > AIM_WINS) {
+            draw.target /= 2;
+        } else if (draw.wins < AIM_WINS) {
+            draw.target += draw.target / 4;
+        }
+        uint64 idle = number - draw.number - 1;
+        if (idle > MAX_IDLE_DRAWS) idle = MAX_IDLE_DRAWS;
+        for (; idle > 0; idle--) draw.target += draw.target / 4;
+        if (draw.target > MAX_TARGET) draw.target = MAX_TARGET;
+        if (draw.target < MIN_TARGET) draw.target = MIN_TARGET;
+        (draw.number, draw.wins) = (number, 0);
+    }
+
+    /// @inheritdoc IDALottery
+    function seed() public view returns (bytes32) {
+        uint256 first = block.number / DRAW_BLOCKS * DRAW_BLOCKS;
+        if (first == 0) revert NoSeed();
+        return blockhash(first - 1);
+    }
+
+    /// @dev Whether the row is one of a blob that the operator signed for before the draw's seed could be known.
+    function _checkBlob(Ticket calldata ticket, CertifiedBlob memory blob, bytes calldata signersBitmap, uint256 first)
+        private
+        view
+    {
+        if (blob.certifiedBlock == 0 || blob.certifiedBlock + 1 >= first || blob.expiryBlock < block.number) {
+            revert NotInDraw(ticket.root);
+        }
+        if (!SampleProof.exists(blob.totalRows, blob.rowBytes, ticket.row, 0)) revert NoSuchRow(ticket.row);
+        if (
+            keccak256(signersBitmap) != entrance.signersHash(ticket.root)
+                || !SignerBitmap.names(signersBitmap, ticket.operator)
+        ) revert NotASigner(ticket.operator);
+    }
+
+    /// @dev Whether the row is the operator's: the dearest check.
+    function _checkOwner(Ticket calldata ticket, CertifiedBlob memory blob) private view {
+        bytes32 shuffle = RowAssignment.seed(beacon, blob.epoch, ticket.root);
+        if (!RowAssignment.owns(shuffle, blob.totalRows, ticket.operator, registry.operatorCount(), ticket.row)) {
+            revert NotOwnRow(ticket.row);
+        }
+    }
+
+    /// @dev Marks a winning ticket as paid.
+    /// @return chunk The piece to show.
+    function _take(Ticket calldata ticket, address account, uint256 chunks, uint256 target)
+        private
+        returns (uint32 chunk)
+    {
+        bytes32 hash = keccak256(abi.encode(seed(), ticket.root, ticket.row, account));
+        if (uint256(hash) >= target * chunks) revert NotWinning(hash, target);
+        if (_paid[hash]) revert AlreadyPaid();
+        _paid[hash] = true;
+        chunk = uint32(uint256(keccak256(abi.encode(hash))) % chunks);
+    }
+}
