@@ -4,12 +4,8 @@
 //! much for each blob that it gets rows of, however few (head, commitment, stream, signature). Nothing else is in it, so it says
 //! nothing of latencies, lost packets or slow disks.
 
-use crate::{
-    figures::Figures,
-    weak::{CAP_BYTES_PER_S, Point},
-    write::BLOB_BYTES,
-};
-use da::{Shape, committee::MAX_OPERATORS, header::TOTAL_ROWS};
+use crate::{figures::Figures, weak::Point, write::BLOB_BYTES};
+use da::{committee::MAX_OPERATORS, header::TOTAL_ROWS, header::row_bytes};
 
 /// Payload that the network modelled takes, bytes a second.
 const NETWORK_BYTES_PER_S: f64 = 50e9;
@@ -57,10 +53,10 @@ pub fn check(figures: &mut Figures, points: &[Point]) -> Costs {
     figures.set("model_cpu_ms_per_blob", costs.blob_s * 1e3);
     let (mut cpu_error, mut rate_error) = (0.0_f64, 0.0_f64);
     for point in points.iter().filter(|point| !point.saturated) {
-        let bytes = CAP_BYTES_PER_S as f64;
-        let blobs = bytes * f64::from(point.operators) / rows_of_a_blob(BLOB_BYTES as u64);
         rate_error = rate_error.max((point.ratio - 1.0).abs());
         if (3..32).contains(&point.operators) {
+            let bytes = point.rows_bytes_per_s / f64::from(point.operators);
+            let blobs = point.rows_bytes_per_s / rows_of_a_blob(BLOB_BYTES as u64);
             cpu_error = cpu_error.max((costs.cores(bytes, blobs) / point.operator_cores - 1.0).abs());
         }
     }
@@ -71,7 +67,7 @@ pub fn check(figures: &mut Figures, points: &[Point]) -> Costs {
 
 /// Bytes of all rows of a blob.
 fn rows_of_a_blob(length: u64) -> f64 {
-    f64::from(TOTAL_ROWS) * f64::from(Shape::STANDARD.row_bytes(length))
+    f64::from(TOTAL_ROWS) * f64::from(row_bytes(length))
 }
 
 /// Prints what each operator of a network that takes 50 GB/s would spend.

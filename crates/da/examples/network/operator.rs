@@ -196,6 +196,15 @@ impl Operator {
         }
     }
 
+    /// Most memory that the process had at a time, bytes; its files are not in it. Not a number where there is no `/proc`.
+    pub fn peak_memory_bytes(&self) -> f64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process_id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().strip_suffix(" kB"));
+        kib.and_then(|kib| kib.parse().ok())
+            .map_or(f64::NAN, |kib: f64| kib * 1024.0)
+    }
+
     /// Its process, for who looks at it with other tools.
     pub fn process_id(&self) -> u32 {
         self.child.id()

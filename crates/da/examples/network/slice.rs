@@ -27,7 +27,7 @@ use da::{
     header::TOTAL_ROWS,
     wire::{self, Connection, Request, Response, Rows, WireError, rows_per_message},
 };
-use primitives::GIB;
+use primitives::{GIB, MIB};
 use std::{
     collections::VecDeque,
     sync::{
@@ -129,9 +129,20 @@ pub fn measure(figures: &mut Figures, seconds: u64, blob_bytes: usize) {
                 true => generator.run(&mut operator, rate, Duration::from_secs(seconds)).await,
                 false => trial,
             };
-            println!("slice at {rate:.3} GB/s: {held:?}");
-            if held.holds() && held.seconds + 1.0 > seconds as f64 {
+            println!(
+                "slice at {rate:.3} GB/s: {:.3} taken in {:.0} s, {:.0} ms late at most, {} failed, {:.3} CPU s/GB",
+                held.rows_gbps,
+                held.seconds,
+                held.latest.as_secs_f64() * 1e3,
+                held.failed,
+                held.operator_s_per_gb(),
+            );
+            if held.holds() {
                 held.print(figures);
+                figures.set(
+                    "slice_operator_peak_memory_mib",
+                    operator.peak_memory_bytes() / MIB as f64,
+                );
                 return;
             }
             rate *= STEP;
@@ -183,7 +194,6 @@ fn piece(source: &Source, committee: &Committee, number: u64) -> Piece {
 }
 
 /// What a run at one rate did.
-#[derive(Debug)]
 struct Held {
     /// Rows due, GB/s; infinite when they were not paced.
     offered_gbps: f64,
@@ -204,6 +214,11 @@ impl Held {
         self.failed == 0 && self.rows_gbps >= 0.99 * self.offered_gbps && self.latest <= LATE_MAX
     }
 
+    /// CPU seconds that the operator spent on a GB of rows.
+    fn operator_s_per_gb(&self) -> f64 {
+        self.operator.total_s() / (self.rows_gbps * self.seconds)
+    }
+
     fn print(&self, figures: &mut Figures) {
         let gb = self.rows_gbps * self.seconds;
         figures.set("slice_rows_gbps", self.rows_gbps);
@@ -214,7 +229,7 @@ impl Held {
         figures.set("slice_blobs_per_s", self.blobs_per_s);
         figures.set("slice_written_gbps", self.written_gb / self.seconds);
         figures.set("slice_operator_cores", self.operator.total_s() / self.seconds);
-        figures.set("slice_operator_cpu_s_per_gb", self.operator.total_s() / gb);
+        figures.set("slice_operator_cpu_s_per_gb", self.operator_s_per_gb());
         figures.set("slice_operator_user_cpu_s_per_gb", self.operator.user_s / gb);
         figures.set("slice_operator_system_cpu_s_per_gb", self.operator.system_s / gb);
         figures.set("slice_generator_cores", self.generator.total_s() / self.seconds);

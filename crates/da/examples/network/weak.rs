@@ -9,7 +9,8 @@ use crate::{
     write::{self, BLOB_BYTES, HEAD_REGION_BYTES, ROW_OVERHEAD_BYTES, Source},
 };
 use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor};
-use da::Shape;
+use da::header::row_bytes;
+use futures::{SinkExt, StreamExt, channel::mpsc, lock::Mutex};
 use primitives::MIB;
 use std::{
     sync::{
@@ -19,12 +20,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Bytes of rows that each operator takes a second: 32 of them leave some of two cores idle.
-pub const CAP_BYTES_PER_S: u64 = 8 * MIB;
+/// Bytes of rows that each operator takes a second: 32 of them leave most of two cores idle, so that none waits for another.
+pub const CAP_BYTES_PER_S: u64 = 4 * MIB;
 /// Counts of operators that are measured.
 const COUNTS: [u32; 6] = [1, 2, 4, 8, 16, 32];
 /// Dispersals under way at a time: enough that every operator always has a stream that waits for it.
-const LANES: u64 = 3;
+const LANES: usize = 2;
+/// Blobs that are coded before a lane is free for them.
+const CODED_AHEAD: usize = 1;
 /// Until streams are full.
 const WARM_UP: Duration = Duration::from_secs(2);
 /// How long is measured.
@@ -96,11 +99,21 @@ fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
     let running = &mut operators;
     let point = write::runtime(folder.path()).start(|context| async move {
         let stopped = Arc::new(AtomicBool::new(false));
-        for lane in 0..LANES {
-            let (source, committee, stopped) = (source.clone(), committee.clone(), stopped.clone());
+        // Coded ahead: lanes that end together must not leave the operators waiting for the coder.
+        let (mut coded, next) = mpsc::channel(CODED_AHEAD);
+        context.child("coder").spawn(move |_| async move {
+            for number in 0.. {
+                if coded.send(source.code(source.payload(number))).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let next = Arc::new(Mutex::new(next));
+        for _ in 0..LANES {
+            let (next, committee, stopped) = (next.clone(), committee.clone(), stopped.clone());
             context.child("lane").spawn(move |context| async move {
-                for number in (lane..).step_by(LANES as usize) {
-                    let blob = source.code(source.payload(number));
+                loop {
+                    let blob = next.lock().await.next().await.expect("the coder does not end");
                     let record = write::disperse(&context, &committee, &blob).await;
                     if stopped.load(Ordering::Relaxed) {
                         return;
@@ -117,7 +130,7 @@ fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
         let seconds = began.elapsed().as_secs_f64();
         let blobs = after.0.blobs - before.0.blobs;
         let records = after.0.written_bytes - before.0.written_bytes - blobs * HEAD_REGION_BYTES;
-        let row_bytes = f64::from(Shape::STANDARD.row_bytes(BLOB_BYTES as u64));
+        let row_bytes = f64::from(row_bytes(BLOB_BYTES as u64));
         let rows = records as f64 * row_bytes / (row_bytes + ROW_OVERHEAD_BYTES as f64);
         let each = seconds * f64::from(count);
         let operator_cores = (after.0.cpu - before.0.cpu).total_s() / each;
