@@ -125,7 +125,8 @@ pub fn measure(figures: &mut Figures, seconds: u64, blob_bytes: usize) {
         let mut rate = ceiling.rows_gbps.min(WANTED_GBPS);
         for _ in 0..STEPS_MAX {
             let trial = generator.run(&mut operator, rate, TRIAL).await;
-            let held = match trial.holds() {
+            // Nothing that barely holds for seconds holds for a minute.
+            let held = match trial.holds() && trial.latest <= LATE_MAX / 2 {
                 true => generator.run(&mut operator, rate, Duration::from_secs(seconds)).await,
                 false => trial,
             };
@@ -137,7 +138,7 @@ pub fn measure(figures: &mut Figures, seconds: u64, blob_bytes: usize) {
                 held.failed,
                 held.operator_s_per_gb(),
             );
-            if held.holds() {
+            if held.seconds >= seconds as f64 && held.holds() {
                 held.print(figures);
                 figures.set(
                     "slice_operator_peak_memory_mib",
@@ -147,7 +148,8 @@ pub fn measure(figures: &mut Figures, seconds: u64, blob_bytes: usize) {
             }
             rate *= STEP;
         }
-        panic!("no rate holds: is something else using the machine?");
+        println!("no rate holds: something else may be using the machine");
+        figures.set("slice_rows_gbps", 0.0);
     });
 }
 
