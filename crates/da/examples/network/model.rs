@@ -1,4 +1,4 @@
-//! What larger networks would need: a calculation from two constants, checked against the runs it was not fitted to.
+//! What larger networks would need: a calculation from two constants, checked by leaving out each run and predicting it.
 //!
 //! An operator's CPU time is `rows · byte_s + blobs · blob_s`: so much for each byte of rows (transport, checks, writing), and so
 //! much for each blob that it gets rows of, however few (head, commitment, stream, signature). Nothing else is in it, so it says
@@ -24,15 +24,18 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// The costs with which two points come out exactly.
-    fn through(first: &Point, second: &Point) -> Self {
-        // Bytes of one operator, not of all.
-        let bytes = |point: &Point| point.rows_bytes_per_s / f64::from(point.operators);
-        let determinant = bytes(first) * second.blobs_per_s - bytes(second) * first.blobs_per_s;
+    /// The costs that miss `points` least: least squares of the CPU time for a GB of rows over the blobs that bring a GB.
+    fn fit(points: &[Point]) -> Self {
+        let count = points.len() as f64;
+        let mean = |of: &dyn Fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / count;
+        let blobs = |point: &Point| f64::from(point.operators) * 1e9 / rows_of_a_blob(BLOB_BYTES as u64);
+        let (blobs_mean, cpu_mean) = (mean(&blobs), mean(&Point::cpu_s_per_gb));
+        let variance = mean(&|point| (blobs(point) - blobs_mean).powi(2));
+        let together = mean(&|point| (blobs(point) - blobs_mean) * (point.cpu_s_per_gb() - cpu_mean));
+        let blob_s = together / variance;
         Self {
-            byte_s: (first.operator_cores * second.blobs_per_s - second.operator_cores * first.blobs_per_s)
-                / determinant,
-            blob_s: (bytes(first) * second.operator_cores - bytes(second) * first.operator_cores) / determinant,
+            byte_s: (cpu_mean - blob_s * blobs_mean) / 1e9,
+            blob_s,
         }
     }
 
@@ -42,22 +45,22 @@ impl Costs {
     }
 }
 
-/// Fits the costs to the runs with two and with 32 operators, and holds them against those in between.
+/// Fits the costs to the runs, and holds every run but the largest against what the others predict of it.
 pub fn check(figures: &mut Figures, points: &[Point]) -> Costs {
-    let with = |operators| points.iter().find(|point| point.operators == operators);
-    let (Some(few), Some(many)) = (with(2), with(32)) else {
-        unreachable!("both are measured")
-    };
-    let costs = Costs::through(few, many);
+    let points: Vec<Point> = points.iter().filter(|point| !point.saturated).copied().collect();
+    let largest = points.iter().map(|point| point.operators).max();
+    let costs = Costs::fit(&points);
     figures.set("model_cpu_s_per_gb_of_rows", costs.byte_s * 1e9);
     figures.set("model_cpu_ms_per_blob", costs.blob_s * 1e3);
     let (mut cpu_error, mut rate_error) = (0.0_f64, 0.0_f64);
-    for point in points.iter().filter(|point| !point.saturated) {
+    for (place, point) in points.iter().enumerate() {
         rate_error = rate_error.max((point.ratio - 1.0).abs());
-        if (3..32).contains(&point.operators) {
+        if Some(point.operators) != largest {
+            let others = [&points[..place], &points[place + 1..]].concat();
             let bytes = point.rows_bytes_per_s / f64::from(point.operators);
             let blobs = point.rows_bytes_per_s / rows_of_a_blob(BLOB_BYTES as u64);
-            cpu_error = cpu_error.max((costs.cores(bytes, blobs) / point.operator_cores - 1.0).abs());
+            let predicted = Costs::fit(&others).cores(bytes, blobs);
+            cpu_error = cpu_error.max((predicted / point.operator_cores - 1.0).abs());
         }
     }
     figures.set("model_error_of_aggregate_rate", rate_error);

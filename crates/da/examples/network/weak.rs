@@ -44,8 +44,6 @@ pub struct Point {
     pub rows_bytes_per_s: f64,
     /// That to what the caps allow.
     pub ratio: f64,
-    /// Blobs that each took rows of, a second.
-    pub blobs_per_s: f64,
     /// CPU seconds a second of one operator, the mean.
     pub operator_cores: f64,
     /// CPU seconds a second of the disperser.
@@ -140,7 +138,6 @@ fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
             operators: count,
             rows_bytes_per_s: rows / seconds,
             ratio: rows / each / CAP_BYTES_PER_S as f64,
-            blobs_per_s: blobs as f64 / each,
             operator_cores,
             disperser_cores,
             received_bytes_per_s: (after.0.received_bytes - before.0.received_bytes) as f64 / each,
