@@ -5,7 +5,7 @@
 //! nothing of latencies, lost packets or slow disks.
 
 use crate::{figures::Figures, weak::Point, write::BLOB_BYTES};
-use da::{committee::MAX_OPERATORS, header::TOTAL_ROWS, header::row_bytes};
+use da::{Shape, committee::MAX_OPERATORS, header::TOTAL_ROWS};
 
 /// Payload that the network modelled takes, bytes a second.
 const NETWORK_BYTES_PER_S: f64 = 50e9;
@@ -70,7 +70,7 @@ pub fn check(figures: &mut Figures, points: &[Point]) -> Costs {
 
 /// Bytes of all rows of a blob.
 fn rows_of_a_blob(length: u64) -> f64 {
-    f64::from(TOTAL_ROWS) * f64::from(row_bytes(length))
+    f64::from(TOTAL_ROWS) * f64::from(Shape::STANDARD.row_bytes(length))
 }
 
 /// Prints what each operator of a network that takes 50 GB/s would spend.

@@ -9,7 +9,7 @@ use crate::{
     write::{self, BLOB_BYTES, HEAD_REGION_BYTES, ROW_OVERHEAD_BYTES, Source},
 };
 use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor};
-use da::header::row_bytes;
+use da::Shape;
 use futures::{SinkExt, StreamExt, channel::mpsc, lock::Mutex};
 use primitives::MIB;
 use std::{
@@ -128,7 +128,7 @@ fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
         let seconds = began.elapsed().as_secs_f64();
         let blobs = after.0.blobs - before.0.blobs;
         let records = after.0.written_bytes - before.0.written_bytes - blobs * HEAD_REGION_BYTES;
-        let row_bytes = f64::from(row_bytes(BLOB_BYTES as u64));
+        let row_bytes = f64::from(Shape::STANDARD.row_bytes(BLOB_BYTES as u64));
         let rows = records as f64 * row_bytes / (row_bytes + ROW_OVERHEAD_BYTES as f64);
         let each = seconds * f64::from(count);
         let operator_cores = (after.0.cpu - before.0.cpu).total_s() / each;
