@@ -4,6 +4,7 @@
 //! chain itself for everything typed in `contracts`.
 
 pub mod catalogue;
+pub mod challenges;
 mod files;
 mod inference;
 mod provider;

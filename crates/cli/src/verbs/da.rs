@@ -1,18 +1,19 @@
 //! `aloft da`
 
-use super::{
-    connection::{Connection, coins},
-    done,
-};
+mod bond;
+mod challenge;
+mod coding;
+
+use super::connection::Connection;
 use crate::output::{ExitCode, Failure, Output};
 use ::da::sample::{Challenge, SAMPLES, chunks};
-use client::{Added, Dropped, Files, Transfer};
+use client::Files;
 use commonware_runtime::{Supervisor as _, tokio::Context};
 use primitives::{BlobRoot, ByteCount};
 use serde::Serialize;
 use std::{fmt, time::Instant};
 
-/// Check that stored data is there without reading it, and change how widely it is coded.
+/// Check that stored data is there without reading it, hold its operators to that, and change how widely it is coded.
 #[derive(clap::Args)]
 pub struct Da {
     #[command(subcommand)]
@@ -23,57 +24,10 @@ pub struct Da {
 #[derive(clap::Subcommand)]
 enum Command {
     Sample(Sample),
-    Widen(Widen),
-    Narrow(Narrow),
-}
-
-/// Give a stored file another thousand rows, four thousand at most, while it is kept and read: for when nodes are away more often than was
-/// thought. What nodes have already is not touched, and no key is needed.
-///
-/// Example: aloft da widen 0x5e0b…
-#[derive(clap::Args)]
-struct Widen {
-    /// The file's root, as `aloft put` printed it.
-    root: BlobRoot,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-/// Take the rows that were added last away from a file again. The acting key paid for them; nothing is paid back.
-///
-/// Example: aloft da narrow 0x5e0b…
-#[derive(clap::Args)]
-struct Narrow {
-    /// The file's root, as `aloft put` printed it.
-    root: BlobRoot,
-    #[command(flatten)]
-    connection: Connection,
-}
-
-#[derive(Serialize)]
-#[serde(transparent)]
-struct WidenReport(Added);
-
-impl fmt::Display for WidenReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(added) = self;
-        writeln!(f, "added    {} for {} coins", added.added, coins(added.fee_wei))?;
-        writeln!(f, "recorded in block {}, {}", added.block, added.transaction)?;
-        write!(f, "{} has {} rows now", added.root, added.rows)
-    }
-}
-
-#[derive(Serialize)]
-#[serde(transparent)]
-struct NarrowReport(Dropped);
-
-impl fmt::Display for NarrowReport {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(dropped) = self;
-        writeln!(f, "dropped  {}", dropped.dropped)?;
-        writeln!(f, "recorded in block {}, {}", dropped.block, dropped.transaction)?;
-        write!(f, "{} has {} rows now", dropped.root, dropped.rows)
-    }
+    Challenge(challenge::Challenge),
+    Bond(bond::Bond),
+    Widen(coding::Widen),
+    Narrow(coding::Narrow),
 }
 
 /// Ask the nodes for random pieces of a stored file, check each against the chain's record, and say what that shows.
@@ -153,46 +107,20 @@ impl fmt::Display for Report {
 }
 
 impl Da {
-    /// Does it.
+    /// Checks it.
     pub async fn run(self, context: Context, output: &Output) -> Result<ExitCode, Failure> {
         match self.command {
             Command::Sample(sample) => sample.run(context, output).await,
+            Command::Challenge(challenge) => challenge.run(output).await,
+            Command::Bond(bond) => bond.run(output).await,
             Command::Widen(widen) => widen.run(context, output).await,
             Command::Narrow(narrow) => narrow.run(context, output).await,
         }
     }
 }
 
-impl Widen {
-    async fn run(self, context: Context, output: &Output) -> Result<ExitCode, Failure> {
-        let mut files = Files::open(context.child("files"), self.connection.provider().await?).await?;
-        let bar = output.bar("adding rows", 0);
-        let added = files
-            .widen(self.root, |step| match step {
-                Transfer::Coded { rows } => {
-                    bar.set_position(0);
-                    bar.set_length(rows.into());
-                }
-                Transfer::Sent { rows } => bar.inc(rows.into()),
-                Transfer::Received { rows, needed } => {
-                    bar.set_length(needed.into());
-                    bar.set_position(rows.into());
-                }
-            })
-            .await;
-        bar.finish_and_clear();
-        done(output, &WidenReport(added?))
-    }
-}
-
-impl Narrow {
-    async fn run(self, context: Context, output: &Output) -> Result<ExitCode, Failure> {
-        let mut files = Files::open(context.child("files"), self.connection.provider().await?).await?;
-        done(output, &NarrowReport(files.narrow(self.root).await?))
-    }
-}
-
 impl Sample {
+    /// Samples, and says what that shows.
     async fn run(self, context: Context, output: &Output) -> Result<ExitCode, Failure> {
         let Self {
             root,

@@ -20,6 +20,8 @@ const VERBS: &[&[&str]] = &[
     &["readers", "remove"],
     &["da"],
     &["da", "sample"],
+    &["da", "challenge"],
+    &["da", "bond"],
     &["da", "widen"],
     &["da", "narrow"],
     &["infer"],
