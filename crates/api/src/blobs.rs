@@ -1,11 +1,20 @@
 //! What the interfaces of other networks need of this one: publish a payload for everybody, and read it back.
 //!
 //! [`alt_da`](crate::alt_da) and [`disperser`](crate::disperser) speak two foreign protocols over one [`Gateway`]: a [`Blobs`] that
-//! does the work (the node supplies it), and the [`Memory`] that all payloads under way may take together.
+//! does the work (the node supplies it), and the [`Memory`] that all payloads under way may take together. Small payloads that come
+//! within a moment of each other share one blob: [`Name`] says which, and which of its items.
 
+mod gather;
+
+use bytes::Bytes;
 use contracts::CallError;
-use primitives::{BlobRoot, Epoch, KIB, MIB};
-use std::{error::Error, fmt, future::Future, pin::Pin, sync::Arc, time::Duration};
+use da::{
+    Meta,
+    bundle::{self, BundleError, Index},
+};
+use gather::Gatherer;
+use primitives::{Address, BlobRoot, Epoch, KIB, MIB};
+use std::{borrow::Cow, error::Error, fmt, future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -19,6 +28,30 @@ const ROOM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the smallest blob takes: 3,072 rows of 128 bytes, their hash tree and a head.
 const BLOB_BYTES_MIN: u64 = 640 * KIB;
+
+/// Largest payload that is put into one blob with others, in bytes. One of this length alone fills half of the smallest rows.
+pub const BUNDLED_BYTES_MAX: u64 = 64 * KIB;
+
+/// Bytes of a bundle's beginning that are read first: an index of 113 items, which is the whole index of most.
+const INDEX_BYTES_FIRST: u64 = 4 * KIB;
+
+/// What a published payload is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Name {
+    /// The blob that holds it.
+    pub root: BlobRoot,
+    /// Which item of that blob's, when it shares it with others.
+    pub item: Option<u32>,
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.item {
+            None => write!(f, "{}", self.root),
+            Some(item) => write!(f, "{}#{item}", self.root),
+        }
+    }
+}
 
 /// A blob that the chain has a certificate of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +82,16 @@ impl fmt::Debug for Publication {
     }
 }
 
-/// A failure whose kind nobody decides on: it is only told.
-pub type Cause = Box<dyn Error + Send + Sync>;
+/// A failure whose kind nobody decides on: it is only told, to everybody whose payload it concerns.
+pub type Cause = Arc<dyn Error + Send + Sync>;
+
+/// The cause that `error`, or a text, is.
+pub fn cause(error: impl Into<Box<dyn Error + Send + Sync>>) -> Cause {
+    error.into().into()
+}
 
 /// Why a payload was not published.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum PublishError {
     /// Too few operators signed for their rows.
     #[error("too few operators signed for blob {root}")]
@@ -92,6 +130,16 @@ pub enum ReadError {
         /// Which blob.
         root: BlobRoot,
     },
+    /// It does not hold what was asked for.
+    #[error("read item {item} of blob {root}")]
+    Item {
+        /// Which blob.
+        root: BlobRoot,
+        /// Which of its items.
+        item: u32,
+        /// Why it has none such.
+        source: Box<BundleError>,
+    },
     /// Its time is over, and too few operators still have it.
     #[error("blob {root} expired at block {expiry_block}")]
     Expired {
@@ -115,6 +163,9 @@ pub trait Blobs: Send + Sync + 'static {
     /// EIP-155 id of the chain that certificates are recorded on.
     fn chain_id(&self) -> u64;
 
+    /// The account that pays for what is published.
+    fn payer(&self) -> Address;
+
     /// Codes a payload, which names it, and begins to publish it. The same payload, sent again within minutes, gets the same name
     /// and is paid for once.
     ///
@@ -136,6 +187,21 @@ pub trait Blobs: Send + Sync + 'static {
     ///
     /// [`ReadError`].
     fn read(&self, blob: Published) -> impl Future<Output = Result<Vec<u8>, ReadError>> + Send;
+
+    /// Reads some bytes of a blob from the rows that hold them, every row checked. What is beyond its end is left out.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    fn read_range(&self, blob: Published, range: Range<u64>)
+    -> impl Future<Output = Result<Vec<u8>, ReadError>> + Send;
+
+    /// What a blob was called by who published it, and its media type; nothing where it keeps no such names.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    fn meta(&self, blob: Published) -> impl Future<Output = Result<Option<Meta>, ReadError>> + Send;
 }
 
 /// What a client sent, and the memory that it takes until its rows have left: whoever lets go of the bytes drops the room.
@@ -143,9 +209,14 @@ pub trait Blobs: Send + Sync + 'static {
 pub struct Payload {
     /// 1 to [`PAYLOAD_BYTES_MAX`] bytes.
     pub bytes: Vec<u8>,
+    /// What they are, as the blob's meta data says it.
+    pub media_type: Cow<'static, str>,
     /// The room they take, coded.
     pub room: Room,
 }
+
+/// Media type of payloads of which nothing is known.
+pub const OCTETS: &str = "application/octet-stream";
 
 /// Memory that payloads may take, all together: as they come, coded, and on their way out.
 #[derive(Clone, Debug)]
@@ -209,11 +280,27 @@ impl Memory {
 pub struct Room(OwnedSemaphorePermit);
 
 impl Room {
+    /// Takes what `other` holds, of the same memory.
+    fn absorb(&mut self, other: Self) {
+        self.0.merge(other.0);
+    }
+
     /// Gives back what a payload of `length` bytes does not take: its length was not known when the room was asked for.
     pub fn fit(&mut self, length: u64) {
         let surplus = self.0.num_permits().saturating_sub(publishing_kib(length) as usize);
         drop(self.0.split(surplus));
     }
+}
+
+/// `bytes`, whose `room` is free when whoever they are sent to has taken them, or left.
+pub(crate) fn held(bytes: Vec<u8>, room: Room) -> Bytes {
+    struct Held(Vec<u8>, #[expect(dead_code, reason = "held for its drop")] Room);
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+    Bytes::from_owner(Held(bytes, room))
 }
 
 /// The payload, and three times as much in rows, each side padded.
@@ -225,12 +312,13 @@ fn kib(bytes: u64) -> u32 {
     u32::try_from(bytes.div_ceil(KIB)).unwrap_or(u32::MAX)
 }
 
-/// What both foreign interfaces of a node stand on. Clones share everything.
+/// What the foreign interfaces of a node stand on. Clones share everything.
 pub struct Gateway<B>(Arc<Shared<B>>);
 
 struct Shared<B> {
     blobs: B,
     memory: Memory,
+    gatherer: Gatherer,
 }
 
 impl<B> Clone for Gateway<B> {
@@ -240,9 +328,16 @@ impl<B> Clone for Gateway<B> {
 }
 
 impl<B: Blobs> Gateway<B> {
-    /// Publishes and reads through `blobs`, within `memory`.
-    pub fn new(blobs: B, memory: Memory) -> Self {
-        Self(Arc::new(Shared { blobs, memory }))
+    /// How long a small payload waits for others: two blocks of a local network, a fraction of what a certificate takes.
+    pub const SLOT: Duration = Duration::from_millis(500);
+
+    /// Publishes and reads through `blobs`, within `memory`; small payloads wait for others for as long as `slot`.
+    pub fn new(blobs: B, memory: Memory, slot: Duration) -> Self {
+        Self(Arc::new(Shared {
+            blobs,
+            memory,
+            gatherer: Gatherer::new(slot),
+        }))
     }
 
     pub(crate) fn blobs(&self) -> &B {
@@ -252,6 +347,66 @@ impl<B: Blobs> Gateway<B> {
     pub(crate) fn memory(&self) -> &Memory {
         &self.0.memory
     }
+
+    /// Begins to publish a payload; returns when it has a name, which a small one waits for others for.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]: nothing was paid then.
+    pub(crate) async fn publish(&self, payload: Payload) -> Result<Naming, PublishError> {
+        if payload.bytes.len() as u64 <= BUNDLED_BYTES_MAX {
+            return self.gather(payload).await;
+        }
+        let Publication { root, outcome } = self.blobs().publish(payload).await?;
+        let name = Name { root, item: None };
+        Ok(Naming { name, outcome })
+    }
+
+    /// Reads a payload of `blob`: the item of that number, or all of it.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub(crate) async fn read(&self, blob: Published, item: Option<u32>) -> Result<Vec<u8>, ReadError> {
+        match item {
+            None => self.blobs().read(blob).await,
+            Some(item) => {
+                let range = self.locate(blob, item).await?;
+                self.blobs().read_range(blob, range).await
+            }
+        }
+    }
+
+    /// Which bytes of `blob` item `item` has, as the index in front says. The index and each row are of the certified blob, so what
+    /// stands there is the item.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`].
+    pub(crate) async fn locate(&self, blob: Published, item: u32) -> Result<Range<u64>, ReadError> {
+        let root = blob.root;
+        let wrong = |source: BundleError| ReadError::Item {
+            root,
+            item,
+            source: source.into(),
+        };
+        let mut begin = self.blobs().read_range(blob, 0..INDEX_BYTES_FIRST).await?;
+        if let Some(prefix) = begin.first_chunk() {
+            let length = Index::bytes(prefix).map_err(wrong)?;
+            if length > begin.len() as u64 {
+                begin = self.blobs().read_range(blob, 0..length).await?;
+            }
+        }
+        let index = Index::read(&begin, blob.length).map_err(wrong)?;
+        index.range(item).map_err(wrong)
+    }
+}
+
+/// A payload that has its name and is on its way. The work goes on whether or not anybody waits for it.
+pub(crate) struct Naming {
+    pub(crate) name: Name,
+    /// As [`Publication::outcome`].
+    pub(crate) outcome: Pin<Box<dyn Future<Output = Result<Published, PublishError>> + Send>>,
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 use crate::{layout::Ports, provider::LedgerProvider};
 use api::{
     alt_da,
-    blobs::{Blobs, Cause, FindError, Gateway, Memory, Payload, Publication, PublishError, Published, ReadError, Room},
+    blobs::{Blobs, FindError, Gateway, Memory, Payload, Publication, PublishError, Published, ReadError, Room, cause},
     disperser::{self, Disperser},
     http,
 };
@@ -13,14 +13,22 @@ use client::catalogue;
 use commonware_runtime::{Clock, Spawner, Supervisor as _, tokio::Context};
 use contracts::{Provider, abi::DAEntrance, read};
 use da::{
-    CodedBlob, Committee, DealtBeacon, Domain, Meta, Privacy, Record,
+    CodedBlob, Committee, DealtBeacon, Domain, Meta, Privacy, Record, VerifiedHead,
     disperse::{DisperseError, Peer},
     encode,
     header::{DATA_ROWS, Secrecy},
+    retrieve::{self, RetrieveError},
 };
 use futures::channel::oneshot;
-use primitives::{BlobRoot, Epoch};
-use std::{io, time::Duration};
+use primitives::{Address, BlobRoot, Epoch};
+use std::{
+    collections::VecDeque,
+    error::Error,
+    io,
+    ops::Range,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 /// How long a payload is kept, in blocks of a quarter second: 30 days, what 0G's disperser keeps and more than any rollup's window
@@ -37,6 +45,9 @@ const BEHIND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause between two looks at whether rows still go out.
 const BEHIND_POLL: Duration = Duration::from_millis(100);
 
+/// Heads of blobs that were read by parts lately, so that the next part does not fetch them again: 20 KB each.
+const HEADS_MAX: usize = 64;
+
 /// Connections open at a time to each of the foreign interfaces.
 const CONNECTIONS_MAX: usize = 64;
 
@@ -50,6 +61,76 @@ pub struct NetworkBlobs {
     pub peer: Peer,
     /// Seed of the epoch's shuffles.
     pub beacon: DealtBeacon,
+    /// Heads that were fetched.
+    pub heads: Heads,
+}
+
+/// Checked heads of blobs, the newest last.
+#[derive(Default)]
+pub struct Heads(Mutex<VecDeque<VerifiedHead>>);
+
+impl Heads {
+    fn find(&self, root: BlobRoot) -> Option<VerifiedHead> {
+        let heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        heads.iter().find(|head| head.root() == root).cloned()
+    }
+
+    fn keep(&self, head: &VerifiedHead) {
+        let mut heads = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if heads.len() == HEADS_MAX {
+            heads.pop_front();
+        }
+        heads.push_back(head.clone());
+    }
+}
+
+impl NetworkBlobs {
+    /// What all interfaces of a node share: its memory for payloads, and the slot in which small ones wait.
+    pub fn gateway(self) -> Gateway<Self> {
+        Gateway::new(self, Memory::new(Memory::DEFAULT_BYTES), Gateway::<Self>::SLOT)
+    }
+
+    /// Who keeps a blob, and its head.
+    async fn head(&self, blob: Published) -> Result<(Committee, VerifiedHead), ReadError> {
+        let root = blob.root;
+        let committee = Committee::read(&self.provider, self.beacon)
+            .await
+            .map_err(|error| unavailable(root, error))?;
+        if let Some(head) = self.heads.find(root) {
+            return Ok((committee, head));
+        }
+        let record = Record::read(&self.provider, &self.peer.domain, root)
+            .await
+            .map_err(|error| unavailable(root, error))?;
+        match retrieve::fetch_head(&self.context, &self.peer, &committee, &record).await {
+            Ok(head) => {
+                self.heads.keep(&head);
+                Ok((committee, head))
+            }
+            Err(error) => Err(self.not_read(blob, error).await),
+        }
+    }
+
+    /// Why nobody has a blob: its time may be over. Asked only then, because operators delete when they come to it.
+    async fn not_read(&self, blob: Published, error: RetrieveError) -> ReadError {
+        let Published { root, expiry_block, .. } = blob;
+        if self.provider.height().await.is_ok_and(|height| height > expiry_block) {
+            return ReadError::Expired { root, expiry_block };
+        }
+        unavailable(root, error)
+    }
+}
+
+fn unavailable(root: BlobRoot, source: impl Into<Box<dyn Error + Send + Sync>>) -> ReadError {
+    let source = cause(source);
+    ReadError::Unavailable { root, source }
+}
+
+fn public(head: &VerifiedHead) -> Result<(), ReadError> {
+    match head.header().params.secrecy {
+        Secrecy::Public => Ok(()),
+        Secrecy::Sealed { .. } => Err(ReadError::Sealed { root: head.root() }),
+    }
 }
 
 impl Blobs for NetworkBlobs {
@@ -57,8 +138,16 @@ impl Blobs for NetworkBlobs {
         self.peer.domain.chain_id
     }
 
+    fn payer(&self) -> Address {
+        self.provider.account()
+    }
+
     async fn publish(&self, payload: Payload) -> Result<Publication, PublishError> {
-        let Payload { bytes, room } = payload;
+        let Payload {
+            bytes,
+            media_type,
+            room,
+        } = payload;
         let committee = Committee::read(&self.provider, self.beacon)
             .await
             .map_err(|error| failed("read the committee", error))?;
@@ -69,13 +158,13 @@ impl Blobs for NetworkBlobs {
             .map_err(|error| failed("read the height of the chain", error))?;
         let meta = Meta {
             name: String::new(),
-            content_type: "application/octet-stream".into(),
+            content_type: media_type.into_owned(),
         };
         let request = encode::Request {
             owner: self.provider.account(),
             epoch: committee.epoch(),
             expiry_block: expiry_block(height),
-            meta: meta.to_bytes().expect("a content type of 24 bytes fits"),
+            meta: meta.to_bytes().map_err(|error| failed("name the payload", error))?,
             privacy: Privacy::Public,
         };
         let mut rng = self.context.child("coding");
@@ -98,10 +187,7 @@ impl Blobs for NetworkBlobs {
         self.context
             .child("publication")
             .spawn(move |context| publisher.run(context, ended));
-        let outcome = async {
-            end.await
-                .unwrap_or_else(|_| Err(failed("publish", Cause::from("the node stopped"))))
-        };
+        let outcome = async { end.await.unwrap_or_else(|_| Err(failed("publish", "the node stopped"))) };
         Ok(Publication {
             root,
             outcome: Box::pin(outcome),
@@ -113,30 +199,40 @@ impl Blobs for NetworkBlobs {
     }
 
     async fn read(&self, blob: Published) -> Result<Vec<u8>, ReadError> {
-        let (root, expiry_block) = (blob.root, blob.expiry_block);
-        let unavailable = |source: Cause| ReadError::Unavailable { root, source };
+        let root = blob.root;
         let committee = Committee::read(&self.provider, self.beacon)
             .await
-            .map_err(|error| unavailable(error.into()))?;
+            .map_err(|error| unavailable(root, error))?;
         let record = Record::read(&self.provider, &self.peer.domain, root)
             .await
-            .map_err(|error| unavailable(error.into()))?;
+            .map_err(|error| unavailable(root, error))?;
         let added = record
             .read_added(&self.provider, &self.peer.domain)
             .await
-            .map_err(|error| unavailable(error.into()))?;
+            .map_err(|error| unavailable(root, error))?;
         let retrieved = match da::retrieve(&self.context, &self.peer, &committee, &record, &added, |_| {}).await {
             Ok(retrieved) => retrieved,
-            // Tried even so, because operators delete when they come to it.
-            Err(_) if self.provider.height().await.is_ok_and(|height| height > expiry_block) => {
-                return Err(ReadError::Expired { root, expiry_block });
-            }
-            Err(error) => return Err(unavailable(error.into())),
+            Err(error) => return Err(self.not_read(blob, error).await),
         };
         if !matches!(retrieved.params().secrecy, Secrecy::Public) {
             return Err(ReadError::Sealed { root });
         }
-        retrieved.open(None).map_err(|error| unavailable(error.into()))
+        retrieved.open(None).map_err(|error| unavailable(root, error))
+    }
+
+    async fn read_range(&self, blob: Published, range: Range<u64>) -> Result<Vec<u8>, ReadError> {
+        let (committee, head) = self.head(blob).await?;
+        public(&head)?;
+        match retrieve::read_coded(&self.context, &self.peer, &committee, &head, range, |_| {}).await {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(self.not_read(blob, error).await),
+        }
+    }
+
+    async fn meta(&self, blob: Published) -> Result<Option<Meta>, ReadError> {
+        let (_, head) = self.head(blob).await?;
+        public(&head)?;
+        Ok(Meta::from_bytes(&head.header().params.meta))
     }
 }
 
@@ -145,8 +241,8 @@ fn expiry_block(height: u64) -> u64 {
     (height + RETENTION_BLOCKS).next_multiple_of(EXPIRY_STEP_BLOCKS)
 }
 
-fn failed(what: &'static str, source: impl Into<Cause>) -> PublishError {
-    let source = source.into();
+fn failed(what: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -> PublishError {
+    let source = cause(source);
     PublishError::Failed { what, source }
 }
 
@@ -209,7 +305,7 @@ impl Publisher {
             .map_err(|error| match error {
                 DisperseError::NoQuorum { .. } => PublishError::NoQuorum {
                     root,
-                    source: error.into(),
+                    source: cause(error),
                 },
                 error => failed("send the rows", error),
             })?;
@@ -249,8 +345,7 @@ impl Interop {
     /// # Errors
     ///
     /// What the system says, with what was tried, when a port is taken.
-    pub async fn start(blobs: NetworkBlobs, ports: Ports) -> Result<Self, (&'static str, u16, io::Error)> {
-        let gateway = Gateway::new(blobs, Memory::new(Memory::DEFAULT_BYTES));
+    pub async fn start(gateway: Gateway<NetworkBlobs>, ports: Ports) -> Result<Self, (&'static str, u16, io::Error)> {
         let (stop, stopped) = watch::channel(());
         let stopped = || {
             let mut stopped = stopped.clone();

@@ -1,7 +1,7 @@
 //! One node: every role in one process, from its folder and the network's file to listeners on loopback.
 
 use crate::{
-    blobs::{Interop, NetworkBlobs},
+    blobs::{Heads, Interop, NetworkBlobs},
     genesis::{GenesisError, committee, genesis},
     keys::{KeyFileError, NodeKeys},
     layout::{Layout, LayoutError, NodeEntry, Ports},
@@ -192,7 +192,9 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         provider: provider.clone(),
         peer,
         beacon,
-    };
+        heads: Heads::default(),
+    }
+    .gateway();
     let models = tokio::spawn(services::follow_models(context.child("models"), catalogue));
     let settling = tokio::spawn(services::settle_regularly(api.till().clone(), provider));
 

@@ -77,6 +77,15 @@ for (const [index, each] of headers.entries()) {
   assert((await call('disperser', 'RetrieveBlob', each)).data.equals(many[index]));
 }
 
+// A hundred small ones share a certificate, or a few, and come back one by one.
+const small = Array.from({ length: 100 }, () => randomBytes(1_000));
+const shared = await Promise.all(small.map(publish));
+const roots = new Set(shared.map((each) => each.storage_root.toString('hex')));
+assert(roots.size <= 10, `${roots.size} certificates for ${small.length} blobs`);
+for (const [index, each] of shared.entries()) {
+  assert((await call('retriever', 'RetrieveBlob', each)).data.equals(small[index]));
+}
+
 const nobody = randomBytes(32);
 const { NOT_FOUND, INVALID_ARGUMENT, OUT_OF_RANGE, UNIMPLEMENTED } = grpc.status;
 assert.equal(await code(call('disperser', 'GetBlobStatus', { request_id: nobody })), NOT_FOUND);
@@ -95,5 +104,5 @@ const missing = new Promise((resolve, reject) => {
 assert.equal(await code(missing), UNIMPLEMENTED);
 
 const rounded = seconds.map((each) => Number(each.toFixed(2)));
-console.log(JSON.stringify({ blobs: sizes.length + many.length, sizes, finalized_after_s: rounded }));
+console.log(JSON.stringify({ blobs: sizes.length + many.length + small.length, certificates_of_100_small: roots.size, sizes, finalized_after_s: rounded }));
 process.exit(0);

@@ -58,7 +58,9 @@ impl Failure {
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::Busy(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::OtherChain { .. } | Self::Unknown { .. } | Self::NoRoute => StatusCode::NOT_FOUND,
-            Self::Read(ReadError::Sealed { .. } | ReadError::Expired { .. }) => StatusCode::NOT_FOUND,
+            Self::Read(ReadError::Sealed { .. } | ReadError::Item { .. } | ReadError::Expired { .. }) => {
+                StatusCode::NOT_FOUND
+            }
             // The network is not there for the batcher, which has another place to go.
             Self::Publish(PublishError::NoQuorum { .. }) => StatusCode::SERVICE_UNAVAILABLE,
             // Certified, so it will be found: not a 404, which would be an answer.

@@ -4,7 +4,7 @@
 //!
 //! | request | answer |
 //! |---|---|
-//! | `POST /put`, the batch | 200 and the [`Commitment`], once the certificate is final on chain |
+//! | `POST /put`, the batch | 200 and the [`Commitment`], once the certificate is final on chain; small batches share one |
 //! | `GET /get/0x<commitment>` | 200 and the batch; 404 when nothing was certified under it |
 //! | `GET /health` | 200 when the chain answers |
 //!
@@ -18,7 +18,7 @@ mod tests;
 
 pub use commitment::{Commitment, CommitmentError, DA_LAYER};
 
-use crate::blobs::{Blobs, Gateway, PAYLOAD_BYTES_MAX, Payload};
+use crate::blobs::{Blobs, Gateway, Name, OCTETS, PAYLOAD_BYTES_MAX, Payload, held};
 use axum::{
     Router,
     body::{Body, Bytes, to_bytes},
@@ -75,13 +75,14 @@ async fn publish<B: Blobs>(
     room.fit(bytes.len() as u64);
     let payload = Payload {
         bytes: bytes.into(),
+        media_type: OCTETS.into(),
         room,
     };
-    let published = gateway.blobs().publish(payload).await?.outcome.await?;
+    let naming = gateway.publish(payload).await?;
     let commitment = Commitment {
         chain_id: gateway.blobs().chain_id(),
-        certified_block: published.certified_block,
-        root: published.root,
+        certified_block: naming.outcome.await?.certified_block,
+        name: naming.name,
     };
     Ok(octets(commitment.encode().to_vec().into()))
 }
@@ -115,25 +116,15 @@ async fn read<B: Blobs>(
     if found != expected {
         return Err(Failure::OtherChain { found, expected });
     }
-    let (root, block) = (commitment.root, commitment.certified_block);
+    let (Name { root, item }, block) = (commitment.name, commitment.certified_block);
     // One batch, one commitment: another block would be a second name of it, on which nodes of a rollup could disagree.
     let blob = gateway.blobs().find(root).await?;
     let blob = blob
         .filter(|blob| blob.certified_block == block)
         .ok_or(Failure::Unknown { root, block })?;
     let room = gateway.memory().to_read(blob.length).await?;
-    let bytes = gateway.blobs().read(blob).await?;
-    // The room is free when the client has taken the batch, or left.
-    struct Held(
-        Vec<u8>,
-        #[expect(dead_code, reason = "held for its drop")] crate::blobs::Room,
-    );
-    impl AsRef<[u8]> for Held {
-        fn as_ref(&self) -> &[u8] {
-            &self.0
-        }
-    }
-    Ok(octets(Bytes::from_owner(Held(bytes, room))))
+    let bytes = gateway.read(blob, item).await?;
+    Ok(octets(held(bytes, room)))
 }
 
 /// Whether the chain answers: any question will do.

@@ -46,7 +46,7 @@ async fn a_batch_put_is_the_batch_got_under_its_commitment() {
 
     let read = Commitment::decode(Copying(&commitment)).unwrap();
     assert_eq!(read.chain_id, CHAIN_ID);
-    let found = shelf.find(read.root).await.unwrap().unwrap();
+    let found = shelf.find(read.name.root).await.unwrap().unwrap();
     assert_eq!(found.certified_block, read.certified_block);
 }
 
@@ -142,16 +142,19 @@ async fn what_is_no_commitment_is_a_bad_request_and_says_why() {
     let commitment = hex::encode(put(&shelf).await);
     let keccak = format!("0x00{}", "ab".repeat(32));
     for (path, text) in [
-        (format!("/get/{commitment}"), "0x and 102 hexadecimal digits"),
+        (format!("/get/{commitment}"), "0x and 102 or 110 hexadecimal digits"),
         (format!("/get/0x{}", &commitment[2..]), "begins with 0x6100"),
-        (format!("/get/0x{commitment}00"), "0x and 102 hexadecimal digits"),
+        (format!("/get/0x{commitment}00"), "0x and 102 or 110 hexadecimal digits"),
         (
             format!("/get/0x{}", &commitment[..100]),
-            "0x and 102 hexadecimal digits",
+            "0x and 102 or 110 hexadecimal digits",
         ),
-        ("/get/0x".into(), "0x and 102 hexadecimal digits"),
-        ("/get/0xzzzzzz".into(), "0x and 102 hexadecimal digits"),
-        (format!("/get/0x{}", "é".repeat(50)), "0x and 102 hexadecimal digits"),
+        ("/get/0x".into(), "0x and 102 or 110 hexadecimal digits"),
+        ("/get/0xzzzzzz".into(), "0x and 102 or 110 hexadecimal digits"),
+        (
+            format!("/get/0x{}", "é".repeat(50)),
+            "0x and 102 or 110 hexadecimal digits",
+        ),
         (format!("/get/{keccak}"), "configure the rollup for generic commitments"),
     ] {
         let path = path.replace('é', "%C3%A9");
@@ -176,7 +179,18 @@ async fn a_commitment_that_nobody_made_is_not_found() {
     let made = Commitment::decode(Copying(&put(&shelf).await)).unwrap();
     let wrong = [
         Commitment {
-            root: BlobRoot::from([9; 32]),
+            name: Name {
+                root: BlobRoot::from([9; 32]),
+                item: None,
+            },
+            ..made
+        },
+        // An item of a blob that is no bundle.
+        Commitment {
+            name: Name {
+                item: Some(0),
+                ..made.name
+            },
             ..made
         },
         Commitment {
@@ -195,12 +209,37 @@ async fn a_commitment_that_nobody_made_is_not_found() {
     }
 }
 
+/// Rollups that share a server pay for one certificate, and neither sees the other's batch.
+#[tokio::test]
+async fn batches_of_one_moment_share_a_blob_and_have_a_commitment_each() {
+    let shelf = Shelf::new();
+    let server = router(shelf.gathering(Duration::from_millis(300)));
+    let batches: Vec<Vec<u8>> = (0..10u8).map(|number| vec![number; 500]).collect();
+    let put = async |batch: &Vec<u8>| {
+        let request = Request::post("/put").body(Body::from(batch.clone())).unwrap();
+        let response = server.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        to_bytes(response.into_body(), 100).await.unwrap()
+    };
+    let commitments = futures::future::join_all(batches.iter().map(put)).await;
+    assert_eq!(shelf.count(), 1);
+    for (batch, commitment) in batches.iter().zip(commitments) {
+        assert_eq!((commitment[2], commitment.len()), (1, 55));
+        let (status, _, bytes) = ask(&shelf, Method::GET, &path_of(&commitment), Body::empty()).await;
+        assert_eq!((status, &bytes[..]), (StatusCode::OK, &batch[..]));
+        let mut other = commitment.to_vec();
+        other[54] += 10;
+        let (status, ..) = ask(&shelf, Method::GET, &path_of(&other), Body::empty()).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "the bundle has no such item");
+    }
+}
+
 /// 404 tells a rollup that the batch does not exist. Of a certified batch that is said only when its time is over.
 #[tokio::test]
 async fn a_certified_batch_that_cannot_be_read_now_is_not_called_unknown_until_it_expires() {
     let shelf = Shelf::new();
     let commitment = put(&shelf).await;
-    shelf.lose(Commitment::decode(Copying(&commitment)).unwrap().root);
+    shelf.lose(Commitment::decode(Copying(&commitment)).unwrap().name.root);
     let path = path_of(&commitment);
     assert_eq!(
         ask(&shelf, Method::GET, &path, Body::empty()).await.0,
@@ -215,10 +254,16 @@ async fn a_certified_batch_that_cannot_be_read_now_is_not_called_unknown_until_i
 
 proptest! {
     #[test]
-    fn a_commitment_reads_back_from_its_bytes_and_its_text(chain_id: u64, certified_block: u64, root: [u8; 32]) {
-        let commitment = Commitment { chain_id, certified_block, root: root.into() };
+    fn a_commitment_reads_back_from_its_bytes_and_its_text(
+        chain_id: u64,
+        certified_block: u64,
+        root: [u8; 32],
+        item: Option<u32>,
+    ) {
+        let root = root.into();
+        let commitment = Commitment { chain_id, certified_block, name: Name { root, item } };
         let bytes = commitment.encode();
-        prop_assert_eq!(bytes.len(), 51);
+        prop_assert_eq!(bytes.len(), if item.is_some() { 55 } else { 51 });
         prop_assert_eq!(Commitment::decode(bytes.clone()).unwrap(), commitment);
         prop_assert_eq!(Commitment::from_hex(&format!("0x{}", hex::encode(&bytes))).unwrap(), commitment);
     }
@@ -231,12 +276,14 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_decode_encode_to_themselves(mut bytes: [u8; 51], ours: bool) {
+    fn bytes_that_decode_encode_to_themselves(mut bytes: [u8; 55], version in 0u8..3, ours: bool) {
         if ours {
-            bytes[..3].copy_from_slice(&[1, DA_LAYER, 0]);
+            bytes[..3].copy_from_slice(&[1, DA_LAYER, version]);
         }
-        if let Ok(commitment) = Commitment::decode(Copying(&bytes)) {
-            prop_assert_eq!(&commitment.encode()[..], &bytes[..]);
+        for bytes in [&bytes[..51], &bytes] {
+            if let Ok(commitment) = Commitment::decode(Copying(bytes)) {
+                prop_assert_eq!(&commitment.encode()[..], bytes);
+            }
         }
     }
 }

@@ -35,7 +35,7 @@ pub struct DisperseBlobReply {
     /// [`BlobStatus::Processing`].
     #[prost(enumeration = "BlobStatus", tag = "1")]
     pub result: i32,
-    /// The root that the blob will have, 32 bytes.
+    /// The root that the blob will have, 32 bytes; and which of its items the payload is, 4 bytes, when it shares the blob.
     #[prost(bytes = "vec", tag = "2")]
     pub request_id: Vec<u8>,
 }
@@ -68,7 +68,7 @@ pub struct RetrieveBlobRequest {
     /// Its epoch.
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
-    /// 0.
+    /// 0 for all of it, or one more than an item's number.
     #[prost(uint64, tag = "3")]
     pub quorum_id: u64,
 }
@@ -98,7 +98,8 @@ pub struct BlobHeader {
     /// Its epoch.
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
-    /// 0: an epoch has one committee.
+    /// 0, or one more than the number of the payload's item in a blob that it shares. An epoch has one committee, so that the field,
+    /// which clients hand back as it came, is free to say it.
     #[prost(uint64, tag = "3")]
     pub quorum_id: u64,
 }

@@ -2,8 +2,8 @@
 //!
 //! | call of `disperser.Disperser` | answer |
 //! |---|---|
-//! | `DisperseBlob` | PROCESSING and a request id: the root that the blob will have |
-//! | `GetBlobStatus` | PROCESSING, then FINALIZED with `(storage root, epoch, quorum 0)`; or INSUFFICIENT_SIGNATURES, FAILED |
+//! | `DisperseBlob` | PROCESSING and a request id: the root that the blob will have, and the item where it shares one |
+//! | `GetBlobStatus` | PROCESSING, then FINALIZED with `(storage root, epoch, quorum)`; or INSUFFICIENT_SIGNATURES, FAILED |
 //! | `RetrieveBlob` | the payload; also as `retriever.Retriever/RetrieveBlob` |
 //!
 //! A request id is found on chain once it is finalized, so it outlives this process and any node answers for it. Whoever reaches

@@ -8,7 +8,7 @@ use super::{
     request::Requests,
 };
 use crate::{
-    blobs::{Blobs, Busy, FindError, Gateway, PAYLOAD_BYTES_MAX, Payload, PublishError, ReadError, Room},
+    blobs::{Blobs, Busy, FindError, Gateway, Name, OCTETS, PAYLOAD_BYTES_MAX, Payload, PublishError, ReadError, Room},
     http::failure::chain,
 };
 use axum::http;
@@ -37,8 +37,9 @@ const NAME_BYTES_MAX: usize = 1 << 10;
 /// How long a call may take, its message's way here included: the largest at 3 Mbit/s, or a read that has to look everywhere.
 const CALL_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// An epoch has one committee: the only quorum there is.
-const QUORUM_ID: u64 = 0;
+/// Quorum of a blob that is one payload. An epoch has one committee, so other numbers are free to name an item: one more than its
+/// own. Clients hand back root, epoch and quorum as they came, and the root keeps its 32 bytes.
+const WHOLE: u64 = 0;
 
 /// `disperser.Disperser` and `retriever.Retriever`. Clones share everything.
 pub struct Disperser<B> {
@@ -121,18 +122,19 @@ impl<B: Blobs> Disperser<B> {
         room.fit(length);
         let payload = Payload {
             bytes: request.data,
+            media_type: OCTETS.into(),
             room,
         };
-        let publication = self.gateway.blobs().publish(payload).await?;
-        let root = publication.root;
-        self.requests().begin(root);
+        let naming = self.gateway.publish(payload).await?;
+        let name = naming.name;
+        self.requests().begin(name);
         let requests = self.requests.clone();
         // The client asks again for what becomes of it.
         tokio::spawn(async move {
-            let failure = match publication.outcome.await {
+            let failure = match naming.outcome.await {
                 Ok(_) => None,
                 Err(error) => {
-                    tracing::warn!(%root, error = chain(&error), "a client's blob was not published");
+                    tracing::warn!(%name, error = chain(&error), "a client's blob was not published");
                     match error {
                         PublishError::NoQuorum { .. } => Some(BlobStatus::InsufficientSignatures),
                         PublishError::Failed { .. } => Some(BlobStatus::Failed),
@@ -140,47 +142,52 @@ impl<B: Blobs> Disperser<B> {
                 }
             };
             let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
-            requests.end(root, failure);
+            requests.end(name, failure);
         });
         Ok(DisperseBlobReply {
             result: BlobStatus::Processing.into(),
-            request_id: root.as_bytes().to_vec(),
+            request_id: request_id(name),
         })
     }
 
     async fn blob_status(&self, request: BlobStatusRequest) -> Result<BlobStatusReply, Status> {
-        let root = root("request_id", &request.request_id)?;
+        let name = name_of(&request.request_id)?;
         let reply = |status: BlobStatus, info| BlobStatusReply {
             status: status.into(),
             info,
         };
         // First, because a request that ends now is on chain by the time it is no longer under way.
-        if self.requests().is_under_way(root) {
+        if self.requests().is_under_way(name) {
             return Ok(reply(BlobStatus::Processing, None));
         }
-        if let Some(blob) = self.gateway.blobs().find(root).await? {
+        if let Some(blob) = self.gateway.blobs().find(name.root).await? {
             let blob_header = Some(BlobHeader {
                 storage_root: blob.root.as_bytes().to_vec(),
                 epoch: blob.epoch.0,
-                quorum_id: QUORUM_ID,
+                quorum_id: name.item.map_or(WHOLE, |item| u64::from(item) + 1),
             });
             return Ok(reply(BlobStatus::Finalized, Some(BlobInfo { blob_header })));
         }
-        let failure = self.requests().failure(root);
+        let failure = self.requests().failure(name);
         failure
             .map(|status| reply(status, None))
-            .ok_or_else(|| Status::not_found(format!("no request {root} is known")))
+            .ok_or_else(|| Status::not_found(format!("no request {name} is known")))
     }
 
     async fn retrieve_blob(&self, request: RetrieveBlobRequest) -> Result<Response<RetrieveBlobReply>, Status> {
         let root = root("storage_root", &request.storage_root)?;
         let blob = self.gateway.blobs().find(root).await?;
         let (epoch, quorum_id) = (request.epoch, request.quorum_id);
-        let blob = blob
-            .filter(|blob| blob.epoch.0 == epoch && quorum_id == QUORUM_ID)
+        let item = match quorum_id.checked_sub(1) {
+            None => Some(None),
+            Some(item) => u32::try_from(item).ok().map(Some),
+        };
+        let (blob, item) = blob
+            .filter(|blob| blob.epoch.0 == epoch)
+            .zip(item)
             .ok_or_else(|| Status::not_found(format!("blob {root} is not of epoch {epoch}, quorum {quorum_id}")))?;
         let room = self.gateway.memory().to_read(blob.length).await?;
-        let data = self.gateway.blobs().read(blob).await?;
+        let data = self.gateway.read(blob, item).await?;
         let mut response = Response::new(RetrieveBlobReply { data });
         response.extensions_mut().insert(Arc::new(room));
         Ok(response)
@@ -224,6 +231,22 @@ fn root(field: &str, bytes: &[u8]) -> Result<BlobRoot, Status> {
     Ok(root.into())
 }
 
+/// `root 32`, or `root 32 | item 4`, big endian.
+fn request_id(name: Name) -> Vec<u8> {
+    let mut bytes = name.root.as_bytes().to_vec();
+    bytes.extend(name.item.into_iter().flat_map(u32::to_be_bytes));
+    bytes
+}
+
+fn name_of(request_id: &[u8]) -> Result<Name, Status> {
+    let (name, item) = match request_id.split_last_chunk() {
+        Some((name, item)) if name.len() == 32 => (name, Some(u32::from_be_bytes(*item))),
+        _ => (request_id, None),
+    };
+    let root = root("request_id", name)?;
+    Ok(Name { root, item })
+}
+
 impl From<Busy> for Status {
     fn from(busy: Busy) -> Self {
         Self::resource_exhausted(busy.to_string())
@@ -245,7 +268,7 @@ impl From<FindError> for Status {
 impl From<ReadError> for Status {
     fn from(error: ReadError) -> Self {
         let code = match error {
-            ReadError::Sealed { .. } | ReadError::Expired { .. } => Code::NotFound,
+            ReadError::Sealed { .. } | ReadError::Item { .. } | ReadError::Expired { .. } => Code::NotFound,
             ReadError::Unavailable { .. } => Code::Unavailable,
         };
         failed(code, &error)

@@ -97,6 +97,32 @@ async fn a_blob_dispersed_is_processed_then_finalized_then_retrieved() {
     assert_eq!(client.retrieve(&header).await.unwrap(), DATA);
 }
 
+/// Their headers keep a root of 32 bytes; the item travels as the quorum, which clients hand back as it came.
+#[tokio::test]
+async fn blobs_of_one_moment_share_a_certificate_and_are_retrieved_one_by_one() {
+    let shelf = Shelf::new();
+    let client = Client(Disperser::new(shelf.gathering(std::time::Duration::from_millis(300))));
+    let blobs: Vec<Vec<u8>> = (0..10u8).map(|number| vec![number; 500]).collect();
+    let replies = futures::future::join_all(blobs.iter().map(|data| client.disperse(data))).await;
+    for (data, reply) in blobs.iter().zip(replies) {
+        let request_id = reply.unwrap().request_id;
+        assert_eq!(request_id.len(), 36);
+        let status = client.ended(&request_id).await;
+        assert_eq!(status.status(), BlobStatus::Finalized);
+        let header = header_of(&status);
+        assert_eq!(header.storage_root.len(), 32);
+        assert_eq!(client.retrieve(&header).await.unwrap(), *data);
+        for quorum_id in [11, u64::MAX] {
+            let wrong = BlobHeader {
+                quorum_id,
+                ..header.clone()
+            };
+            assert_eq!(client.retrieve(&wrong).await.unwrap_err().code(), Code::NotFound);
+        }
+    }
+    assert_eq!(shelf.count(), 1);
+}
+
 /// 0G's disperser keeps requests in its own database. Here the chain does.
 #[tokio::test]
 async fn a_finalized_request_is_known_to_a_node_that_never_saw_it() {
