@@ -212,7 +212,8 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         .await
         .map_err(|source| system("listen for HTTP on", listen, source))?;
     // The HTTP server ends with the process: what it acknowledged is on disk already.
-    let http = tokio::spawn(http::serve(listener, api.router(), limits.connections_max, pending()));
+    let router = api.router_beside(http::blobs(blobs.clone()));
+    let http = tokio::spawn(http::serve(listener, router, limits.connections_max, pending()));
     let interop = Interop::start(blobs, entry.ports)
         .await
         .map_err(|(what, port, source)| system(what, Ports::loopback(port), source))?;

@@ -3,6 +3,7 @@
 //! Inference is the Open Inference Protocol v2 under `/v2`, so that its public clients work unchanged; it is paid by x402
 //! vouchers or by an API key that stands for one. See docs/spec/serving.md for the routes and the rules.
 
+mod blobs;
 mod body;
 pub(crate) mod failure;
 mod funds;
@@ -18,6 +19,7 @@ mod sessions;
 #[cfg(test)]
 mod tests;
 
+pub use blobs::blobs;
 pub use compute::inference::{Engine, InferError, InferRequest, InferResponse, ModelMetadata};
 pub use listen::serve;
 pub use service::Service;
@@ -152,7 +154,13 @@ impl<P: Provider> Api<P> {
 
     /// All routes.
     pub fn router(&self) -> Router {
-        Router::new()
+        self.router_beside(Router::new())
+    }
+
+    /// All routes, and those of `others`, which are counted and refused as these.
+    pub fn router_beside(&self, others: Router) -> Router {
+        others
+            .with_state(())
             .route("/v2", get(models::server))
             .route("/v2/health/live", get(health::live))
             .route("/v2/health/ready", get(health::ready::<P>))
