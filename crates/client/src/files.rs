@@ -1,32 +1,30 @@
 //! Files: encrypted here, coded here, kept by the committee, paid for and recorded on chain; read back and checked against that record.
 
 mod coding;
+mod large;
+mod pipeline;
 mod sharing;
+#[cfg(test)]
+mod tests;
+mod upload;
 
 pub use coding::{Added, Dropped};
+pub use large::{Object, cost};
 pub use sharing::{Shared, Sharing};
+pub use upload::{UPLOAD_BYTES_MAX, Upload};
 
-use crate::{
-    catalogue::{self, CatalogueError},
-    provider::HttpProvider,
-    rpc::RpcError,
-};
+use crate::{catalogue::CatalogueError, provider::HttpProvider, rpc::RpcError};
 use commonware_cryptography::ed25519;
-use contracts::{Mined, Provider, ProviderError};
-use crypto::{
-    envelope::RecipientPublic,
-    recipients::RecipientsError,
-    stream::{self, Key},
-    threshold::Released,
-};
+use contracts::ProviderError;
+use crypto::{envelope::RecipientPublic, recipients::RecipientsError, stream::Key, threshold::Released};
 use da::{
-    Committee, DealtBeacon, Domain, Encoder, Header, Meta, Privacy, Record, Runtime, Shape,
+    Committee, DealtBeacon, Domain, Encoder, Header, Meta, Record, Runtime, Shape,
     access::{self, AccessError},
     committee::CommitteeError,
     disperse::{DisperseError, Peer},
-    encode::{self, EncodeError},
-    header::Secrecy,
-    retrieve::{self, RecordError, RetrieveError, Retrieved},
+    encode::EncodeError,
+    object,
+    retrieve::{RecordError, RetrieveError},
     sample::{self, SampleError, Sampled},
 };
 use primitives::{B256, BlobRoot, Digest, U256};
@@ -45,6 +43,33 @@ pub enum FileError {
     /// The price, or the file's size.
     #[error(transparent)]
     Catalogue(#[from] CatalogueError),
+    /// The file is longer than any that can be stored.
+    #[error("{length} bytes: a file has 1 to {}", object::MAX_OBJECT_BYTES)]
+    TooLong {
+        /// Its length.
+        length: u64,
+    },
+    /// The file was changed while its upload was broken off.
+    #[error("stripe {stripe} of the file is not what was uploaded: begin again")]
+    Changed {
+        /// Which stripe, from 0.
+        stripe: u32,
+    },
+    /// The upload was begun for everybody, and goes on for some, or the other way round.
+    #[error("the upload was begun for other readers: begin again")]
+    OtherReaders,
+    /// The file could not be read or written here.
+    #[error("read or write the file")]
+    Local(#[from] std::io::Error),
+    /// What should name the blobs of a large file does not.
+    #[error("file {root} says that it is large, and does not say of what it is made")]
+    Manifest {
+        /// The file.
+        root: BlobRoot,
+    },
+    /// The runtime ended while a stripe was under way.
+    #[error("the upload was stopped")]
+    Stopped,
     /// Who keeps the rows.
     #[error(transparent)]
     Committee(#[from] CommitteeError),
@@ -130,17 +155,19 @@ pub struct Stored {
     pub root: BlobRoot,
     /// Length before encryption, in bytes.
     pub length: u64,
+    /// Blobs that hold its bytes; when there are several, one more names them, and they are paid for together.
+    pub stripes: u32,
     /// What was paid for keeping it, wei.
     pub fee_wei: U256,
     /// Block after which nodes may forget it.
     pub expiry_block: u64,
-    /// Operators that had signed when the certificate was made, by index.
+    /// Operators that had signed when the certificate of the blob that names it was made, by index.
     pub signers: Vec<u32>,
     /// Transaction that recorded the certificate.
     pub transaction: B256,
     /// Its block.
     pub block: u64,
-    /// Gas it used.
+    /// Gas used, by the transactions of all its blobs.
     pub gas_used: u64,
 }
 
@@ -173,6 +200,13 @@ pub enum Transfer {
         /// Rows needed.
         needed: u32,
     },
+    /// More of a large file was written out.
+    Written {
+        /// Bytes so far.
+        bytes: u64,
+        /// Bytes in all.
+        length: u64,
+    },
 }
 
 #[derive(Deserialize)]
@@ -188,6 +222,7 @@ pub struct Files<E: Runtime> {
     committee: Committee,
     peer: Peer,
     encoder: Encoder,
+    check_code: bool,
 }
 
 impl<E: Runtime> Files<E> {
@@ -215,6 +250,7 @@ impl<E: Runtime> Files<E> {
             committee,
             peer,
             encoder: Encoder::new(),
+            check_code: false,
         })
     }
 
@@ -245,65 +281,13 @@ impl<E: Runtime> Files<E> {
         meta: &Meta,
         readers: Readers,
         blocks: u64,
-        mut progress: impl FnMut(Transfer),
+        progress: impl FnMut(Transfer),
     ) -> Result<Stored, FileError> {
-        let length = bytes.len() as u64;
-        let sealed = matches!(readers, Readers::OwnerAnd(_));
-        let coded_length = if sealed { stream::sealed_len(length) } else { length };
-        // Refuses what is too large, and asks the price, before any work.
-        let shape = self.encoder.shape();
-        let cost = catalogue::cost(&self.provider, shape, coded_length, blocks).await?;
-        let expiry_block = self.provider.height().await?.saturating_add(blocks);
-        let key = Key::generate(&mut self.context);
-        let recipients = match readers {
-            Readers::Everybody => vec![],
-            Readers::OwnerAnd(others) => {
-                let mut recipients = vec![self.provider.wallet().envelope_secret().public()];
-                recipients.extend(others);
-                recipients
-            }
-        };
-        let privacy = if sealed {
-            Privacy::Sealed {
-                key: &key,
-                recipients: &recipients,
-            }
-        } else {
-            Privacy::Public
-        };
-        let request = encode::Request {
-            owner: self.provider.wallet().address(),
-            epoch: self.committee.epoch(),
-            expiry_block,
-            meta: meta
-                .to_bytes()
-                .map_err(|error| FileError::Name { bytes: error.bytes })?,
-            privacy,
-        };
-        let blob = self.encoder.encode(&mut self.context, bytes, request)?;
-        progress(Transfer::Coded {
-            rows: shape.row_count(),
-        });
-        let certificate = da::disperse(&self.context, &self.peer, &self.committee, &blob, |step| {
-            if let da::disperse::Progress::Sent { rows, .. } = step {
-                progress(Transfer::Sent { rows });
-            }
-        })
-        .await?;
-        let submission = certificate.submission(&self.peer.domain, &self.committee, cost.fee_wei);
-        let Mined {
-            hash, block, gas_used, ..
-        } = self.provider.send(submission).await?;
-        Ok(Stored {
-            root: certificate.root(),
-            length,
-            fee_wei: cost.fee_wei,
-            expiry_block,
-            signers: certificate.signers().to_vec(),
-            transaction: hash,
-            block,
-            gas_used,
-        })
+        let is_public = matches!(readers, Readers::Everybody);
+        let mut upload = self.begin_upload(bytes.len() as u64, is_public, blocks).await?;
+        let mut source = &bytes[..];
+        self.put_stream(&mut source, &mut upload, meta, readers, |_| Ok(()), progress)
+            .await
     }
 
     /// Reads a file, every row checked against what the chain recorded, and decrypts it when it is for this wallet: by its header,
@@ -313,12 +297,8 @@ impl<E: Runtime> Files<E> {
     ///
     /// [`FileError`].
     pub async fn get(&mut self, root: BlobRoot, progress: impl FnMut(Transfer)) -> Result<File, FileError> {
-        let retrieved = self.retrieve(root, progress).await?;
-        let key = match retrieved.params().secrecy {
-            Secrecy::Public => None,
-            Secrecy::Sealed { .. } => Some(self.key(retrieved.header()).await?),
-        };
-        open(root, retrieved, key.as_ref())
+        let object = self.object(root).await?;
+        self.whole(&object, progress).await
     }
 
     /// Reads a file whose key a committee released under the policy that its owner recorded.
@@ -332,13 +312,8 @@ impl<E: Runtime> Files<E> {
         released: &Released,
         progress: impl FnMut(Transfer),
     ) -> Result<File, FileError> {
-        let retrieved = self.retrieve(root, progress).await?;
-        let header = retrieved.header();
-        let list = access::read(&self.provider, &self.peer.domain, header.params.owner, root).await?;
-        let key = list
-            .and_then(|list| list.open_released(header, released).ok())
-            .ok_or(FileError::NotReleased { root })?;
-        open(root, retrieved, Some(&key))
+        let object = self.object_released(root, released).await?;
+        self.whole(&object, progress).await
     }
 
     /// Asks for `count` random pieces of a stored file, as a light client that has the chain's record of it and nothing else.
@@ -350,19 +325,6 @@ impl<E: Runtime> Files<E> {
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
         let sampled = sample::ask(&mut self.context, &self.peer, &self.committee, &record, count).await?;
         Ok((record, sampled))
-    }
-
-    /// The coded bytes, checked.
-    async fn retrieve(&self, root: BlobRoot, mut progress: impl FnMut(Transfer)) -> Result<Retrieved, FileError> {
-        let record = Record::read(&self.provider, &self.peer.domain, root).await?;
-        let added = record.read_added(&self.provider, &self.peer.domain).await?;
-        let retrieved = da::retrieve(&self.context, &self.peer, &self.committee, &record, &added, |step| {
-            if let retrieve::Progress::Rows { rows, needed } = step {
-                progress(Transfer::Received { rows, needed });
-            }
-        })
-        .await?;
-        Ok(retrieved)
     }
 
     /// The key of a sealed blob, from its header or from the list beside it.
@@ -384,14 +346,4 @@ impl<E: Runtime> Files<E> {
             other => AccessError::from(other).into(),
         })
     }
-}
-
-/// Decrypts what was retrieved. A public blob needs no key.
-fn open(root: BlobRoot, retrieved: Retrieved, key: Option<&Key>) -> Result<File, FileError> {
-    let meta = encode::open_meta(retrieved.params(), key).map_err(|source| RetrieveError::Open { root, source })?;
-    let meta = Meta::from_bytes(&meta).ok_or(FileError::Meta { root })?;
-    Ok(File {
-        bytes: retrieved.open(key)?,
-        meta,
-    })
 }

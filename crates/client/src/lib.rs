@@ -13,7 +13,10 @@ mod rpc;
 mod wallet;
 
 pub use catalogue::Certified;
-pub use files::{Added, Dropped, File, FileError, Files, Readers, Shared, Sharing, Stored, Transfer};
+pub use files::{
+    Added, Dropped, File, FileError, Files, Object, Readers, Shared, Sharing, Stored, Transfer, UPLOAD_BYTES_MAX,
+    Upload, cost,
+};
 pub use inference::{Buyer, Inference, InferenceError};
 pub use provider::HttpProvider;
 pub use receipts::status;

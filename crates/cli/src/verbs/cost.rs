@@ -7,7 +7,10 @@ use super::{
 use crate::output::{ExitCode, Failure, Output};
 use anyhow::Context as _;
 use client::catalogue;
-use da::Shape;
+use da::{
+    Shape,
+    object::{STRIPE_BYTES, stripe_count},
+};
 use primitives::ByteCount;
 use serde::Serialize;
 use std::{fmt, path::PathBuf};
@@ -33,12 +36,15 @@ pub struct Cost {
 }
 
 #[derive(Serialize)]
-#[serde(transparent)]
-struct Quote(catalogue::Cost);
+struct Quote {
+    #[serde(flatten)]
+    cost: catalogue::Cost,
+    stripes: u32,
+}
 
 impl fmt::Display for Quote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(cost) = self;
+        let Self { cost, stripes } = self;
         writeln!(f, "length  {} as coded", ByteCount(cost.length))?;
         writeln!(
             f,
@@ -48,8 +54,12 @@ impl fmt::Display for Quote {
         )?;
         write!(
             f,
-            "fee     {} coins, and the gas of one transaction",
-            coins(cost.fee_wei)
+            "fee     {} coins, and the gas of {}",
+            coins(cost.fee_wei),
+            match stripes {
+                1 => "one transaction".to_owned(),
+                stripes => format!("{} transactions: {stripes} stripes and what names them", stripes + 1),
+            }
         )
     }
 }
@@ -58,15 +68,9 @@ impl Cost {
     /// Asks the contract.
     pub async fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let file = std::fs::metadata(&self.file).with_context(|| format!("read {}", self.file.display()))?;
-        let length = if self.public {
-            file.len()
-        } else {
-            crypto::stream::sealed_len(file.len())
-        };
         let provider = self.connection.provider().await?;
-        done(
-            output,
-            &Quote(catalogue::cost(&provider, Shape::STANDARD, length, self.blocks).await?),
-        )
+        let cost = client::cost(&provider, Shape::STANDARD, file.len(), self.public, self.blocks).await?;
+        let stripes = stripe_count(file.len(), STRIPE_BYTES).unwrap_or(1);
+        done(output, &Quote { cost, stripes })
     }
 }

@@ -51,7 +51,7 @@ impl Verb {
             Self::Put(verb) => verb.run(context, output).await,
             Self::Get(verb) => verb.run(context, output).await,
             Self::Ls(verb) => verb.run(output).await,
-            Self::Stat(verb) => verb.run(output).await,
+            Self::Stat(verb) => verb.run(context, output).await,
             Self::Cost(verb) => verb.run(output).await,
             Self::Readers(verb) => verb.run(context, output).await,
             Self::Da(verb) => verb.run(context, output).await,

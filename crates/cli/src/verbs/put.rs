@@ -7,14 +7,26 @@ use super::{
 };
 use crate::output::{ExitCode, Failure, Output};
 use anyhow::Context as _;
-use client::{Files, Readers, Stored, Transfer};
+use client::{Files, Readers, Stored, Transfer, UPLOAD_BYTES_MAX, Upload};
+use commonware_codec::{Copying, DecodeExt, Encode};
 use commonware_runtime::{Supervisor as _, tokio::Context};
-use da::{Meta, Shape, header::MAX_BLOB_BYTES, shape::RATES};
+use contracts::Provider as _;
+use da::{Meta, Shape, shape::RATES};
 use primitives::ByteCount;
 use serde::Serialize;
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
 
 /// Store a file: encrypted for the acting key, coded, spread over the nodes, and certified on chain.
+///
+/// It may have any length: one of more than 16 MiB is stored stripe by stripe. When that breaks off, the same command goes on behind
+/// the last stripe that was certified: beside the file, `.NAME.aloft-put` says which that is, and holds the file's key until it is
+/// done.
 ///
 /// Example: aloft put README.md
 #[derive(clap::Args)]
@@ -74,6 +86,9 @@ impl fmt::Display for Report {
             coins(stored.fee_wei),
             stored.expiry_block
         )?;
+        if stored.stripes > 1 {
+            writeln!(f, "stripes  {}, each with a certificate", stored.stripes)?;
+        }
         writeln!(
             f,
             "signed   by operators {:?}; recorded in block {}, {}",
@@ -87,17 +102,8 @@ impl Put {
     /// Stores the file. The root is the last thing printed.
     pub async fn run(self, context: Context, output: &Output) -> Result<ExitCode, Failure> {
         let read = || format!("read {}", self.file.display());
-        let length = std::fs::metadata(&self.file).with_context(read)?.len();
-        // Asked of the file system first: nothing that cannot be stored is read into memory.
-        if length > MAX_BLOB_BYTES {
-            let (length, most) = (ByteCount(length), ByteCount(MAX_BLOB_BYTES));
-            return Err(anyhow::anyhow!(
-                "{} has {length}; one file may have {most}: split it",
-                self.file.display()
-            )
-            .into());
-        }
-        let bytes = std::fs::read(&self.file).with_context(read)?;
+        let mut source = File::open(&self.file).with_context(read)?;
+        let length = source.metadata().with_context(read)?.len();
         let name = self
             .file
             .file_name()
@@ -112,21 +118,95 @@ impl Put {
         } else {
             Readers::OwnerAnd(vec![])
         };
-        let mut files = Files::open(context.child("files"), self.connection.provider().await?).await?;
+        let provider = self.connection.provider().await?;
+        let height = provider.height().await?;
+        let mut files = Files::open(context.child("files"), provider).await?;
         let shape = match self.rate {
             Rate::Auto => files.conditions(self.blocks).await?.shape(),
             Rate::Times(times) => Shape::whole(Shape::STANDARD.data_rows(), times).context("choose the rows")?,
         };
         files.code_to(shape);
+        let state = state_path(&self.file);
+        let begun = load(&state)
+            .with_context(|| format!("read {}", state.display()))?
+            .filter(|upload| {
+                upload.length() == length && upload.is_public() == self.public && upload.expiry_block() > height
+            });
+        let mut upload = match begun {
+            Some(upload) => {
+                output.say(format_args!(
+                    "going on: {} of {} stripes are stored, until block {}",
+                    upload.stripes_done(),
+                    upload.stripes(),
+                    upload.expiry_block()
+                ));
+                upload
+            }
+            None => files.begin_upload(length, self.public, self.blocks).await?,
+        };
         let bar = output.bar("spreading rows", 0);
+        let save_state = |upload: &Upload| save(&state, upload);
         let stored = files
-            .put(bytes, &meta, readers, self.blocks, |step| match step {
-                Transfer::Coded { rows } => bar.set_length(rows.into()),
-                Transfer::Sent { rows } => bar.inc(rows.into()),
-                Transfer::Received { .. } => {}
-            })
+            .put_stream(
+                &mut source,
+                &mut upload,
+                &meta,
+                readers,
+                save_state,
+                |step| match step {
+                    Transfer::Coded { rows } => bar.set_length(rows.into()),
+                    Transfer::Sent { rows } => bar.inc(rows.into()),
+                    Transfer::Received { .. } | Transfer::Written { .. } => {}
+                },
+            )
             .await;
         bar.finish_and_clear();
-        done(output, &Report(stored?))
+        if let Err(client::FileError::Changed { .. }) = &stored {
+            let remove = format!(
+                "{} was changed; remove {} to begin again",
+                self.file.display(),
+                state.display()
+            );
+            return Err(anyhow::Error::from(stored.expect_err("just seen"))
+                .context(remove)
+                .into());
+        }
+        let stored = stored?;
+        if upload.stripes_done() > 0 {
+            fs::remove_file(&state).with_context(|| format!("remove {}", state.display()))?;
+        }
+        done(output, &Report(stored))
     }
+}
+
+/// Where the state of an upload is kept: beside the file, hidden.
+fn state_path(file: &Path) -> PathBuf {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    file.with_file_name(format!(".{name}.aloft-put"))
+}
+
+/// The upload that broke off, if one did. What is no such state is passed over.
+fn load(state: &Path) -> io::Result<Option<Upload>> {
+    let file = match File::open(state) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        file => file?,
+    };
+    let mut bytes = Vec::new();
+    file.take(UPLOAD_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(Upload::decode(Copying(&bytes)).ok())
+}
+
+/// Replaces the state, whole or not at all, readable by its owner only: it holds the key.
+fn save(state: &Path, upload: &Upload) -> io::Result<()> {
+    let mut beside = state.as_os_str().to_owned();
+    beside.push(".new");
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&beside)?;
+    file.write_all(&upload.encode())?;
+    file.sync_all()?;
+    fs::rename(&beside, state)
 }

@@ -3,13 +3,14 @@
 use super::{connection::Connection, done};
 use crate::output::{ExitCode, Failure, Output};
 use anyhow::Context as _;
-use client::{Certified, catalogue};
+use client::{Certified, Files, catalogue};
+use commonware_runtime::{Supervisor as _, tokio::Context};
 use contracts::Provider as _;
 use primitives::{BlobRoot, ByteCount};
 use serde::Serialize;
 use std::fmt;
 
-/// Show what the chain knows of a stored file.
+/// Show what the chain knows of a stored file, and what it is to whom it is for.
 ///
 /// Example: aloft stat 0x5e0b…
 #[derive(clap::Args)]
@@ -26,11 +27,27 @@ struct Status {
     file: Certified,
     height: u64,
     expired: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content: Option<Content>,
+}
+
+/// What only a reader of the file sees.
+#[derive(Serialize)]
+struct Content {
+    name: String,
+    content_type: String,
+    length: u64,
+    stripes: u32,
 }
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { file, height, expired } = self;
+        let Self {
+            file,
+            height,
+            expired,
+            content,
+        } = self;
         let coded = u64::from(file.total_rows) * u64::from(file.row_bytes);
         let left = if *expired {
             "expired".into()
@@ -38,6 +55,14 @@ impl fmt::Display for Status {
             format!("{} blocks left", file.expiry_block - height)
         };
         writeln!(f, "root         {}", file.root)?;
+        if let Some(content) = content {
+            writeln!(f, "name         {:?}, {}", content.name, content.content_type)?;
+            let length = ByteCount(content.length);
+            match content.stripes {
+                1 => writeln!(f, "content      {length}")?,
+                stripes => writeln!(f, "content      {length} in {stripes} stripes, which this blob names")?,
+            }
+        }
         writeln!(f, "length       {} as coded", ByteCount(file.length))?;
         writeln!(
             f,
@@ -58,18 +83,27 @@ impl fmt::Display for Status {
 }
 
 impl Stat {
-    /// Reads the file's certificate.
-    pub async fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+    /// Reads the file's certificate, and its name when it is for the acting key and there.
+    pub async fn run(self, context: Context, output: &Output) -> Result<ExitCode, Failure> {
         let provider = self.connection.provider().await?;
         let file = catalogue::find(&provider, self.root).await?;
         let file = file.with_context(|| format!("no file {} is recorded here; see: aloft ls", self.root))?;
         let height = provider.height().await?;
+        let mut files = Files::open(context.child("files"), provider).await?;
+        // What the chain says holds also for a file that is another's or gone.
+        let content = files.object(self.root).await.ok().map(|object| Content {
+            name: object.meta().name.clone(),
+            content_type: object.meta().content_type.clone(),
+            length: object.length(),
+            stripes: object.stripes(),
+        });
         done(
             output,
             &Status {
                 expired: height > file.expiry_block,
                 height,
                 file,
+                content,
             },
         )
     }

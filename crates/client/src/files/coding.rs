@@ -4,7 +4,8 @@ use super::{FileError, Files, Transfer};
 use crate::catalogue;
 use alloy_sol_types::SolCall;
 use contracts::{CallError, Mined, Provider, Request, abi::DAEntrance, addresses};
-use da::{CodedBlob, Record, Runtime, Shape, shape::Conditions, wire};
+use crypto::stream::sealed_len;
+use da::{CodedBlob, Record, Runtime, Shape, object::STRIPE_BYTES, retrieve, shape::Conditions, wire};
 use futures::future::join_all;
 use primitives::{B256, BlobRoot, U256};
 use serde::Serialize;
@@ -90,6 +91,7 @@ impl<E: Runtime> Files<E> {
             trusted,
             availability: answering as f64 / operators.len() as f64,
             retention_blocks,
+            longest_bytes: sealed_len(u64::from(STRIPE_BYTES)),
         })
     }
 
@@ -102,7 +104,12 @@ impl<E: Runtime> Files<E> {
     pub async fn widen(&mut self, root: BlobRoot, mut progress: impl FnMut(Transfer)) -> Result<Added, FileError> {
         let (record, added) = self.records(root).await?;
         let cosets = added.last().unwrap_or(&record).shape().cosets();
-        let retrieved = self.retrieve(root, &mut progress).await?;
+        let retrieved = da::retrieve(&self.context, &self.peer, &self.committee, &record, &added, |step| {
+            if let retrieve::Progress::Rows { rows, needed } = step {
+                progress(Transfer::Received { rows, needed });
+            }
+        })
+        .await?;
         let head = retrieved.head().clone();
         let coset = CodedBlob::add_coset(&head, cosets, retrieved.data_rows())
             .map_err(|_| CodingError::Widest { root, cosets })?;

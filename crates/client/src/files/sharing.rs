@@ -122,7 +122,8 @@ impl<E: Runtime> Files<E> {
         Ok((head, key, list))
     }
 
-    async fn head(&self, root: BlobRoot) -> Result<VerifiedHead, FileError> {
+    /// The checked head of a certified blob.
+    pub(super) async fn head(&self, root: BlobRoot) -> Result<VerifiedHead, FileError> {
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
         Ok(retrieve::fetch_head(&self.context, &self.peer, &self.committee, &record).await?)
     }

@@ -5,7 +5,7 @@
 //! sealed blob the segments that cover the range are fetched and opened, each of which authenticates alone.
 
 use super::{Blob, Event, Progress, RetrieveError, Source, gather, hedge::Waits};
-use crate::{Committee, RowChecker, RowSet, Runtime, VerifiedHead, committee, disperse::Peer, encode};
+use crate::{Committee, Record, RowChecker, RowSet, Runtime, VerifiedHead, committee, disperse::Peer, encode};
 use crypto::stream::Key;
 use futures::{
     StreamExt,
@@ -14,7 +14,8 @@ use futures::{
 };
 use std::{ops::Range, pin::pin, sync::Arc};
 
-/// Bytes `plain` of the payload in the clear of the blob of `head`, read from `committee`. A public blob needs no key; what is beyond
+/// Bytes `plain` of the payload in the clear of the blob of `head`, read from `committee`; `added` are records of cosets added to it, which may be
+/// left out. A public blob needs no key; what is beyond
 /// the payload's end is left out.
 ///
 /// # Errors
@@ -25,6 +26,7 @@ pub async fn read_range<E: Runtime>(
     peer: &Peer,
     committee: &Committee,
     head: &VerifiedHead,
+    added: &[Record],
     key: Option<&Key>,
     plain: Range<u64>,
     progress: impl FnMut(Progress<'_>),
@@ -33,11 +35,11 @@ pub async fn read_range<E: Runtime>(
     let open = |source| RetrieveError::Open { root, source };
     let params = &head.header().params;
     let range = encode::coded_range(params, &plain).map_err(open)?;
-    let coded = read_coded(context, peer, committee, head, range, progress).await?;
+    let coded = read_coded(context, peer, committee, head, added, range, progress).await?;
     encode::open_range(params, key, &plain, coded).map_err(open)
 }
 
-/// Bytes `range` of the payload as coded of the blob of `head`, read from `committee`. What is beyond its end is left out.
+/// As [`read_range`], bytes `range` of the payload as coded. What is beyond its end is left out.
 ///
 /// # Errors
 ///
@@ -47,6 +49,7 @@ pub async fn read_coded<E: Runtime>(
     peer: &Peer,
     committee: &Committee,
     head: &VerifiedHead,
+    added: &[Record],
     range: Range<u64>,
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<Vec<u8>, RetrieveError> {
@@ -62,7 +65,7 @@ pub async fn read_coded<E: Runtime>(
         None => {
             let blob = Blob {
                 head,
-                added: &[],
+                added,
                 skip: None,
             };
             (gather(context, peer, committee, blob, &mut progress).await?, 0)

@@ -1,6 +1,6 @@
 //! Which shape to code a blob into: from who keeps it, how often they answer, and for how long it is kept.
 
-use super::{MAX_COSETS, Shape};
+use super::{MAX_COSETS, MAX_ROW_BYTES, Shape};
 use crypto::reed_solomon::{DATA_ROWS_MAX, DATA_ROWS_MIN};
 
 /// How many times the payload can be coded: the rates to choose from.
@@ -29,6 +29,8 @@ pub struct Conditions {
     pub availability: f64,
     /// For how long the blob is kept, in blocks.
     pub retention_blocks: u64,
+    /// Length of the longest payload, as coded, in bytes: few data rows hold less.
+    pub longest_bytes: u64,
 }
 
 impl Conditions {
@@ -44,6 +46,10 @@ impl Conditions {
                 .clamp(DATA_ROWS_MIN, DATA_ROWS_MAX)
                 .next_power_of_two(),
         };
+        let fitting = (self.longest_bytes.div_ceil(u64::from(MAX_ROW_BYTES)))
+            .min(u64::from(DATA_ROWS_MAX))
+            .next_power_of_two() as u32;
+        let data_rows = data_rows.max(fitting);
         let bound = match self.retention_blocks <= DAY_BLOCKS {
             true => UNREADABLE_BRIEFLY,
             false => UNREADABLE,

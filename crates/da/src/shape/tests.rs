@@ -95,6 +95,7 @@ fn the_shape_follows_the_committee_what_is_measured_and_how_long() {
         trusted: false,
         availability: 0.99,
         retention_blocks: 1 << 24,
+        longest_bytes: 1 << 20,
     };
     let shape = |conditions: Conditions| conditions.shape();
     assert_eq!(shape(conditions), Shape::STANDARD);
@@ -111,6 +112,11 @@ fn the_shape_follows_the_committee_what_is_measured_and_how_long() {
     assert_eq!(shape(own), Shape::whole(1024, 2).unwrap());
     let small = Conditions { operators: 8, ..own };
     assert_eq!(shape(small).data_rows(), 64);
+    let long = Conditions {
+        longest_bytes: 16 << 20,
+        ..small
+    };
+    assert_eq!(shape(long).data_rows(), 128);
     // Eight that are there nine times of ten: three cosets do for an hour, four for a year.
     let hour = Conditions {
         availability: 0.9,
