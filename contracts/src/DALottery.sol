@@ -123,7 +123,10 @@ contract DALottery is IDALottery {
         if (blob.certifiedBlock == 0 || blob.certifiedBlock + 1 >= first || blob.expiryBlock < block.number) {
             revert NotInDraw(ticket.root);
         }
-        if (!SampleProof.exists(blob.totalRows, blob.rowBytes, ticket.row, 0)) revert NoSuchRow(ticket.row);
+        if (
+            ticket.row < blob.firstRow
+                || !SampleProof.exists(blob.firstRow + blob.rowCount, blob.rowBytes, ticket.row, 0)
+        ) revert NoSuchRow(ticket.row);
         if (
             keccak256(signersBitmap) != entrance.signersHash(ticket.root)
                 || !SignerBitmap.names(signersBitmap, ticket.operator)
@@ -133,7 +136,11 @@ contract DALottery is IDALottery {
     /// @dev Whether the row is the operator's: the dearest check.
     function _checkOwner(Ticket calldata ticket, CertifiedBlob memory blob) private view {
         bytes32 shuffle = RowAssignment.seed(beacon, blob.epoch, ticket.root);
-        if (!RowAssignment.owns(shuffle, blob.totalRows, ticket.operator, registry.operatorCount(), ticket.row)) {
+        if (
+            !RowAssignment.owns(
+                shuffle, blob.rowCount, ticket.operator, registry.operatorCount(), ticket.row - blob.firstRow
+            )
+        ) {
             revert NotOwnRow(ticket.row);
         }
     }

@@ -26,9 +26,10 @@ library SampleProof {
     uint256 private constant ROOT_OF_UNITY = 0x564c0a11a0f704f4fc3e8acfe0f8245f0ad1347b378fbf96e206da11a5d36306;
 
     /// @notice Whether a blob of rows of this length has such a piece, and the piece can be proved.
+    /// @param endRow The row after its last.
     /// @param rowBytes Length of its rows.
-    function exists(uint256 totalRows, uint256 rowBytes, uint256 row, uint256 chunk) internal pure returns (bool) {
-        return rowBytes != 0 && rowBytes % 64 == 0 && row < totalRows && totalRows <= 32 * SLOTS
+    function exists(uint256 endRow, uint256 rowBytes, uint256 row, uint256 chunk) internal pure returns (bool) {
+        return rowBytes != 0 && rowBytes % 64 == 0 && row < endRow && endRow <= 32 * SLOTS
             && chunk < (rowBytes + Blake3.CHUNK_BYTES - 1) / Blake3.CHUNK_BYTES;
     }
 

@@ -7,8 +7,10 @@
 mod defend;
 mod follow;
 mod ingest;
+mod play;
 pub mod repair;
 mod session;
+mod show;
 
 use crate::{
     Committee, Runtime, Shape, VerifiedHead,
@@ -25,7 +27,7 @@ use commonware_utils::sync::Mutex;
 use contracts::{Provider, typed_data};
 use crypto::bls;
 use ingest::Ingest;
-use primitives::{BlobRoot, MIB};
+use primitives::{BlobRoot, MIB, U256};
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
@@ -321,6 +323,13 @@ impl<E: Runtime> Service<E> {
     /// Challenges on chain that wait for its answer.
     pub fn disputes(&self) -> u32 {
         self.shared.disputes.load(Ordering::Relaxed)
+    }
+
+    /// Begins to play the lottery on behalf of `provider`, which pays the gas: only draws whose prize is at least `prize_min`, wei, which
+    /// should be more than the 0.75 to 1.7 million gas of a claim cost.
+    pub fn play(&mut self, context: E, provider: impl Provider, prize_min: U256) {
+        let player = play::Player::new(self.shared.clone(), provider, prize_min);
+        self.tasks.push(context.spawn(move |context| player.run(context)));
     }
 
     /// Stops its tasks. What was signed for is on disk.

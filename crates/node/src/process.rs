@@ -19,7 +19,7 @@ use chain::{
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
 use compute::till::{JournalError, Till, TillLimits};
 use da::{DealtBeacon, Domain, disperse::Peer, service::StartError};
-use primitives::GIB;
+use primitives::{GIB, U256};
 use serde_json::json;
 use std::{
     future::pending,
@@ -40,6 +40,9 @@ const WORKER_THREADS: usize = 2;
 
 /// Bytes a local node gives to rows.
 const ROWS_CAPACITY_BYTES: u64 = 16 * GIB;
+
+/// Smallest prize of the lottery that a local node claims, wei: a hundredth of a coin, some times what a claim's gas costs at one gwei.
+const PRIZE_MIN_WEI: u64 = 10_000_000_000_000_000;
 
 /// How long open requests may take to end when the node stops.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
@@ -167,9 +170,10 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         ingest_bytes_per_s: entry.ingest_bytes_per_s,
         poll_ms: da::service::Config::POLL_MS,
     };
-    let availability = da::Service::start(context.child("availability"), availability, provider.clone())
+    let mut availability = da::Service::start(context.child("availability"), availability, provider.clone())
         .await
         .map_err(|error| NodeError::Availability(Box::new(error)))?;
+    availability.play(context.child("lottery"), provider.clone(), U256::from(PRIZE_MIN_WEI));
 
     let path = dir.join("till.redb");
     let till = Till::open(&path, TillLimits::default()).map_err(|source| NodeError::Till { path, source })?;

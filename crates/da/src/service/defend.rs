@@ -3,14 +3,14 @@
 //! Three answers: the sample, from the rows on disk; that the row is another's; or none yet, while the row is being repaired. A
 //! sample is checked before it is sent, for a wrong one loses the bond as surely as none.
 
-use super::Shared;
+use super::{
+    Shared,
+    show::{ShowError, show},
+};
 use crate::{
     Record, Runtime,
     dispute::{Dispute, Docket},
-    header::TOTAL_ROWS,
     record::RecordError,
-    sample::{self, Answer, Sample},
-    store::StoreError,
 };
 use alloy_sol_types::SolEvent;
 use commonware_codec::Encode;
@@ -20,7 +20,7 @@ use contracts::{
     addresses::DA_CHALLENGES,
 };
 use futures::future::join_all;
-use primitives::{BlobRoot, U256};
+use primitives::U256;
 use std::{sync::Arc, time::Duration};
 
 /// Answers under way at a time: each waits for a block, and holds a sample of 1.4 KiB.
@@ -31,18 +31,9 @@ const PAGE_BLOCKS: u64 = 1_000;
 /// Why a dispute was not answered.
 #[derive(Debug, thiserror::Error)]
 enum DefenceError {
-    /// The chain has no record of the blob, or did not answer.
-    #[error("read the blob's record")]
-    Record(#[from] RecordError),
-    /// The row is not on disk (any more).
-    #[error("row {row} of blob {root} is not here")]
-    RowMissing { root: BlobRoot, row: u32 },
-    /// The disk failed.
-    #[error("read the row")]
-    Store(#[from] StoreError),
-    /// What is on disk does not prove the piece: sending it would lose the bond.
-    #[error("the sample of row {row} of blob {root} does not hold")]
-    WrongSample { root: BlobRoot, row: u32 },
+    /// The row cannot be shown.
+    #[error("show the piece")]
+    Show(#[from] ShowError),
     /// The chain did not take the answer.
     #[error("send the answer")]
     Send(#[from] ProviderError),
@@ -141,39 +132,24 @@ impl<E: Runtime, P: Provider> Defender<E, P> {
     async fn answer(&self, dispute: &Dispute) -> Result<Mined, DefenceError> {
         let Dispute { root, challenge, .. } = *dispute;
         let piece = dispute.piece();
-        let owned = self.shared.committee().rows_of(self.shared.operator, &root, TOTAL_ROWS);
-        if !owned.contains(challenge.row) {
+        let shared = &self.shared;
+        let owns = match Record::read(&self.provider, &shared.config.peer.domain, root).await {
+            Ok(record) => (shared.committee())
+                .rows_of(shared.operator, &root, record.shape())
+                .contains(challenge.row),
+            // Rows that were added to a blob and dropped again are nobody's.
+            Err(RecordError::NotCertified { .. }) => false,
+            Err(error) => return Err(ShowError::from(error).into()),
+        };
+        if !owns {
             let call = DAChallenges::disownCall { piece };
             return Ok(contracts::write(&self.provider, DA_CHALLENGES, &call, U256::ZERO).await?);
         }
-        let sample = self.sample(dispute).await?;
+        let sample = show(shared, &self.provider, root, challenge).await?;
         let call = DAChallenges::answerCall {
             piece,
             sample: sample.encode().into(),
         };
         Ok(contracts::write(&self.provider, DA_CHALLENGES, &call, U256::ZERO).await?)
-    }
-
-    /// The sample of the piece, checked against the chain's record.
-    async fn sample(&self, dispute: &Dispute) -> Result<Sample, DefenceError> {
-        let Dispute { root, challenge, .. } = *dispute;
-        let row = challenge.row;
-        let missing = DefenceError::RowMissing { root, row };
-        let Some(head) = self.shared.store.head(root) else {
-            return Err(missing);
-        };
-        let record = Record::read(&self.provider, &self.shared.config.peer.domain, root).await?;
-        let samples = self.shared.prover(head).serve(&self.shared.store, &[challenge]).await?;
-        let verdict = sample::verify(&[Answer {
-            commitment: record.commitment(),
-            row_bytes: record.row_bytes(),
-            challenges: &[challenge],
-            samples: &samples,
-        }]);
-        match samples.into_iter().next().flatten() {
-            None => Err(missing),
-            Some(sample) if verdict[0].all_found() => Ok(sample),
-            Some(_) => Err(DefenceError::WrongSample { root, row }),
-        }
     }
 }

@@ -20,9 +20,9 @@ use contracts::{
     CHALLENGE_WINDOW_BLOCKS, EventFilter, Provider, SLASH_WEI,
     abi::{
         DAChallenges::{self, Piece},
-        DAEntrance,
+        DAEntrance, DALottery,
     },
-    addresses::{DA_CHALLENGES, DA_ENTRANCE},
+    addresses::{DA_CHALLENGES, DA_ENTRANCE, DA_LOTTERY},
 };
 use primitives::{Address, CHAIN_ID, MIB, U256};
 use std::{net::SocketAddr, time::Duration};
@@ -59,6 +59,7 @@ impl Scene {
                 capacity_bytes: 64 * MIB,
                 unpaid_bytes_max: 16 * MIB,
                 poll_ms: 200,
+                ingest_bytes_per_s: None,
             };
             let own = chain.of(account(operator));
             let call = DAChallenges::bondCall { operator };
@@ -88,7 +89,7 @@ impl Scene {
         let committee = self.chain.committee().await;
         let bitmap = self.bitmap().await;
         let signer = (0..OPERATORS).find(|operator| bitmap[0] >> operator & 1 == 1).unwrap();
-        let rows = committee.rows_of(signer, &self.blob.head().root(), TOTAL_ROWS);
+        let rows = committee.rows_of(signer, &self.blob.head().root(), self.blob.head().shape());
         (signer, rows.iter().nth(17).unwrap())
     }
 
@@ -157,7 +158,7 @@ fn an_operator_answers_for_its_rows_and_disowns_those_of_others() {
         let (signer, row) = scene.signer_and_row().await;
         let deposit = scene.deposit().await;
         let committee = scene.chain.committee().await;
-        let owned = committee.rows_of(signer, &scene.blob.head().root(), TOTAL_ROWS);
+        let owned = committee.rows_of(signer, &scene.blob.head().root(), scene.blob.head().shape());
         let foreign = (0..TOTAL_ROWS).find(|row| !owned.contains(*row)).unwrap();
         for (asked, row) in [(1u64, row), (2, foreign)] {
             let piece = scene.challenge(signer, row).await;
@@ -211,5 +212,43 @@ fn an_operator_that_makes_up_a_chunk_loses_its_bond_at_once() {
         contracts::write(&own, DA_CHALLENGES, &call, U256::ZERO).await.unwrap();
         assert_eq!(scene.held(signer).await, BOND - SLASH_WEI);
         assert_eq!(scene.owed(account(signer)).await, U256::ZERO);
+    });
+}
+
+/// The draw's target is written into the contract, so that some rows of a small blob win.
+#[test]
+fn an_operator_that_plays_is_paid_for_its_rows_that_win() {
+    deterministic::Runner::seeded(34).start(|context| async move {
+        let mut scene = Scene::new(context).await;
+        let (signer, _) = scene.signer_and_row().await;
+        let pool = U256::from(SLASH_WEI);
+        contracts::write(&scene.chain, DA_LOTTERY, &DALottery::fundCall {}, pool)
+            .await
+            .unwrap();
+        // Of 768 rows of two pieces each about six win.
+        let (number, target) = (10, U256::MAX / U256::from(256));
+        scene.chain.set_storage(DA_LOTTERY, 2, U256::from(number));
+        scene.chain.set_storage(DA_LOTTERY, 3, target);
+        scene.chain.mine(number * 240);
+        let provider = scene.chain.of(account(signer));
+        let context = scene.context.child("play");
+        let service = scene.services[signer as usize].as_mut().unwrap();
+        service.play(context, provider, U256::from(1));
+        scene.context.sleep(Duration::from_secs(10)).await;
+
+        let draw = contracts::read(&scene.chain, DA_LOTTERY, &DALottery::currentDrawCall {})
+            .await
+            .unwrap();
+        assert!((1..=16).contains(&draw.wins), "{draw:?}");
+        let call = DALottery::balancesCall {
+            account: account(signer),
+        };
+        let paid = contracts::read(&scene.chain, DA_LOTTERY, &call).await.unwrap();
+        let left = contracts::read(&scene.chain, DA_LOTTERY, &DALottery::poolCall {})
+            .await
+            .unwrap();
+        let prize = |pool: U256| pool / U256::from(256);
+        let expected = (0..draw.wins).fold(pool, |pool, _| pool - prize(pool));
+        assert_eq!((left, paid), (expected, pool - expected));
     });
 }

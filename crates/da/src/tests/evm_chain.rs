@@ -102,6 +102,15 @@ impl EvmChain {
         self.state.lock().block += blocks;
     }
 
+    /// Writes a word of a contract's storage.
+    pub(super) fn set_storage(&self, contract: Address, slot: u64, value: U256) {
+        let mut state = self.state.lock();
+        state
+            .db
+            .insert_account_storage(contract, U256::from(slot), value)
+            .unwrap();
+    }
+
     pub(super) fn balance(&self, account: Address) -> U256 {
         let state = self.state.lock();
         let account = state.db.cache.accounts.get(&account);
