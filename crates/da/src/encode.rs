@@ -336,6 +336,11 @@ impl CodedBlob {
         &self.head
     }
 
+    /// Whether a clone of it is still there: a delivery that goes on has one.
+    pub fn is_shared(&self) -> bool {
+        std::sync::Arc::strong_count(&self.tree) > 1
+    }
+
     /// Row `index`, sharing this blob's memory.
     ///
     /// # Panics

@@ -16,7 +16,7 @@ use da::{
     CodedBlob, Committee, DealtBeacon, Domain, Meta, Privacy, Record, VerifiedHead,
     disperse::{DisperseError, Peer},
     encode,
-    header::{DATA_ROWS, Secrecy},
+    header::Secrecy,
     retrieve::{self, RetrieveError},
 };
 use futures::channel::oneshot;
@@ -277,13 +277,8 @@ impl Publisher {
         let published = self.publish(&context).await;
         let _ = ended.send(published);
         let Self { blob, room, .. } = self;
-        // One row of each half: a delivery that still goes on shares their memory.
-        let rows = [0, DATA_ROWS].map(|row| blob.row(row).bytes().clone());
-        drop(blob);
         let begun = context.current();
-        while !rows.iter().all(|row| row.is_unique())
-            && context.current().duration_since(begun).unwrap_or_default() < BEHIND_TIMEOUT
-        {
+        while blob.is_shared() && context.current().duration_since(begun).unwrap_or_default() < BEHIND_TIMEOUT {
             context.sleep(BEHIND_POLL).await;
         }
         // Deliveries are this task's children: those that still stand are ended with it.

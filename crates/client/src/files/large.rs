@@ -542,13 +542,8 @@ impl<E: Runtime> Network<E> {
         let task = self.context.child("stripe").spawn(move |context| async move {
             let result = da::disperse(&context, &peer, &committee, &blob, |_| {}).await;
             let _ = certified.send(result);
-            // One row of each half: a delivery that still goes on shares their memory.
-            let rows = [0, blob.head().shape().data_rows()].map(|row| blob.row(row).bytes().clone());
-            drop(blob);
             let begun = context.current();
-            while !rows.iter().all(|row| row.is_unique())
-                && context.current().duration_since(begun).unwrap_or_default() < BEHIND_TIMEOUT
-            {
+            while blob.is_shared() && context.current().duration_since(begun).unwrap_or_default() < BEHIND_TIMEOUT {
                 context.sleep(BEHIND_POLL).await;
             }
             // Deliveries are this task's children: those that still stand are ended with it.

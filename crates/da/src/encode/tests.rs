@@ -279,3 +279,13 @@ fn added_cosets_are_the_rows_that_a_wider_code_has() {
         }
     }
 }
+
+/// Whoever waits for the last delivery's end before it codes more must see it.
+#[test]
+fn a_blob_is_shared_while_a_clone_of_it_is_there() {
+    let blob = crate::tests::public_blob(1, 1000);
+    let delivery = blob.clone();
+    assert!(blob.is_shared());
+    drop(delivery);
+    assert!(!blob.is_shared());
+}
