@@ -140,20 +140,21 @@ pub async fn challenge(
 ) -> Result<Asked, ChallengeError> {
     let committee = committee(provider).await?;
     let record = Record::read(provider, &Domain::of_chain(chain_id), root).await?;
-    let (certified_block, rows) = certified(provider, root).await?;
+    let certified_block = certified_block(provider, root).await?;
+    let rows = record.shape().rows();
     let sample::Challenge { row, chunk } = piece;
     let chunks = sample::chunks(record.row_bytes());
-    if row >= rows || chunk >= chunks {
+    if !rows.contains(&row) || chunk >= chunks {
         return Err(ChallengeError::NoSuchPiece {
             root,
             row,
             chunk,
-            rows,
+            rows: rows.end,
             chunks,
         });
     }
     let owner = || {
-        let rows_of = assign(&committee, &root, rows);
+        let rows_of = assign(&committee, &root, record.shape());
         (0..)
             .zip(&rows_of)
             .find_map(|(index, own)| own.contains(&row).then_some(index))
@@ -257,10 +258,10 @@ async fn committee(provider: &impl Provider) -> Result<Committee, ChallengeError
     Ok(Committee::read(provider, DealtBeacon(Digest(beacon))).await?)
 }
 
-/// Block that recorded a blob, and its count of rows.
-async fn certified(provider: &impl Provider, root: BlobRoot) -> Result<(u64, u32), CallError> {
+/// Block that recorded a blob.
+async fn certified_block(provider: &impl Provider, root: BlobRoot) -> Result<u64, CallError> {
     let blob = contracts::read(provider, DA_ENTRANCE, &DAEntrance::blobCall { root: root.0 }).await?;
-    Ok((blob.certifiedBlock, blob.totalRows))
+    Ok(blob.certifiedBlock)
 }
 
 /// Who signed for a blob, as the event of its certificate says.

@@ -223,7 +223,11 @@ impl Blobs for NetworkBlobs {
     async fn read_range(&self, blob: Published, range: Range<u64>) -> Result<Vec<u8>, ReadError> {
         let (committee, head) = self.head(blob).await?;
         public(&head)?;
-        match retrieve::read_coded(&self.context, &self.peer, &committee, &head, range, |_| {}).await {
+        let added = Record::of_header(head.header())
+            .read_added(&self.provider, &self.peer.domain)
+            .await
+            .map_err(|error| unavailable(blob.root, error))?;
+        match retrieve::read_coded(&self.context, &self.peer, &committee, &head, &added, range, |_| {}).await {
             Ok(bytes) => Ok(bytes),
             Err(error) => Err(self.not_read(blob, error).await),
         }

@@ -26,7 +26,7 @@ async fn read(network: &Network, head: &VerifiedHead, key: Option<&Key>, range: 
         }
     };
     let committee = network.chain.committee();
-    let bytes = retrieve::read_range(&network.context, &guest(), &committee, head, key, range, progress)
+    let bytes = retrieve::read_range(&network.context, &guest(), &committee, head, &[], key, range, progress)
         .await
         .unwrap();
     (bytes, rows_needed)
@@ -85,6 +85,7 @@ fn a_part_of_a_sealed_blob_opens_from_its_own_segments() {
             &guest(),
             &committee,
             &head,
+            &[],
             Some(&other),
             0..10,
             |_| {},
@@ -118,8 +119,15 @@ fn a_part_whose_rows_are_not_to_be_had_is_decoded_from_others() {
                 network.kill(2).await;
                 network.kill(3).await;
                 let (peer, committee) = (guest(), network.chain.committee());
-                let refused =
-                    retrieve::read_coded(&network.context, &peer, &committee, &head, start..start + 10, |_| {});
+                let refused = retrieve::read_coded(
+                    &network.context,
+                    &peer,
+                    &committee,
+                    &head,
+                    &[],
+                    start..start + 10,
+                    |_| {},
+                );
                 assert!(matches!(refused.await, Err(RetrieveError::TooFewRows { .. })));
             }
         });

@@ -78,6 +78,7 @@ impl Widen {
                     bar.set_length(needed.into());
                     bar.set_position(rows.into());
                 }
+                Transfer::Written { .. } => {}
             })
             .await;
         bar.finish_and_clear();
