@@ -205,12 +205,7 @@ pub async fn retrieve<E: Runtime>(
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<Retrieved, RetrieveError> {
     let head = fetch_head(context, peer, committee, record).await?;
-    let blob = Blob {
-        head: &head,
-        added,
-        skip: None,
-    };
-    let data = gather(context, peer, committee, blob, &mut progress).await?;
+    let data = gather(context, peer, committee, Blob::new(&head, added), &mut progress).await?;
     Ok(Retrieved { head, data })
 }
 
@@ -292,14 +287,34 @@ enum Event {
     Failed { operator: u32, error: ReadError },
 }
 
-/// What to gather, and from whom not.
-pub(crate) struct Blob<'a> {
+/// What to read, and from whom not.
+#[derive(Clone, Copy)]
+pub struct Blob<'a> {
     /// Head of the whole blob.
-    pub(crate) head: &'a VerifiedHead,
+    head: &'a VerifiedHead,
     /// Cosets that were added to it.
-    pub(crate) added: &'a [Record],
+    added: &'a [Record],
     /// An operator that is not asked: whoever asks.
-    pub(crate) skip: Option<u32>,
+    skip: Option<u32>,
+}
+
+impl<'a> Blob<'a> {
+    /// The blob of `head`; `added` are records of cosets that were added to it, which may be left out.
+    pub fn new(head: &'a VerifiedHead, added: &'a [Record]) -> Self {
+        Self {
+            head,
+            added,
+            skip: None,
+        }
+    }
+
+    /// The same, without asking `operator`.
+    pub(crate) fn but_from(self, operator: u32) -> Self {
+        Self {
+            skip: Some(operator),
+            ..self
+        }
+    }
 }
 
 /// The data rows of a blob, gathered from the operators of `committee`.

@@ -17,7 +17,7 @@ use da::{
     disperse::{DisperseError, Peer},
     encode,
     header::Secrecy,
-    retrieve::{self, RetrieveError},
+    retrieve::{self, Blob, RetrieveError},
 };
 use futures::channel::oneshot;
 use primitives::{Address, BlobRoot, Epoch};
@@ -227,7 +227,16 @@ impl Blobs for NetworkBlobs {
             .read_added(&self.provider, &self.peer.domain)
             .await
             .map_err(|error| unavailable(blob.root, error))?;
-        match retrieve::read_coded(&self.context, &self.peer, &committee, &head, &added, range, |_| {}).await {
+        match retrieve::read_coded(
+            &self.context,
+            &self.peer,
+            &committee,
+            Blob::new(&head, &added),
+            range,
+            |_| {},
+        )
+        .await
+        {
             Ok(bytes) => Ok(bytes),
             Err(error) => Err(self.not_read(blob, error).await),
         }

@@ -23,7 +23,7 @@ use da::{
     encode,
     header::Secrecy,
     object::{self, Manifest, Part, STRIPE_BYTES, stripe_count, stripe_key},
-    retrieve::{self, RetrieveError},
+    retrieve::{self, Blob, RetrieveError},
 };
 use futures::channel::oneshot;
 use primitives::{BlobRoot, Digest, MIB, U256};
@@ -473,7 +473,7 @@ impl<E: Runtime> Place<'_, E> {
             check_code,
         } = self;
         if !check_code {
-            let read = retrieve::read_range(*context, peer, committee, head, added, key, range, progress);
+            let read = retrieve::read_range(*context, peer, committee, Blob::new(head, added), key, range, progress);
             return Ok(read.await?);
         }
         let record = Record::of_header(head.header());

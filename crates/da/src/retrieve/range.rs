@@ -5,7 +5,7 @@
 //! sealed blob the segments that cover the range are fetched and opened, each of which authenticates alone.
 
 use super::{Blob, Event, Progress, RetrieveError, Source, gather, hedge::Waits};
-use crate::{Committee, Record, RowChecker, RowSet, Runtime, VerifiedHead, committee, disperse::Peer, encode};
+use crate::{Committee, RowChecker, RowSet, Runtime, VerifiedHead, committee, disperse::Peer, encode};
 use crypto::stream::Key;
 use futures::{
     StreamExt,
@@ -14,8 +14,7 @@ use futures::{
 };
 use std::{ops::Range, pin::pin, sync::Arc};
 
-/// Bytes `plain` of the payload in the clear of the blob of `head`, read from `committee`; `added` are records of cosets added to it, which may be
-/// left out. A public blob needs no key; what is beyond
+/// Bytes `plain` of the payload in the clear of `blob`, read from `committee`. A public blob needs no key; what is beyond
 /// the payload's end is left out.
 ///
 /// # Errors
@@ -25,17 +24,17 @@ pub async fn read_range<E: Runtime>(
     context: &E,
     peer: &Peer,
     committee: &Committee,
-    head: &VerifiedHead,
-    added: &[Record],
+    blob: Blob<'_>,
     key: Option<&Key>,
     plain: Range<u64>,
     progress: impl FnMut(Progress<'_>),
 ) -> Result<Vec<u8>, RetrieveError> {
+    let head = blob.head;
     let root = head.root();
     let open = |source| RetrieveError::Open { root, source };
     let params = &head.header().params;
     let range = encode::coded_range(params, &plain).map_err(open)?;
-    let coded = read_coded(context, peer, committee, head, added, range, progress).await?;
+    let coded = read_coded(context, peer, committee, blob, range, progress).await?;
     encode::open_range(params, key, &plain, coded).map_err(open)
 }
 
@@ -48,11 +47,11 @@ pub async fn read_coded<E: Runtime>(
     context: &E,
     peer: &Peer,
     committee: &Committee,
-    head: &VerifiedHead,
-    added: &[Record],
+    blob: Blob<'_>,
     range: Range<u64>,
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<Vec<u8>, RetrieveError> {
+    let head = blob.head;
     let end = range.end.min(head.header().params.length);
     if range.start >= end {
         return Ok(Vec::new());
@@ -62,14 +61,7 @@ pub async fn read_coded<E: Runtime>(
     let last = ((end - 1) / row_bytes) as u32;
     let (mut bytes, base) = match rows(context, peer, committee, head, first..last + 1, &mut progress).await {
         Some(bytes) => (bytes, u64::from(first) * row_bytes),
-        None => {
-            let blob = Blob {
-                head,
-                added,
-                skip: None,
-            };
-            (gather(context, peer, committee, blob, &mut progress).await?, 0)
-        }
+        None => (gather(context, peer, committee, blob, &mut progress).await?, 0),
     };
     bytes.truncate((end - base) as usize);
     bytes.drain(..(range.start - base) as usize);

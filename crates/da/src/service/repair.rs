@@ -64,11 +64,7 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         Some(head) => head,
         None => retrieve::fetch_head(context, peer, &committee, &whole).await?,
     };
-    let blob = retrieve::Blob {
-        head: &whole,
-        added: &added,
-        skip: Some(shared.operator),
-    };
+    let blob = retrieve::Blob::new(&whole, &added).but_from(shared.operator);
     let data = retrieve::gather(context, peer, &committee, blob, &mut |_| {}).await?;
     let params = head.header().params.clone();
     // A second of work for the largest blobs: not on a thread that streams wait for.

@@ -26,9 +26,17 @@ async fn read(network: &Network, head: &VerifiedHead, key: Option<&Key>, range: 
         }
     };
     let committee = network.chain.committee();
-    let bytes = retrieve::read_range(&network.context, &guest(), &committee, head, &[], key, range, progress)
-        .await
-        .unwrap();
+    let bytes = retrieve::read_range(
+        &network.context,
+        &guest(),
+        &committee,
+        retrieve::Blob::new(head, &[]),
+        key,
+        range,
+        progress,
+    )
+    .await
+    .unwrap();
     (bytes, rows_needed)
 }
 
@@ -84,8 +92,7 @@ fn a_part_of_a_sealed_blob_opens_from_its_own_segments() {
             &network.context,
             &guest(),
             &committee,
-            &head,
-            &[],
+            retrieve::Blob::new(&head, &[]),
             Some(&other),
             0..10,
             |_| {},
@@ -123,8 +130,7 @@ fn a_part_whose_rows_are_not_to_be_had_is_decoded_from_others() {
                     &network.context,
                     &peer,
                     &committee,
-                    &head,
-                    &[],
+                    retrieve::Blob::new(&head, &[]),
                     start..start + 10,
                     |_| {},
                 );
