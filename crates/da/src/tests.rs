@@ -1,6 +1,7 @@
 //! Tests of the whole role: real operators, dispersers and readers in one thread on one seed, over simulated links, disks and
 //! chain.
 
+mod attacks;
 mod chain;
 mod cosets;
 mod disputes;
