@@ -39,6 +39,7 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
         let sample = aloft_fuzz::decode::<Sample>(&bytes, &(row_bytes, challenge));
         let answer = Answer {
             commitment: PROVER.head().header().commitment,
+            shape: PROVER.head().shape(),
             row_bytes,
             challenges: &[challenge],
             samples: &[sample],
