@@ -1,8 +1,8 @@
 //! Make a blob available and prove it: encode, disperse, certify, retrieve, sample, repair, answer for it; who may read it.
 //!
-//! A blob is cut into rows, 1,024 of them, and coded into three times as many ([`encode`]; other numbers: [`shape`]); each operator of the epoch's [`committee`] owns the
-//! rows that a shuffle gives it, checks them, stores them and signs ([`service`]); signatures over two thirds of the rows
-//! are a [`certificate`], which a contract verifies. Any 1,024 rows give the blob back ([`retrieve`]), also to an
+//! A blob is cut into rows, 1,024 of them, and coded into three times as many ([`encode`]; other numbers: [`shape`]); each operator of
+//! the epoch's [`committee`] owns the rows that a shuffle gives it, checks them, stores them and signs ([`service`]); signatures over
+//! two thirds of the rows are a [`certificate`], which a contract verifies. Any 1,024 rows give the blob back ([`retrieve`]), also to an
 //! operator that lost its own ([`service::repair`]). What proves what, and the wire: docs/spec/da.md.
 //!
 //! **Invariant:** no clock, network, disk or randomness but the [`Runtime`]'s, so the same code runs in a simulation.
