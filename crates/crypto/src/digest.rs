@@ -76,7 +76,7 @@ impl RowTree {
             "{} rows are not whole groups of {GROUP_ROWS}",
             digests.len()
         );
-        let groups: Vec<_> = groups.iter().map(heap).collect();
+        let groups = heaps(groups);
         Self {
             roots: groups.iter().map(|heap| heap[1]).collect(),
             groups,
@@ -122,18 +122,67 @@ pub fn root_of_path(row_index: u32, digest: Digest, path: &[Digest; PATH_LEN]) -
         })
 }
 
-fn heap(leaves: &[Digest; GROUP_ROWS]) -> [Digest; 2 * GROUP_ROWS] {
-    let mut heap = [Digest::from([0; 32]); 2 * GROUP_ROWS];
-    heap[GROUP_ROWS..].copy_from_slice(leaves);
-    for node in (1..GROUP_ROWS).rev() {
-        heap[node] = parent(&heap[2 * node], &heap[2 * node + 1]);
+/// As [`root_of_path`] of each of `rows`, its index, its digest and its path: many are hashed side by side.
+pub fn roots_of_paths<'a>(rows: impl IntoIterator<Item = (u32, Digest, &'a [Digest; PATH_LEN])>) -> Vec<Digest> {
+    let (places, mut nodes): (Vec<_>, Vec<_>) = rows
+        .into_iter()
+        .map(|(index, digest, path)| ((index, path), digest))
+        .unzip();
+    for level in 0..PATH_LEN {
+        let pairs = places.iter().zip(&nodes).map(|((index, path), node)| match index >> level & 1 {
+            0 => [node, &path[level]],
+            _ => [&path[level], node],
+        });
+        nodes = parents(pairs);
     }
-    heap
+    nodes
+}
+
+/// The tree over each of `groups`, level by level of all of them.
+fn heaps(groups: &[[Digest; GROUP_ROWS]]) -> Vec<[Digest; 2 * GROUP_ROWS]> {
+    let mut heaps = vec![[Digest::from([0; 32]); 2 * GROUP_ROWS]; groups.len()];
+    for (heap, leaves) in heaps.iter_mut().zip(groups) {
+        heap[GROUP_ROWS..].copy_from_slice(leaves);
+    }
+    for level in (0..PATH_LEN).rev() {
+        let first = 1 << level;
+        let nodes = first..2 * first;
+        let pairs = heaps
+            .iter()
+            .flat_map(|heap| nodes.clone().map(|node| [&heap[2 * node], &heap[2 * node + 1]]));
+        let found = parents(pairs);
+        for (heap, found) in heaps.iter_mut().zip(found.chunks_exact(first)) {
+            heap[nodes.clone()].copy_from_slice(found);
+        }
+    }
+    heaps
+}
+
+/// [`parent`] of each of `pairs`.
+fn parents<'a>(pairs: impl Iterator<Item = [&'a Digest; 2]>) -> Vec<Digest> {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{__m256i, __m512i};
+        let blocks: Vec<_> = pairs.map(|[left, right]| children(left, right)).collect();
+        lanes::keyed_digests::<__m512i>(&NODE_KEY, &blocks)
+            .or_else(|| lanes::keyed_digests::<__m256i>(&NODE_KEY, &blocks))
+            .unwrap_or_else(|| blocks.iter().map(|block| node(block)).collect())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    pairs.map(|[left, right]| parent(left, right)).collect()
 }
 
 fn parent(left: &Digest, right: &Digest) -> Digest {
+    node(&children(left, right))
+}
+
+fn children(left: &Digest, right: &Digest) -> [u8; 64] {
     let mut children = [0; 64];
     children[..32].copy_from_slice(left.as_bytes());
     children[32..].copy_from_slice(right.as_bytes());
-    blake3::keyed_hash(&NODE_KEY, &children).into()
+    children
+}
+
+fn node(children: &[u8; 64]) -> Digest {
+    blake3::keyed_hash(&NODE_KEY, children).into()
 }

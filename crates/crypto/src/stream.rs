@@ -122,13 +122,27 @@ pub fn seal_into(key: &Key, nonce_prefix: [u8; NONCE_PREFIX_BYTES], aad: &[u8], 
         sealed_len(plain.len() as u64),
         "room for the ciphertext"
     );
+    for (sealed, plain) in sealed.chunks_mut(SEGMENT_BYTES + TAG_BYTES).zip(plain.chunks(SEGMENT_BYTES)) {
+        sealed[..plain.len()].copy_from_slice(plain);
+    }
+    seal_in_place(key, nonce_prefix, aad, sealed);
+}
+
+/// As [`seal`], of content that lies where it will be sealed: every [`SEGMENT_BYTES`] of it are followed by [`TAG_BYTES`], of any value.
+///
+/// # Panics
+///
+/// When no content seals to as many bytes as `content` has.
+pub fn seal_in_place(key: &Key, nonce_prefix: [u8; NONCE_PREFIX_BYTES], aad: &[u8], content: &mut [u8]) {
+    assert!(
+        plain_len(content.len() as u64).is_some(),
+        "{} bytes are no content with room for its tags",
+        content.len()
+    );
     let cipher = key.cipher();
-    let segments = plain.len().div_ceil(SEGMENT_BYTES).max(1);
-    let mut plain = plain.chunks(SEGMENT_BYTES);
-    // A segment is encrypted where it was just copied to, and still in cache.
-    for (segment, sealed) in sealed.chunks_mut(SEGMENT_BYTES + TAG_BYTES).enumerate() {
+    let segments = content.len().div_ceil(SEGMENT_BYTES + TAG_BYTES);
+    for (segment, sealed) in content.chunks_mut(SEGMENT_BYTES + TAG_BYTES).enumerate() {
         let (content, tag) = sealed.split_at_mut(sealed.len() - TAG_BYTES);
-        content.copy_from_slice(plain.next().unwrap_or_default());
         let nonce = nonce(nonce_prefix, segment as u32, segment + 1 == segments);
         let sealed_tag = cipher
             .seal_in_place_separate_tag(nonce, Aad::from(aad), content)

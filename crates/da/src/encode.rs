@@ -24,10 +24,12 @@ use rand_core::CryptoRng;
 use std::ops::Range;
 
 mod memory;
+mod payload;
 #[cfg(test)]
 mod tests;
 
 use memory::{Memory, Pool};
+pub use payload::Payload;
 
 /// Who may read a payload.
 pub enum Privacy<'a> {
@@ -56,6 +58,29 @@ pub struct Request<'a> {
     pub meta: Vec<u8>,
     /// Who may read it.
     pub privacy: Privacy<'a>,
+}
+
+impl Request<'_> {
+    /// Whether the payload is to be encrypted.
+    fn is_sealed(&self) -> bool {
+        matches!(self.privacy, Privacy::Sealed { .. })
+    }
+
+    /// Whether the header has room for what is asked.
+    fn check(&self) -> Result<(), EncodeError> {
+        let mut bytes = self.meta.len();
+        if let Privacy::Sealed { recipients, .. } = self.privacy {
+            let count = recipients.len();
+            if count > MAX_RECIPIENTS {
+                return Err(EncodeError::TooManyRecipients { count });
+            }
+            bytes += TAG_BYTES;
+        }
+        if bytes > MAX_META_BYTES {
+            return Err(EncodeError::MetaTooLong { bytes });
+        }
+        Ok(())
+    }
 }
 
 /// Why a payload cannot be coded.
@@ -149,9 +174,34 @@ impl Encoder {
         })
     }
 
-    /// Encrypts `payload` if asked to, codes it and commits to it.
+    /// Room for a payload of `bytes` bytes, which is to be sealed if `sealed`: to be filled, then coded by [`Self::encode_payload`].
     ///
-    /// A public payload is not copied when its capacity is that of all data rows.
+    /// # Errors
+    ///
+    /// [`EncodeError::Empty`], [`EncodeError::TooLong`].
+    pub fn payload(&self, bytes: u64, sealed: bool) -> Result<Payload, EncodeError> {
+        if bytes == 0 {
+            return Err(EncodeError::Empty);
+        }
+        // Before `sealed_len`, which is defined up to 2^48 only.
+        let limit = self.shape.max_bytes();
+        let length = if sealed && bytes <= limit {
+            stream::sealed_len(bytes)
+        } else {
+            bytes
+        };
+        if length > limit {
+            return Err(EncodeError::TooLong { bytes: length, limit });
+        }
+        let data_bytes = self.shape.data_rows() as usize * self.shape.row_bytes(length) as usize;
+        Ok(Payload::new(
+            self.pool.take(data_bytes),
+            bytes as usize,
+            length as usize,
+        ))
+    }
+
+    /// As [`Self::encode_payload`], of a payload that lies elsewhere: it is copied.
     ///
     /// # Errors
     ///
@@ -159,39 +209,41 @@ impl Encoder {
     pub fn encode(
         &self,
         rng: &mut impl CryptoRng,
-        payload: Vec<u8>,
+        payload: impl AsRef<[u8]>,
         request: Request<'_>,
     ) -> Result<CodedBlob, EncodeError> {
-        let plain_bytes = payload.len() as u64;
-        if plain_bytes == 0 {
-            return Err(EncodeError::Empty);
-        }
-        let sealed = matches!(request.privacy, Privacy::Sealed { .. });
-        // Before `sealed_len`, which is defined up to 2^48 only.
-        let limit = self.shape.max_bytes();
-        let length = if sealed && plain_bytes <= limit {
-            stream::sealed_len(plain_bytes)
-        } else {
-            plain_bytes
+        let payload = payload.as_ref();
+        let mut room = self.payload(payload.len() as u64, request.is_sealed())?;
+        request.check()?;
+        room.fill(payload);
+        self.encode_payload(rng, room, request)
+    }
+
+    /// Encrypts `payload` if asked to, codes it and commits to it.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`], before any work is done.
+    ///
+    /// # Panics
+    ///
+    /// When `payload` is another encoder's of another shape, or has room for tags and `request` is public, or the other way round.
+    pub fn encode_payload(
+        &self,
+        rng: &mut impl CryptoRng,
+        mut payload: Payload,
+        request: Request<'_>,
+    ) -> Result<CodedBlob, EncodeError> {
+        request.check()?;
+        assert_eq!(payload.is_sealed(), request.is_sealed(), "room for tags where they are needed");
+        let coded = payload.coded();
+        let length = coded.len() as u64;
+        let (meta, secrecy) = match request.privacy {
+            Privacy::Public => (request.meta, Secrecy::Public),
+            Privacy::Sealed { key, recipients } => seal(rng, coded, &request.meta, request.owner, key, recipients),
         };
-        if length > limit {
-            return Err(EncodeError::TooLong { bytes: length, limit });
-        }
-        let meta_bytes = request.meta.len() + if sealed { TAG_BYTES } else { 0 };
-        if meta_bytes > MAX_META_BYTES {
-            return Err(EncodeError::MetaTooLong { bytes: meta_bytes });
-        }
-        let data_bytes = self.shape.data_rows() as usize * self.shape.row_bytes(length) as usize;
-        let (data, meta, secrecy) = match request.privacy {
-            Privacy::Public => (self.pad(payload, data_bytes), request.meta, Secrecy::Public),
-            Privacy::Sealed { key, recipients } => {
-                let mut memory = self.pool.take(data_bytes);
-                let (coded, padding) = memory.as_mut().split_at_mut(length as usize);
-                let (meta, secrecy) = seal(rng, &payload, coded, &request.meta, request.owner, key, recipients)?;
-                padding.fill(0);
-                (Rows::Pooled(memory), meta, secrecy)
-            }
-        };
+        let mut data = payload.memory;
+        data.as_mut()[length as usize..].fill(0);
         let params = Params {
             owner: request.owner,
             epoch: request.epoch,
@@ -202,20 +254,7 @@ impl Encoder {
             secrecy,
             meta: meta.into(),
         };
-        Ok(self.code_rows(params, data))
-    }
-
-    /// The payload with zeros behind it, `data_bytes` in all.
-    fn pad(&self, mut payload: Vec<u8>, data_bytes: usize) -> Rows {
-        if payload.capacity() >= data_bytes {
-            payload.resize(data_bytes, 0);
-            return Rows::Given(payload);
-        }
-        let mut memory = self.pool.take(data_bytes);
-        let (coded, padding) = memory.as_mut().split_at_mut(payload.len());
-        coded.copy_from_slice(&payload);
-        padding.fill(0);
-        Rows::Pooled(memory)
+        Ok(self.code_rows(params, Rows::Pooled(data)))
     }
 
     /// Codes and commits to data rows.
@@ -283,7 +322,11 @@ impl CodedBlob {
     /// # Errors
     ///
     /// [`EncodeError`], before any work is done.
-    pub fn encode(rng: &mut impl CryptoRng, payload: Vec<u8>, request: Request<'_>) -> Result<Self, EncodeError> {
+    pub fn encode(
+        rng: &mut impl CryptoRng,
+        payload: impl AsRef<[u8]>,
+        request: Request<'_>,
+    ) -> Result<Self, EncodeError> {
         Encoder::new().encode(rng, payload, request)
     }
 
@@ -375,42 +418,29 @@ impl std::fmt::Debug for CodedBlob {
     }
 }
 
-/// Encrypts `payload` into `coded`, and the meta data, under `key`.
+/// Encrypts `content`, with room for its tags, where it lies, and the meta data, under `key`.
 fn seal(
     rng: &mut impl CryptoRng,
-    payload: &[u8],
-    coded: &mut [u8],
+    content: &mut [u8],
     meta: &[u8],
     owner: Address,
     key: &Key,
     recipients: &[RecipientPublic],
-) -> Result<(Vec<u8>, Secrecy), EncodeError> {
-    if recipients.len() > MAX_RECIPIENTS {
-        return Err(EncodeError::TooManyRecipients {
-            count: recipients.len(),
-        });
-    }
+) -> (Vec<u8>, Secrecy) {
     let mut nonce_prefix = [0; 7];
     rng.fill_bytes(&mut nonce_prefix);
-    let length = coded.len() as u64;
+    let length = content.len() as u64;
     let key_commitment = stream::commitment(key, &key_context(&owner, &nonce_prefix, length));
     let envelopes = header::wrap_key(rng, recipients, key, &owner, &nonce_prefix, &key_commitment);
     let sealed_meta = stream::seal(key, meta_prefix(nonce_prefix), &associated(META, &owner, length), meta);
-    stream::seal_into(
-        key,
-        payload_prefix(nonce_prefix),
-        &associated(PAYLOAD, &owner, length),
-        payload,
-        coded,
-    );
-    Ok((
-        sealed_meta,
-        Secrecy::Sealed {
-            nonce_prefix,
-            key_commitment,
-            envelopes,
-        },
-    ))
+    let bound = associated(PAYLOAD, &owner, length);
+    stream::seal_in_place(key, payload_prefix(nonce_prefix), &bound, content);
+    let secrecy = Secrecy::Sealed {
+        nonce_prefix,
+        key_commitment,
+        envelopes,
+    };
+    (sealed_meta, secrecy)
 }
 
 const PAYLOAD: &[u8] = b"aloft/da/payload/v1";

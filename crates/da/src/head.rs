@@ -213,8 +213,11 @@ impl VerifiedHead {
 
     /// Checks that `digest`, that of `row`'s bytes, leads to the root of its group.
     fn check_path(&self, row: &Row, digest: Digest) -> Result<(), RowError> {
-        let index = row.index;
-        let found = digest::root_of_path(index, digest, &row.path);
+        self.check_group(row.index, digest::root_of_path(row.index, digest, &row.path))
+    }
+
+    /// Whether the group root that row `index` led to is the one committed to.
+    fn check_group(&self, index: u32, found: Digest) -> Result<(), RowError> {
         if found != self.0.head.group_roots[(index - self.shape().first_row()) as usize / GROUP_ROWS] {
             return Err(RowError::NotCommitted {
                 index,
@@ -396,8 +399,10 @@ impl RowChecker {
             .next_multiple_of(digest::ROWS_AT_ONCE);
         for rows in rows.chunks(at_once) {
             let bytes: Vec<&[u8]> = rows.iter().map(|row| &row.bytes[..]).collect();
-            for (row, digest) in rows.iter().zip(digest::row_digests(&bytes)) {
-                self.head.check_path(row, digest)?;
+            let digests = digest::row_digests(&bytes);
+            let paths = rows.iter().zip(digests).map(|(row, digest)| (row.index, digest, &row.path));
+            for (row, found) in rows.iter().zip(digest::roots_of_paths(paths)) {
+                self.head.check_group(row.index, found)?;
             }
             for (row, combined) in rows.iter().zip(self.coefficients.combine_each(bytes)) {
                 if combined != self.expected[row.index as usize] {

@@ -5,13 +5,17 @@
 //! are combined at a time, while their sixteen kilobytes of coefficients are in the first-level cache.
 
 use super::{Combined, LANES, tower::Tower};
-use crate::galois::{self, CHUNK_BYTES};
+use crate::{
+    galois::{self, CHUNK_BYTES},
+    reed_solomon::ROW_ALIGNMENT,
+};
 use std::arch::x86_64::*;
 
 /// Rows whose sums are kept at once. More share their coefficients, and lie too far apart for processors to look ahead.
 const ROWS_KEPT: usize = 4;
 /// Chunks of a row combined at a time: their coefficients are 16 KiB, half of a first-level cache.
 const COLUMN_CHUNKS: usize = 32;
+const _: () = assert!(ROW_ALIGNMENT.is_multiple_of(2 * CHUNK_BYTES) && COLUMN_CHUNKS.is_multiple_of(2));
 
 /// One lane's sums for one row: of low·low | high·high, and of high·low | low·high.
 #[derive(Clone, Copy)]
@@ -90,6 +94,10 @@ pub(super) unsafe fn combine<'a>(
         for (column, coefficients) in coefficients.chunks(COLUMN_CHUNKS).enumerate() {
             let first = column * COLUMN_CHUNKS;
             for (row, sums) in kept[..count].iter().zip(&mut sums) {
+                // The row's next columns, which come after those of the other rows.
+                for chunk in row[first + coefficients.len()..].iter().take(COLUMN_CHUNKS) {
+                    _mm_prefetch::<_MM_HINT_T1>(chunk.as_ptr().cast());
+                }
                 add(coefficients, &row[first..first + coefficients.len()], basis, sums);
             }
         }
@@ -97,21 +105,32 @@ pub(super) unsafe fn combine<'a>(
     }
 }
 
-/// Adds to `sums`, which fill half of the registers, the products of some chunks of a row with their coefficients.
+/// Adds to `sums`, which fill half of the registers, the products of some chunks of a row with their coefficients. Chunks go two by
+/// two: one instruction then adds two products to a sum.
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
 #[inline]
 fn add(coefficients: &[[[u8; CHUNK_BYTES]; LANES]], chunks: &[[u8; CHUNK_BYTES]], basis: Basis, sums: &mut Sums) {
+    /// Exclusive or of three, as a table of eight bits.
+    const XOR3: i32 = 0x96;
+    // SAFETY: a chunk, and a lane's coefficients for one, have 64 bytes.
+    let load = |bytes: &[u8; CHUNK_BYTES]| unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) };
     let mut running = *sums;
-    for (chunk, coefficients) in chunks.iter().zip(coefficients) {
-        // SAFETY: a chunk has 64 bytes.
-        let symbols = unsafe { _mm512_loadu_si512(chunk.as_ptr().cast()) };
-        let pairs = pairs(symbols, basis);
-        let swapped = swap_halves(pairs);
-        for (sum, coefficients) in running.iter_mut().zip(coefficients) {
-            // SAFETY: a lane's coefficients for a chunk are 64 bytes.
-            let factors = unsafe { _mm512_loadu_si512(coefficients.as_ptr().cast()) };
-            sum.straight = _mm512_xor_si512(sum.straight, _mm512_gf2p8mul_epi8(pairs, factors));
-            sum.mixed = _mm512_xor_si512(sum.mixed, _mm512_gf2p8mul_epi8(swapped, factors));
+    // Rows are whole pairs of chunks, by `ROW_ALIGNMENT`.
+    for (chunks, coefficients) in chunks.as_chunks::<2>().0.iter().zip(coefficients.as_chunks::<2>().0) {
+        let (first, second) = (pairs(load(&chunks[0]), basis), pairs(load(&chunks[1]), basis));
+        let (first_swapped, second_swapped) = (swap_halves(first), swap_halves(second));
+        for (lane, sum) in running.iter_mut().enumerate() {
+            let (factors, next_factors) = (load(&coefficients[0][lane]), load(&coefficients[1][lane]));
+            sum.straight = _mm512_ternarylogic_epi64::<XOR3>(
+                sum.straight,
+                _mm512_gf2p8mul_epi8(first, factors),
+                _mm512_gf2p8mul_epi8(second, next_factors),
+            );
+            sum.mixed = _mm512_ternarylogic_epi64::<XOR3>(
+                sum.mixed,
+                _mm512_gf2p8mul_epi8(first_swapped, factors),
+                _mm512_gf2p8mul_epi8(second_swapped, next_factors),
+            );
         }
     }
     *sums = running;

@@ -5,7 +5,6 @@
 //! few hundred bytes, while the code that made them still has them in cache. The digests are BLAKE3's.
 
 use primitives::Digest;
-use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
 
 /// Bytes of each row hashed at a time: a chunk of sixteen rows is half of a first-level cache.
 const STRIP_BYTES: usize = 1024;
@@ -18,6 +17,7 @@ const CHUNK_START: u32 = 1;
 const CHUNK_END: u32 = 1 << 1;
 const PARENT: u32 = 1 << 2;
 const ROOT: u32 = 1 << 3;
+const KEYED_HASH: u32 = 1 << 4;
 
 const IV: [u32; 8] = [
     0x6A09_E667,
@@ -185,19 +185,44 @@ impl<W: Words> RowHasher<W> {
 
     /// The digest of every row, once all its bytes were absorbed.
     pub(crate) fn digests(&self) -> impl Iterator<Item = Digest> {
-        self.values.iter().step_by(self.held).flat_map(|values| {
-            let mut words = [0u32; 8 * 16];
-            // SAFETY: a register is its lanes' words; eight registers of at most 16 lanes fit.
-            unsafe { std::ptr::copy_nonoverlapping(values.as_ptr().cast::<u32>(), words.as_mut_ptr(), 8 * W::COUNT) };
-            (0..W::COUNT).map(move |lane| {
-                let mut digest = [0; 32];
-                for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(words.chunks(W::COUNT)) {
-                    *bytes = word[lane].to_le_bytes();
-                }
-                Digest::from(digest)
-            })
-        })
+        self.values.iter().step_by(self.held).flat_map(digests)
     }
+}
+
+/// The digest in each lane.
+fn digests<W: Words>(values: &Values<W>) -> impl Iterator<Item = Digest> + use<W> {
+    let mut words = [0u32; 8 * 16];
+    // SAFETY: a register is its lanes' words; eight registers of at most 16 lanes fit.
+    unsafe { std::ptr::copy_nonoverlapping(values.as_ptr().cast::<u32>(), words.as_mut_ptr(), 8 * W::COUNT) };
+    (0..W::COUNT).map(move |lane| {
+        let mut digest = [0; 32];
+        for (bytes, word) in digest.as_chunks_mut::<4>().0.iter_mut().zip(words.chunks(W::COUNT)) {
+            *bytes = word[lane].to_le_bytes();
+        }
+        Digest::from(digest)
+    })
+}
+
+/// BLAKE3 keyed with `key` of each of `blocks`; nothing where the processor lacks the instructions.
+pub(crate) fn keyed_digests<W: Words>(key: &[u8; 32], blocks: &[[u8; BLOCK_BYTES]]) -> Option<Vec<Digest>> {
+    if !W::available() {
+        return None;
+    }
+    let mut found = Vec::with_capacity(blocks.len().next_multiple_of(W::COUNT));
+    for group in blocks.chunks(W::COUNT) {
+        // Lanes without a block of their own repeat the last one.
+        let starts: [*const u8; 16] = std::array::from_fn(|lane| group[lane.min(group.len() - 1)].as_ptr());
+        let mut words = key.as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word));
+        // SAFETY: there is a pointer for each lane, to one block; the processor has the instructions.
+        let values = unsafe {
+            let mut values = std::array::from_fn(|_| W::splat(words.next().expect("a key of eight words")));
+            W::absorb(&mut values, starts.as_ptr(), 1, 0, [KEYED_HASH | CHUNK_START, CHUNK_END | ROOT]);
+            values
+        };
+        found.extend(digests(&values));
+    }
+    found.truncate(blocks.len());
+    Some(found)
 }
 
 /// Digests of rows of one length; nothing where the processor lacks the instructions or lengths are none that lanes take.
@@ -215,10 +240,6 @@ pub(crate) fn row_digests<W: Words>(rows: &[&[u8]]) -> Option<Vec<Digest>> {
             let mut starts = [std::ptr::null(); 16];
             for (start, row) in starts.iter_mut().zip(rows) {
                 *start = row[at..at + strip].as_ptr();
-                for line in row[at + strip..].chunks(64).take(STRIP_BYTES / 64) {
-                    // SAFETY: every x86-64 processor has the instruction, which reads nothing.
-                    unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
-                }
             }
             // SAFETY: there is a pointer for each lane, to as many bytes.
             unsafe { hasher.absorb(group, starts.as_ptr(), at, strip) };
