@@ -1,0 +1,259 @@
+//! How many transactions a second the chain makes final, in validator processes of their own, and how fast one node follows.
+//!
+//! `cargo run --release -p node --example throughput -- [--seconds S] [--accounts N] [--anvil PROGRAM]`
+//!
+//! Four validator processes share the machine with the load; then one alone, then `anvil` under the same load if it is named. Every
+//! transaction is signed beforehand; those counted are in final blocks, over a window that begins once blocks are full. Load goes
+//! through JSON-RPC in batches, each sender's transactions to one validator, as fast as pools take them; or is read by each validator from a file
+//! into its pool. Then half of the rate, with single transfers among it whose finality is timed by asking for their receipts. Last,
+//! one process on one core executes blocks that were made before, recovering every sender, and writes each durably.
+//!
+//! Prints one JSON object on its last line. Rates are by the clock, CPU time is of all processes beside the load.
+
+mod load;
+mod replay;
+mod validator;
+mod workload;
+
+use load::Load;
+use serde_json::json;
+use std::{
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+use validator::{Report, Validator};
+use workload::Workload;
+
+/// Validators that agree.
+const VALIDATORS: usize = 4;
+/// Full blocks come first: the window begins after this.
+const WARM_UP: Duration = Duration::from_secs(5);
+/// Transactions signed for each second that may be measured: more than any of these chains does.
+const SIGNED_PER_S: u64 = 16_000;
+/// The same for one validator alone.
+const SIGNED_PER_S_ALONE: u64 = 45_000;
+
+struct Arguments {
+    seconds: u64,
+    accounts: u64,
+    anvil: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn parse(words: impl Iterator<Item = String>) -> Self {
+        let mut parsed = Self {
+            seconds: 60,
+            accounts: 1_000_000,
+            anvil: None,
+        };
+        let mut words = words.peekable();
+        while let Some(name) = words.next() {
+            let value = words.next().unwrap_or_else(|| panic!("{name} needs a value"));
+            let number = || value.parse().unwrap_or_else(|_| panic!("{name} takes a number"));
+            match name.as_str() {
+                "--seconds" => parsed.seconds = number(),
+                "--accounts" => parsed.accounts = number(),
+                "--anvil" => parsed.anvil = Some(value.into()),
+                _ => panic!("unknown argument {name}"),
+            }
+        }
+        parsed
+    }
+}
+
+fn main() {
+    let mut words = std::env::args().skip(1).peekable();
+    match words.peek().map(String::as_str) {
+        Some(validator::HIDDEN_VERB) => return validator::run(words.skip(1)),
+        Some(replay::HIDDEN_VERB) => return replay::run(words.skip(1)),
+        _ => {}
+    }
+    let arguments = Arguments::parse(words);
+    let seconds = Duration::from_secs(arguments.seconds);
+    let signed = |per_s: u64| per_s * (arguments.seconds + WARM_UP.as_secs());
+    let workload = Workload::new(arguments.accounts);
+    let mut figures = serde_json::Map::new();
+    let mut set = |name: &str, value: serde_json::Value| {
+        println!("{name:44} {value}");
+        figures.insert(name.into(), value);
+    };
+    set("accounts", json!(arguments.accounts));
+    set("window_s", json!(arguments.seconds));
+
+    eprintln!("signing");
+    let transfers = workload.transfers(signed(SIGNED_PER_S));
+    eprintln!("four validators, through JSON-RPC");
+    let mut network = Network::start(VALIDATORS, arguments.accounts);
+    let load = Load::start(network.endpoints(), &transfers, None);
+    let window = network.measure(seconds);
+    let taken = load.stop();
+    set("tps_four_validators", json!(window.per_s().round()));
+    set("tps_four_validators_cpu_us_each", json!(window.cpu_us_each(VALIDATORS)));
+    set("tps_four_validators_sent", json!(taken.sent));
+    drop(network);
+
+    eprintln!("four validators at half of that, single transfers timed");
+    let network = Network::start(VALIDATORS, arguments.accounts);
+    let load = Load::start(network.endpoints(), &transfers, Some(window.per_s() / 2.0));
+    std::thread::sleep(WARM_UP);
+    let probes = workload.probes(load::PROBES);
+    let mut finality_ms = load::finality_ms(&network.endpoints(), &probes);
+    load.stop();
+    finality_ms.sort_unstable_by(f64::total_cmp);
+    set("finality_p50_ms", json!(finality_ms[finality_ms.len() / 2].round()));
+    set("finality_p95_ms", json!(finality_ms[finality_ms.len() * 95 / 100].round()));
+    drop(network);
+
+    eprintln!("four validators, from files into the pools");
+    let mut network = Network::start(VALIDATORS, arguments.accounts);
+    network.feed(&transfers);
+    let window = network.measure(seconds);
+    set("tps_four_validators_pool_fed", json!(window.per_s().round()));
+    set("tps_four_validators_pool_fed_cpu_us_each", json!(window.cpu_us_each(VALIDATORS)));
+    drop(network);
+
+    eprintln!("signing more");
+    let transfers = workload.transfers(signed(SIGNED_PER_S_ALONE));
+    eprintln!("one validator, through JSON-RPC");
+    let begun = Instant::now();
+    let mut network = Network::start(1, workload::DEVELOPMENT_ACCOUNTS);
+    set("dev_start_s", json!(begun.elapsed().as_secs_f64()));
+    let load = Load::start(network.endpoints(), &transfers, None);
+    let window = network.measure(seconds);
+    load.stop();
+    let alone = window.per_s();
+    set("dev_tps", json!(alone.round()));
+    set("dev_cpu_us_each", json!(window.cpu_us_each(1)));
+    drop(network);
+    if let Some(program) = &arguments.anvil {
+        eprintln!("anvil, through JSON-RPC");
+        let anvil = Anvil::start(program);
+        let funded = load::fund(&anvil.url(), &workload);
+        assert!(funded, "anvil takes balances");
+        let load = Load::start(vec![anvil.address()], &transfers, None);
+        std::thread::sleep(WARM_UP);
+        let rate = load::rate_over(&anvil.address(), seconds);
+        load.stop();
+        set("anvil_tps", json!(rate.round()));
+        set("dev_vs_anvil", json!(alone / rate));
+    }
+
+    for (name, kind) in [("transfers", "follower_tps_core"), ("erc20", "follower_erc20_tps_core")] {
+        eprintln!("one node that follows: {name}");
+        let replayed = replay::start(name, arguments.accounts);
+        set(kind, json!(replayed.per_s.round()));
+        set(&format!("{kind}_cpu_us_each"), json!(replayed.cpu_us_each));
+    }
+    println!("{}", serde_json::Value::Object(figures));
+}
+
+/// Some validators, each a process.
+struct Network {
+    validators: Vec<Validator>,
+    folder: tempfile::TempDir,
+}
+
+/// What became final between two moments.
+struct Window {
+    transactions: u64,
+    elapsed: Duration,
+    cpu_s: f64,
+}
+
+impl Window {
+    fn per_s(&self) -> f64 {
+        self.transactions as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// Microseconds of one validator's CPU for each transaction.
+    fn cpu_us_each(&self, validators: usize) -> f64 {
+        (self.cpu_s * 1e6 / self.transactions as f64 / validators as f64 * 10.0).round() / 10.0
+    }
+}
+
+impl Network {
+    fn start(validators: usize, accounts: u64) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let ports = validator::free_ports(validators);
+        let mut started: Vec<_> = (0..validators)
+            .map(|index| Validator::spawn(folder.path(), index, &ports, accounts))
+            .collect();
+        started.iter_mut().for_each(Validator::wait_until_up);
+        Self {
+            validators: started,
+            folder,
+        }
+    }
+
+    fn endpoints(&self) -> Vec<std::net::SocketAddr> {
+        self.validators.iter().map(|validator| validator.rpc).collect()
+    }
+
+    /// Lets each validator read a part of `transactions`, whole senders each.
+    fn feed(&mut self, transactions: &[workload::Signed]) {
+        let count = self.validators.len();
+        for (index, validator) in self.validators.iter_mut().enumerate() {
+            let path = self.folder.path().join(format!("feed-{index}"));
+            let own = transactions.iter().filter(|signed| signed.sender as usize % count == index);
+            workload::write(&path, own);
+            validator.feed(&path);
+        }
+    }
+
+    fn reports(&mut self) -> Vec<Report> {
+        self.validators.iter_mut().map(Validator::report).collect()
+    }
+
+    /// What becomes final within `seconds`, once the chain is warm.
+    fn measure(&mut self, seconds: Duration) -> Window {
+        std::thread::sleep(WARM_UP);
+        let (before, begun) = (self.reports(), Instant::now());
+        std::thread::sleep(seconds);
+        let (after, elapsed) = (self.reports(), begun.elapsed());
+        let cpu_s = |reports: &[Report]| reports.iter().map(|report| report.cpu_s).sum::<f64>();
+        Window {
+            transactions: after[0].transactions - before[0].transactions,
+            elapsed,
+            cpu_s: cpu_s(&after) - cpu_s(&before),
+        }
+    }
+}
+
+/// foundry's development chain. Killed when dropped.
+struct Anvil {
+    child: Child,
+    port: u16,
+}
+
+impl Anvil {
+    fn start(program: &std::path::Path) -> Self {
+        let port = validator::free_ports(1)[0].rpc;
+        // Blocks as often as ours, no limit that ours does not have, no history, nothing printed: its best settings.
+        let child = Command::new(program)
+            .args(["--port", &port.to_string(), "--chain-id", &workload::CHAIN_ID.to_string()])
+            .args(["--gas-limit", &workload::GAS_LIMIT.to_string(), "--block-time", "0.25"])
+            .args(["--silent", "--prune-history", "--order", "fifo", "--no-request-size-limit"])
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("start {}: {error}", program.display()));
+        let anvil = Self { child, port };
+        load::wait_until_up(&anvil.address());
+        anvil
+    }
+
+    fn address(&self) -> std::net::SocketAddr {
+        ([127, 0, 0, 1], self.port).into()
+    }
+
+    fn url(&self) -> std::net::SocketAddr {
+        self.address()
+    }
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
