@@ -129,10 +129,13 @@ pub fn roots_of_paths<'a>(rows: impl IntoIterator<Item = (u32, Digest, &'a [Dige
         .map(|(index, digest, path)| ((index, path), digest))
         .unzip();
     for level in 0..PATH_LEN {
-        let pairs = places.iter().zip(&nodes).map(|((index, path), node)| match index >> level & 1 {
-            0 => [node, &path[level]],
-            _ => [&path[level], node],
-        });
+        let pairs = places
+            .iter()
+            .zip(&nodes)
+            .map(|((index, path), node)| match index >> level & 1 {
+                0 => [node, &path[level]],
+                _ => [&path[level], node],
+            });
         nodes = parents(pairs);
     }
     nodes

@@ -122,7 +122,10 @@ pub fn seal_into(key: &Key, nonce_prefix: [u8; NONCE_PREFIX_BYTES], aad: &[u8], 
         sealed_len(plain.len() as u64),
         "room for the ciphertext"
     );
-    for (sealed, plain) in sealed.chunks_mut(SEGMENT_BYTES + TAG_BYTES).zip(plain.chunks(SEGMENT_BYTES)) {
+    for (sealed, plain) in sealed
+        .chunks_mut(SEGMENT_BYTES + TAG_BYTES)
+        .zip(plain.chunks(SEGMENT_BYTES))
+    {
         sealed[..plain.len()].copy_from_slice(plain);
     }
     seal_in_place(key, nonce_prefix, aad, sealed);

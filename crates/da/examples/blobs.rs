@@ -64,7 +64,9 @@ fn main() {
                 meta: Vec::new(),
                 privacy,
             };
-            encoder.encode_payload(&mut rng, payload, request).expect("the payload fits")
+            encoder
+                .encode_payload(&mut rng, payload, request)
+                .expect("the payload fits")
         })
     };
     let encoder = Encoder::new();

@@ -235,7 +235,11 @@ impl Encoder {
         request: Request<'_>,
     ) -> Result<CodedBlob, EncodeError> {
         request.check()?;
-        assert_eq!(payload.is_sealed(), request.is_sealed(), "room for tags where they are needed");
+        assert_eq!(
+            payload.is_sealed(),
+            request.is_sealed(),
+            "room for tags where they are needed"
+        );
         let coded = payload.coded();
         let length = coded.len() as u64;
         let (meta, secrecy) = match request.privacy {

@@ -400,7 +400,10 @@ impl RowChecker {
         for rows in rows.chunks(at_once) {
             let bytes: Vec<&[u8]> = rows.iter().map(|row| &row.bytes[..]).collect();
             let digests = digest::row_digests(&bytes);
-            let paths = rows.iter().zip(digests).map(|(row, digest)| (row.index, digest, &row.path));
+            let paths = rows
+                .iter()
+                .zip(digests)
+                .map(|(row, digest)| (row.index, digest, &row.path));
             for (row, found) in rows.iter().zip(digest::roots_of_paths(paths)) {
                 self.head.check_group(row.index, found)?;
             }

@@ -6,6 +6,7 @@ mod chain;
 mod cosets;
 mod disputes;
 mod evm_chain;
+mod full;
 mod liars;
 mod loopback;
 mod network;

@@ -216,7 +216,13 @@ pub(crate) fn keyed_digests<W: Words>(key: &[u8; 32], blocks: &[[u8; BLOCK_BYTES
         // SAFETY: there is a pointer for each lane, to one block; the processor has the instructions.
         let values = unsafe {
             let mut values = std::array::from_fn(|_| W::splat(words.next().expect("a key of eight words")));
-            W::absorb(&mut values, starts.as_ptr(), 1, 0, [KEYED_HASH | CHUNK_START, CHUNK_END | ROOT]);
+            W::absorb(
+                &mut values,
+                starts.as_ptr(),
+                1,
+                0,
+                [KEYED_HASH | CHUNK_START, CHUNK_END | ROOT],
+            );
             values
         };
         found.extend(digests(&values));

@@ -13,6 +13,22 @@ fn every_row_leads_to_the_root_of_its_group_and_to_no_other() {
     }
 }
 
+/// Counts about those of lanes, so that some are left over.
+#[test]
+fn paths_followed_together_lead_where_each_does() {
+    let rows: Vec<[u8; 128]> = (0..96).map(|row| [row; 128]).collect();
+    let tree = RowTree::of_rows(rows.iter().map(|row| &row[..]));
+    let paths: Vec<_> = (0..96).map(|row| tree.path(row * 7 % 96)).collect();
+    for count in [0, 1, 7, 8, 9, 15, 16, 17, 96] {
+        let asked = (0..count).map(|row| (row, tree.digest(row), &paths[row as usize]));
+        let expected: Vec<Digest> = asked
+            .clone()
+            .map(|(row, digest, path)| root_of_path(row, digest, path))
+            .collect();
+        assert_eq!(roots_of_paths(asked), expected, "{count} paths");
+    }
+}
+
 #[test]
 fn a_row_does_not_open_at_another_place_of_its_group() {
     let rows: Vec<[u8; 128]> = (0..32).map(|row| [row; 128]).collect();

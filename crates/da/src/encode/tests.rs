@@ -181,6 +181,45 @@ fn memory_used_before_changes_no_blob() {
     }
 }
 
+/// Memory used before, with and without room for tags: pieces are the whole content, and only it.
+#[test]
+fn a_payload_written_in_pieces_is_the_blob_of_its_bytes() {
+    let encoder = Encoder::new();
+    let key = Key::from_bytes([7; 32]);
+    for bytes in [1, 65_535, 65_536, 65_537, 5_000_000] {
+        let content = payload(3, bytes);
+        for sealed in [false, true] {
+            let privacy = || match sealed {
+                false => Privacy::Public,
+                true => Privacy::Sealed {
+                    key: &key,
+                    recipients: &[],
+                },
+            };
+            let mut room = encoder.payload(bytes as u64, sealed).unwrap();
+            assert_eq!(room.len(), bytes);
+            let mut left = &content[..];
+            for piece in room.pieces() {
+                let (now, later) = left.split_at(piece.len());
+                piece.copy_from_slice(now);
+                left = later;
+            }
+            assert!(left.is_empty());
+            let blob = encoder
+                .encode_payload(&mut seeded(8), room, request(privacy()))
+                .unwrap();
+            let again = Encoder::new()
+                .encode(&mut seeded(8), &content, request(privacy()))
+                .unwrap();
+            assert_eq!(blob.head().root(), again.head().root());
+            let params = &blob.head().header().params;
+            let mut coded = data_rows(&blob);
+            coded.truncate(params.length as usize);
+            assert!(open(params, Some(&key), coded).unwrap() == content);
+        }
+    }
+}
+
 /// Every set of instructions gives the same name to the same bytes.
 #[test]
 fn instructions_change_no_blob() {

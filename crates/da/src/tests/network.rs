@@ -45,6 +45,8 @@ pub(super) struct Network {
     pub(super) chain: SimChain,
     /// What operators take a second that start from now on.
     pub(super) ingest_bytes_per_s: Option<u64>,
+    /// Room for rows of operators that start from now on.
+    pub(super) capacity_bytes: u64,
     nodes: Vec<Node>,
 }
 
@@ -70,6 +72,7 @@ impl Network {
             context,
             chain: SimChain::new(endpoints.clone()),
             ingest_bytes_per_s: None,
+            capacity_bytes: 64 * MIB,
             nodes: Vec::new(),
         };
         for operator in 0..OPERATORS {
@@ -125,7 +128,7 @@ impl Network {
             bls_key,
             beacon: BEACON(),
             partition: partition(operator),
-            capacity_bytes: 64 * MIB,
+            capacity_bytes: self.capacity_bytes,
             unpaid_bytes_max: 16 * MIB,
             ingest_bytes_per_s: self.ingest_bytes_per_s,
             poll_ms: 200,

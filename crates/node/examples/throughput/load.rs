@@ -102,7 +102,9 @@ impl Load {
             .into_iter()
             .enumerate()
             .map(|(index, endpoint)| {
-                let own = transactions.iter().filter(|signed| signed.sender as usize % count == index);
+                let own = transactions
+                    .iter()
+                    .filter(|signed| signed.sender as usize % count == index);
                 // Written before the clock runs, so that encoding it is not measured.
                 let own: Vec<String> = own.map(|signed| call_of(&signed.raw)).collect();
                 let (stop, sent) = (stop.clone(), sent.clone());
@@ -194,7 +196,10 @@ pub fn fund(endpoint: &SocketAddr, workload: &Workload) -> bool {
 pub fn rate_over(endpoint: &SocketAddr, seconds: Duration) -> f64 {
     let mut client = Client::connect(*endpoint).expect("connect to a node");
     let number = |value: &serde_json::Value| {
-        let digits = value.as_str().and_then(|value| value.strip_prefix("0x")).expect("a quantity");
+        let digits = value
+            .as_str()
+            .and_then(|value| value.strip_prefix("0x"))
+            .expect("a quantity");
         u64::from_str_radix(digits, 16).expect("a quantity")
     };
     let begun = Instant::now();
@@ -243,4 +248,7 @@ pub fn finality_ms(endpoints: &[SocketAddr], probes: &[Signed]) -> Vec<f64> {
         .collect()
 }
 
-const _: () = assert!(SENDERS as usize > BATCH, "a batch has at most one transaction of a sender");
+const _: () = assert!(
+    SENDERS as usize > BATCH,
+    "a batch has at most one transaction of a sender"
+);

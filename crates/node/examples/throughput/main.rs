@@ -102,7 +102,10 @@ fn main() {
     load.stop();
     finality_ms.sort_unstable_by(f64::total_cmp);
     set("finality_p50_ms", json!(finality_ms[finality_ms.len() / 2].round()));
-    set("finality_p95_ms", json!(finality_ms[finality_ms.len() * 95 / 100].round()));
+    set(
+        "finality_p95_ms",
+        json!(finality_ms[finality_ms.len() * 95 / 100].round()),
+    );
     drop(network);
 
     eprintln!("four validators, from files into the pools");
@@ -110,7 +113,10 @@ fn main() {
     network.feed(&transfers);
     let window = network.measure(seconds);
     set("tps_four_validators_pool_fed", json!(window.per_s().round()));
-    set("tps_four_validators_pool_fed_cpu_us_each", json!(window.cpu_us_each(VALIDATORS)));
+    set(
+        "tps_four_validators_pool_fed_cpu_us_each",
+        json!(window.cpu_us_each(VALIDATORS)),
+    );
     drop(network);
 
     eprintln!("signing more");
@@ -195,7 +201,9 @@ impl Network {
         let count = self.validators.len();
         for (index, validator) in self.validators.iter_mut().enumerate() {
             let path = self.folder.path().join(format!("feed-{index}"));
-            let own = transactions.iter().filter(|signed| signed.sender as usize % count == index);
+            let own = transactions
+                .iter()
+                .filter(|signed| signed.sender as usize % count == index);
             workload::write(&path, own);
             validator.feed(&path);
         }
@@ -231,9 +239,20 @@ impl Anvil {
         let port = validator::free_ports(1)[0].rpc;
         // Blocks as often as ours, no limit that ours does not have, no history, nothing printed: its best settings.
         let child = Command::new(program)
-            .args(["--port", &port.to_string(), "--chain-id", &workload::CHAIN_ID.to_string()])
+            .args([
+                "--port",
+                &port.to_string(),
+                "--chain-id",
+                &workload::CHAIN_ID.to_string(),
+            ])
             .args(["--gas-limit", &workload::GAS_LIMIT.to_string(), "--block-time", "0.25"])
-            .args(["--silent", "--prune-history", "--order", "fifo", "--no-request-size-limit"])
+            .args([
+                "--silent",
+                "--prune-history",
+                "--order",
+                "fifo",
+                "--no-request-size-limit",
+            ])
             .stdout(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("start {}: {error}", program.display()));

@@ -77,7 +77,10 @@ pub fn run(mut words: impl Iterator<Item = String>) {
                 )
                 .expect("a block");
             assert_eq!(made.transactions.len(), transactions.len(), "a block holds them all");
-            assert!(made.receipts.iter().all(evm::Receipt::status), "every transaction does what it says");
+            assert!(
+                made.receipts.iter().all(evm::Receipt::status),
+                "every transaction does what it says"
+            );
             maker.finalize(made.hash).expect("a block of one's own");
             let transactions = made.transactions.iter().map(|transaction| transaction.inner().clone());
             let body = BlockBody {
@@ -111,7 +114,11 @@ fn pin_to_one_core() {
     unsafe {
         let mut cores: libc::cpu_set_t = std::mem::zeroed();
         let bytes = size_of::<libc::cpu_set_t>();
-        assert_eq!(libc::sched_getaffinity(0, bytes, &mut cores), 0, "which cores there are");
+        assert_eq!(
+            libc::sched_getaffinity(0, bytes, &mut cores),
+            0,
+            "which cores there are"
+        );
         let first = (0..libc::CPU_SETSIZE as usize).find(|core| libc::CPU_ISSET(*core, &cores));
         libc::CPU_ZERO(&mut cores);
         libc::CPU_SET(first.expect("a process may use a core"), &mut cores);

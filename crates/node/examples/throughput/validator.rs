@@ -77,7 +77,10 @@ pub struct Validator {
 impl Validator {
     /// Starts validator `index` of as many as there are `ports`.
     pub fn spawn(folder: &Path, index: usize, ports: &[Ports], accounts: u64) -> Self {
-        let ports_said: Vec<String> = ports.iter().map(|ports| format!("{}:{}", ports.rpc, ports.p2p)).collect();
+        let ports_said: Vec<String> = ports
+            .iter()
+            .map(|ports| format!("{}:{}", ports.rpc, ports.p2p))
+            .collect();
         let mut child = Command::new(std::env::current_exe().expect("this program has a path"))
             .arg(HIDDEN_VERB)
             .arg(folder.join(format!("validator-{index}")))
@@ -141,7 +144,12 @@ pub fn cpu_s() -> f64 {
 /// The validator's process: runs until its standard input ends.
 pub fn run(mut words: impl Iterator<Item = String>) {
     let folder: PathBuf = words.next().expect("a folder").into();
-    let mut number = || words.next().and_then(|word| word.parse::<u64>().ok()).expect("a number");
+    let mut number = || {
+        words
+            .next()
+            .and_then(|word| word.parse::<u64>().ok())
+            .expect("a number")
+    };
     let (index, accounts) = (number() as usize, number());
     let ports: Vec<Ports> = words
         .map(|word| {
@@ -219,7 +227,10 @@ async fn serve_until_told(context: runtime::Context, folder: PathBuf, index: usi
             Some(path) => feed(ledger.clone(), path.into()),
             None => {
                 let transactions = done.load(Ordering::Relaxed);
-                println!("{}", serde_json::json!({ "transactions": transactions, "cpu_s": cpu_s() }));
+                println!(
+                    "{}",
+                    serde_json::json!({ "transactions": transactions, "cpu_s": cpu_s() })
+                );
             }
         }
     }
