@@ -32,6 +32,7 @@ const contracts = [
   "SplitterFactory",
   "ModelRegistry",
   "ReaderBook",
+  "DealtReleaseCommittee",
   "DAChallenges",
   "DALottery",
 ].map((name) => ({ name, path: `src/${name}.sol` }));

@@ -58,6 +58,11 @@ contract!(
 );
 contract!(reader_book, ReaderBook, "../../contracts/artifacts/ReaderBook.json");
 contract!(
+    release_committee,
+    DealtReleaseCommittee,
+    "../../contracts/artifacts/DealtReleaseCommittee.json"
+);
+contract!(
     da_challenges,
     DAChallenges,
     "../../contracts/artifacts/DAChallenges.json"

@@ -24,6 +24,8 @@ pub const READER_BOOK: Address = address!("0xA10f7000000000000000000000000000000
 pub const DA_CHALLENGES: Address = address!("0xA10f700000000000000000000000000000000009");
 /// [`DALottery`](crate::abi::DALottery): prizes for rows that operators show.
 pub const DA_LOTTERY: Address = address!("0xa10f70000000000000000000000000000000000a");
+/// [`DealtReleaseCommittee`](crate::abi::DealtReleaseCommittee): who releases the keys of encrypted blobs.
+pub const RELEASE_COMMITTEE: Address = address!("0xa10f700000000000000000000000000000000010");
 /// [`X402BatchSettlement`](crate::abi::X402BatchSettlement): payment channels.
 pub const PAYMENT_CHANNELS: Address = address!("0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003");
 /// [`Erc3009Collector`](crate::abi::Erc3009Collector): brings deposits into channels under ERC-3009 authorizations.

@@ -93,6 +93,12 @@ pub fn docs() -> String {
         ReaderBookErrors
     );
     section!(
+        DealtReleaseCommittee,
+        DealtReleaseCommitteeCalls,
+        events!(DealtReleaseCommittee, DealtReleaseCommitteeEvents),
+        DealtReleaseCommitteeErrors
+    );
+    section!(
         DAChallenges,
         DAChallengesCalls,
         events!(DAChallenges, DAChallengesEvents),

@@ -105,6 +105,12 @@ pub fn genesis_contracts_with(faucet: Address) -> Vec<GenesisContract> {
         ),
         contract("ReaderBook", addresses::READER_BOOK, &abi::ReaderBook::BYTECODE, vec![]),
         contract(
+            "DealtReleaseCommittee",
+            addresses::RELEASE_COMMITTEE,
+            &abi::DealtReleaseCommittee::BYTECODE,
+            vec![],
+        ),
+        contract(
             "DAChallenges",
             addresses::DA_CHALLENGES,
             &abi::DAChallenges::BYTECODE,

@@ -42,6 +42,7 @@ fn whole_reason(data: &[u8]) -> String {
         abi::ContributionBook::ContributionBookErrors,
         abi::ModelRegistry::ModelRegistryErrors,
         abi::ReaderBook::ReaderBookErrors,
+        abi::DealtReleaseCommittee::DealtReleaseCommitteeErrors,
         abi::DAChallenges::DAChallengesErrors,
         abi::DALottery::DALotteryErrors
     );

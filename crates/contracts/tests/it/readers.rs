@@ -3,9 +3,9 @@
 use crate::chain::Chain;
 use contracts::{
     abi::ReaderBook as Book,
-    addresses::{FAUCET, READER_BOOK},
+    addresses::{self, FAUCET, READER_BOOK},
 };
-use primitives::{Address, B256, Bytes, keccak256};
+use primitives::{Address, B256, Bytes, U256, keccak256};
 
 const ALICE: Address = Address::repeat_byte(1);
 const MALLORY: Address = Address::repeat_byte(2);
@@ -198,5 +198,189 @@ fn a_list_of_every_reader_fits_in_a_block() {
         let gas = chain.send(ALICE, READER_BOOK, &call).unwrap().gas;
         println!("a list of {count} readers: {gas} gas");
         assert!(gas < 16_777_216, "EIP-7825's limit of one transaction");
+    }
+}
+
+fn terms(from_block: u64, until_block: u64) -> Book::setTermsCall {
+    Book::setTermsCall {
+        salt: SALT,
+        fromBlock: from_block,
+        untilBlock: until_block,
+        isOpen: false,
+        saleBlocks: 0,
+        price: 0,
+    }
+}
+
+#[test]
+fn nobody_reads_before_a_policys_first_block_or_after_its_last() {
+    let mut chain = Chain::genesis(FAUCET, &[]);
+    chain.send(ALICE, READER_BOOK, &access(u64::MAX)).unwrap();
+    chain.send(ALICE, READER_BOOK, &terms(10, 20)).unwrap();
+    for (block, expected) in [(9, false), (10, true), (20, true), (21, false)] {
+        chain.block = block;
+        assert_eq!(allowed(&mut chain, 0), expected, "block {block}");
+    }
+    chain.send(ALICE, READER_BOOK, &terms(10, 0)).unwrap();
+    assert!(allowed(&mut chain, 0), "no end");
+}
+
+/// What is to become public in its time is encrypted to an open policy with a first block.
+#[test]
+fn every_key_reads_under_an_open_policy_within_its_blocks() {
+    let mut chain = Chain::genesis(FAUCET, &[]);
+    let open = Book::setTermsCall {
+        isOpen: true,
+        ..terms(10, 20)
+    };
+    let sent = chain.send(ALICE, READER_BOOK, &open).unwrap();
+    let policy = policy(&mut chain, ALICE);
+    let event = &sent.events::<Book::TermsSet>()[0];
+    assert_eq!((event.policy, event.owner, event.isOpen), (policy, ALICE, true));
+    let kept = chain.view(READER_BOOK, &Book::termsOfCall { policy });
+    assert_eq!((kept.owner, kept.fromBlock, kept.untilBlock), (ALICE, 10, 20));
+    for (block, expected) in [(9, false), (10, true), (21, false)] {
+        chain.block = block;
+        assert_eq!(allowed(&mut chain, 0), expected, "block {block}");
+    }
+    chain.block = 10;
+    assert!(!allowed(&mut chain, 1), "an epoch that has not begun");
+}
+
+const PRICE: u128 = 1_000;
+
+fn sale(blocks: u64) -> Book::setTermsCall {
+    Book::setTermsCall {
+        saleBlocks: blocks,
+        price: PRICE,
+        ..terms(0, 0)
+    }
+}
+
+fn purchase(policy: B256, blocks: u64) -> Book::buyAccessCall {
+    Book::buyAccessCall {
+        policy,
+        reader: READER,
+        saleBlocks: blocks,
+    }
+}
+
+#[test]
+fn who_pays_reads_for_the_blocks_on_sale_and_the_owner_has_the_coins() {
+    let mut chain = Chain::genesis(FAUCET, &[]);
+    chain.fund(MALLORY, U256::from(10 * PRICE));
+    let policy = policy(&mut chain, ALICE);
+    chain.send(ALICE, READER_BOOK, &sale(5)).unwrap();
+    chain.block = 10;
+    let call = purchase(policy, 5);
+    let bought = chain.pay(MALLORY, READER_BOOK, &call, U256::from(PRICE)).unwrap();
+    assert_eq!(bought.result, 14, "blocks 10 to 14");
+    let event = &bought.events::<Book::AccessBought>()[0];
+    assert_eq!((event.payer, event.price), (MALLORY, PRICE));
+    assert_eq!(bought.events::<Book::AccessSet>()[0].untilBlock, 14);
+    // More blocks follow those that are left.
+    let more = chain.pay(MALLORY, READER_BOOK, &call, U256::from(PRICE)).unwrap();
+    assert_eq!(more.result, 19);
+    assert_eq!(chain.balance(ALICE), U256::from(2 * PRICE));
+    assert_eq!(chain.balance(READER_BOOK), U256::ZERO);
+    chain.block = 20;
+    assert!(!allowed(&mut chain, 0));
+    // Whose access has no end has it still.
+    chain.send(ALICE, READER_BOOK, &access(u64::MAX)).unwrap();
+    let endless = chain.pay(MALLORY, READER_BOOK, &call, U256::from(PRICE)).unwrap();
+    assert_eq!(endless.result, u64::MAX);
+    // Access before the policy's first block would be paid for nothing.
+    chain.send(ALICE, READER_BOOK, &access(0)).unwrap();
+    let later = Book::setTermsCall {
+        fromBlock: 100,
+        ..sale(5)
+    };
+    chain.send(ALICE, READER_BOOK, &later).unwrap();
+    let early = chain.pay(MALLORY, READER_BOOK, &call, U256::from(PRICE)).unwrap();
+    assert_eq!(early.result, 104);
+}
+
+#[test]
+fn nobody_pays_for_other_terms_than_it_named_or_to_an_owner_that_takes_nothing() {
+    let mut chain = Chain::genesis(FAUCET, &[]);
+    chain.fund(MALLORY, U256::from(10 * PRICE));
+    let alices = policy(&mut chain, ALICE);
+    let mut refused = |chain: &mut Chain, call: Book::buyAccessCall, value: u128| {
+        let reason = chain.pay(MALLORY, READER_BOOK, &call, U256::from(value)).err();
+        reason.expect("refused").split('(').next().unwrap().to_owned()
+    };
+    assert_eq!(refused(&mut chain, purchase(alices, 5), PRICE), "NotOnOffer");
+    assert_eq!(
+        refused(&mut chain, purchase(alices, 0), 0),
+        "NotOnOffer",
+        "no terms at all"
+    );
+    chain.send(ALICE, READER_BOOK, &sale(5)).unwrap();
+    for (blocks, value) in [(6, PRICE), (5, PRICE - 1), (5, PRICE + 1), (0, PRICE)] {
+        assert_eq!(refused(&mut chain, purchase(alices, blocks), value), "NotOnOffer");
+    }
+    let nobody = Book::buyAccessCall {
+        reader: B256::ZERO,
+        ..purchase(alices, 5)
+    };
+    assert_eq!(refused(&mut chain, nobody, PRICE), "ZeroField");
+    // A contract that takes no coins.
+    let deaf = addresses::USDX;
+    chain.send(deaf, READER_BOOK, &sale(5)).unwrap();
+    let theirs = policy(&mut chain, deaf);
+    assert_eq!(refused(&mut chain, purchase(theirs, 5), PRICE), "PaymentRefused");
+    let until = Book::accessUntilCall {
+        policy: theirs,
+        reader: READER,
+    };
+    assert_eq!(
+        chain.view(READER_BOOK, &until),
+        0,
+        "nothing of a refused purchase stays"
+    );
+    assert_eq!(chain.balance(MALLORY), U256::from(10 * PRICE));
+}
+
+/// The committee that releases keys: appointed once, in genesis.
+mod committee {
+    use super::*;
+    use contracts::abi::DealtReleaseCommittee as Release;
+
+    fn appoint(members: usize) -> Release::appointCall {
+        Release::appointCall {
+            keys: vec![7; 4 + 96 * (members + 1)].into(),
+            streamKeys: vec![B256::repeat_byte(1); members],
+        }
+    }
+
+    #[test]
+    fn it_is_appointed_once_in_the_first_block() {
+        let mut chain = Chain::genesis(FAUCET, &[]);
+        let at = addresses::RELEASE_COMMITTEE;
+        let late = chain.send(ALICE, at, &appoint(4)).err().unwrap();
+        assert_eq!(late, "AppointmentClosed");
+        assert!(chain.view(at, &Release::committeeCall {}).keys.is_empty());
+        chain.block = 0;
+        for (length, call) in [
+            (100, appoint(0)),
+            (100 + 96 * 257, appoint(257)),
+            (
+                99,
+                Release::appointCall {
+                    keys: vec![7; 99].into(),
+                    ..appoint(4)
+                },
+            ),
+        ] {
+            let members = call.streamKeys.len();
+            assert_eq!(
+                chain.send(ALICE, at, &call).err().unwrap(),
+                format!("InvalidCommittee(length: {length}, members: {members})")
+            );
+        }
+        chain.send(ALICE, at, &appoint(4)).unwrap();
+        let kept = chain.view(at, &Release::committeeCall {});
+        assert_eq!((kept.keys, kept.streamKeys), (appoint(4).keys, appoint(4).streamKeys));
+        assert_eq!(chain.send(ALICE, at, &appoint(4)).err().unwrap(), "AppointmentClosed");
     }
 }
