@@ -3,7 +3,8 @@
 //! An owner encrypts a blob's key to a policy and an epoch of it ([`identity`]), asking nobody ([`crate::access`]). Upon receiving
 //! a [`Request`], a member asks the chain whether the policy lets this reader read that epoch now (`ReaderBook.allowed`), and only
 //! then gives its share of the identity's key, sealed to the reader: who overhears a threshold of answers learns nothing. The reader
-//! opens the answers ([`open_share`]) and combines any threshold of them ([`crypto::threshold::Committee::combine`]).
+//! opens the answers ([`open_share`]), checks each against its member's public key and combines any threshold of them ([`collect`]).
+//! Requests and answers travel on the streams of [`crate::wire`]; who the members are is on chain ([`Keepers`]).
 //!
 //! ```text
 //! request   policy 32 | epoch 8 | reader 32
@@ -15,14 +16,20 @@
 //! that is dropped from a policy gets nothing more; what was released to it before opens everything that was encrypted to those
 //! epochs, so an owner who drops a reader also advances the epoch, and encrypts to the new one from then on.
 //!
+//! A share proves itself: `e(share, G2) = e(H(identity), member's key)` holds for the right one and no other, so an answer carries no proof.
+//!
 //! The members' keys are their own for this: not those that sign for rows. They come from a distributed key generation
 //! ([`Generated`]), or, in tests and networks of one owner, from a dealer ([`crypto::threshold::DealtThresholdKeys`]).
 
+mod collect;
 mod generated;
+mod keepers;
 #[cfg(test)]
 mod tests;
 
+pub use collect::{CollectError, Collected, Failure, FailureKind, MEMBER_TIMEOUT, collect};
 pub use generated::{Generated, GeneratedError};
+pub use keepers::{Keepers, KeepersError};
 
 use crate::Domain;
 use bytes::{BufMut, Bytes};

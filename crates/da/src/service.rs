@@ -8,6 +8,7 @@ mod defend;
 mod follow;
 mod ingest;
 mod play;
+mod release;
 pub mod repair;
 mod session;
 mod show;
@@ -17,6 +18,7 @@ use crate::{
     committee::{CommitteeError, DealtBeacon},
     disperse::Peer,
     record::Record,
+    release::Member,
     sample::Prover,
     store::{Opened, Store, StoreError},
     wire::Status,
@@ -25,7 +27,7 @@ use commonware_cryptography::{Signer, ed25519};
 use commonware_runtime::{Handle, Listener};
 use commonware_utils::sync::Mutex;
 use contracts::{Provider, typed_data};
-use crypto::bls;
+use crypto::{bls, threshold::SecretShare};
 use ingest::Ingest;
 use primitives::{BlobRoot, MIB, U256};
 use std::{
@@ -132,6 +134,8 @@ struct Shared<E: Runtime> {
     chain: Mutex<ChainView>,
     streams: AtomicU32,
     ingest: Ingest,
+    /// Where requests for releases go, if this operator is a member of the committee.
+    releases: Mutex<Option<release::Desk>>,
     /// Challenges on chain that wait for this operator's answer.
     disputes: AtomicU32,
     /// Provers of the blobs sampled last, the latest at the end: each keeps the openings that it made.
@@ -257,6 +261,7 @@ impl<E: Runtime> Service<E> {
             chain: Mutex::default(),
             streams: AtomicU32::new(0),
             ingest: Ingest::new(config.ingest_bytes_per_s),
+            releases: Mutex::default(),
             disputes: AtomicU32::new(0),
             provers: Mutex::default(),
             config,
@@ -330,6 +335,15 @@ impl<E: Runtime> Service<E> {
     pub fn play(&mut self, context: E, provider: impl Provider, prize_min: U256) {
         let player = play::Player::new(self.shared.clone(), provider, prize_min);
         self.tasks.push(context.spawn(move |context| player.run(context)));
+    }
+
+    /// Begins to release keys with `share` to whom policies allow it, as `provider`'s latest final state has them. Until then, who asks
+    /// is told that no share is here.
+    pub fn release(&mut self, context: E, provider: impl Provider, share: SecretShare) {
+        let member = Member::new(provider, self.shared.config.peer.domain, share);
+        let (desk, keeper) = release::Keeper::new(member);
+        *self.shared.releases.lock() = Some(desk);
+        self.tasks.push(context.spawn(move |context| keeper.run(context)));
     }
 
     /// Stops its tasks. What was signed for is on disk.

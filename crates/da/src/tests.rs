@@ -11,6 +11,7 @@ mod liars;
 mod loopback;
 mod network;
 mod parts;
+mod releases;
 mod scenarios;
 
 use crate::{CodedBlob, Privacy, encode::Request};

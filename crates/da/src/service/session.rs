@@ -1,6 +1,6 @@
 //! One stream to an operator: requests in, answers out, one after the other.
 
-use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot};
+use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot, release};
 use crate::{
     Head, RowChecker, RowSet, Runtime, VerifiedHead,
     disperse::STALL_TIMEOUT,
@@ -57,6 +57,10 @@ async fn serve<E: Runtime>(context: &E, shared: &Shared<E>, connection: &mut Con
             Request::ReadRows { root, rows } => read(shared, connection, root, rows).await?.map(Some),
             Request::Status => Ok(Some(Response::Status(shared.status()))),
             Request::ReadSamples { root, challenges } => Ok(Some(sample(shared, root, &challenges).await)),
+            Request::Release(request) => Ok(Some(match release::answer(shared, request).await {
+                Some(answer) => Response::Release(answer),
+                None => Response::NotFound,
+            })),
         };
         match answer {
             Ok(None) => {}

@@ -159,6 +159,10 @@ impl Network {
         self.nodes[operator as usize].service.as_ref().expect("it runs")
     }
 
+    pub(super) fn service_mut(&mut self, operator: u32) -> &mut Service<Context> {
+        self.nodes[operator as usize].service.as_mut().expect("it runs")
+    }
+
     /// Disperses `blob` as a guest and records the certificate on chain.
     pub(super) async fn publish(&self, blob: &CodedBlob) -> Result<Record, DisperseError> {
         let certificate = disperse::disperse(&self.context, &guest(), &self.chain.committee(), blob, |_| {}).await?;

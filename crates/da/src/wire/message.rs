@@ -2,7 +2,7 @@
 
 use super::MAX_MESSAGE_BYTES;
 use crate::{
-    Head, Row,
+    Head, Row, release,
     sample::{Challenge, MAX_SAMPLES, MAX_SAMPLES_BYTES},
     shape::{MAX_ROW_BYTES, MAX_TOTAL_ROWS, MIN_ROW_BYTES},
 };
@@ -23,6 +23,8 @@ const PIECE_BYTES_MIN: u32 = 4 * 1024;
 /// Tags of the messages of rows.
 const ROWS_REQUEST: u8 = 1;
 const ROWS_RESPONSE: u8 = 4;
+/// Tag of what is said to and by the release committee, both ways: apart from those of rows, which count on.
+const RELEASE: u8 = 16;
 
 /// How many rows of `row_bytes` fit in one message: at least one.
 pub fn rows_per_message(row_bytes: u32) -> usize {
@@ -63,6 +65,8 @@ pub enum Request {
         /// Which pieces, at most [`MAX_SAMPLES`].
         challenges: Vec<Challenge>,
     },
+    /// A share of a key, for a reader that the chain lets read. Answered by `Release`; or `NotFound` by who holds no share.
+    Release(release::Request),
 }
 
 /// What an operator answers.
@@ -92,6 +96,8 @@ pub enum Response {
     Status(Status),
     /// The pieces asked for, as [`crate::sample::read_samples`] reads them: how long each is depends on the question.
     Samples(Bytes),
+    /// What the member of the release committee says.
+    Release(release::Response),
 }
 
 /// How an operator is doing.
@@ -252,6 +258,10 @@ impl Write for Request {
                 (challenges.len() as u32).write(buf);
                 challenges.iter().for_each(|challenge| challenge.write(buf));
             }
+            Self::Release(request) => {
+                RELEASE.write(buf);
+                request.write(buf);
+            }
         }
     }
 
@@ -275,6 +285,7 @@ impl EncodeSize for Request {
             Self::ReadRows { rows, .. } => BlobRoot::SIZE + 4 + 4 * rows.len(),
             Self::Status => 0,
             Self::ReadSamples { challenges, .. } => BlobRoot::SIZE + 4 + Challenge::SIZE * challenges.len(),
+            Self::Release(_) => release::Request::SIZE,
         }
     }
 
@@ -312,6 +323,7 @@ impl Read for Request {
                     challenges: challenges.collect::<Result<_, _>>()?,
                 }
             }
+            RELEASE => Self::Release(release::Request::read(buf)?),
             other => return Err(Error::InvalidEnum(other)),
         })
     }
@@ -358,6 +370,10 @@ impl Write for Response {
                 (bytes.len() as u32).write(buf);
                 buf.put_slice(bytes);
             }
+            Self::Release(response) => {
+                RELEASE.write(buf);
+                response.write(buf);
+            }
         }
     }
 
@@ -383,6 +399,7 @@ impl EncodeSize for Response {
             Self::NotFound => 0,
             Self::Status(_) => 5 * 8,
             Self::Samples(bytes) => 4 + bytes.len(),
+            Self::Release(response) => response.encode_size(),
         }
     }
 
@@ -428,6 +445,7 @@ impl Read for Response {
                 }
                 Self::Samples(buf.try_take_owned(length).map_err(|_| Error::EndOfBuffer)?)
             }
+            RELEASE => Self::Release(release::Response::read(buf)?),
             other => return Err(Error::InvalidEnum(other)),
         })
     }

@@ -1,12 +1,13 @@
 use super::*;
 use crate::{
+    release,
     sample::Challenge,
     tests::{flip_bits, public_blob, seeded},
 };
 use bytes::Bytes;
 use commonware_codec::{DecodeExt, Encode, Read};
 use commonware_runtime::IoBufs;
-use crypto::bls;
+use crypto::{bls, envelope::RecipientSecret};
 use primitives::{BlobRoot, Epoch};
 use rand_core::Rng;
 
@@ -29,6 +30,13 @@ fn requests() -> Vec<Request> {
             root: BlobRoot::from([9; 32]),
             challenges: Challenge::draw(&mut seeded(3), crate::Shape::STANDARD, 256, 26),
         },
+        Request::Release(release::Request {
+            terms: release::Terms {
+                policy: primitives::B256::repeat_byte(4),
+                epoch: 5,
+            },
+            reader: RecipientSecret::from_seed(&[6; 32]).public(),
+        }),
     ]
 }
 
@@ -63,6 +71,10 @@ fn responses() -> Vec<Response> {
             capacity_bytes: 4,
         }),
         Response::Samples(Bytes::from_static(b"\0\0\0")),
+        Response::Release(release::Response::Refused),
+        Response::Release(release::Response::Unavailable),
+        // Envelope and share are sealed: any bytes of their length are one.
+        Response::decode(Bytes::from([&[16, 0][..], &[7; 146]].concat())).unwrap(),
     ]);
     responses
 }
