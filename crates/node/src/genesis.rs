@@ -97,6 +97,16 @@ pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
         };
         calls.push(call(node.account, addresses::OPERATOR_REGISTRY, register));
     }
+    if let Some(keys) = &network.dealt_release_committee {
+        let appoint = abi::DealtReleaseCommittee::appointCall {
+            keys: keys.clone(),
+            streamKeys: members(network)?
+                .iter()
+                .map(|member| B256::from_slice(member.identity.as_ref()))
+                .collect(),
+        };
+        calls.push(call(addresses::FAUCET, addresses::RELEASE_COMMITTEE, appoint));
+    }
     for developer in developers.iter().filter(|account| **account != addresses::FAUCET) {
         let transfer = abi::USDX::transferCall {
             to: *developer,

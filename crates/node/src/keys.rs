@@ -52,9 +52,15 @@ pub enum KeyFileError {
         /// Its path.
         path: PathBuf,
     },
+    /// The file does not hold a member's share of a committee's key.
+    #[error("key file {path} holds no release share")]
+    NoShare {
+        /// Its path.
+        path: PathBuf,
+    },
 }
 
-/// All secrets of one node.
+/// All secrets of one node but its share of the key that releases others, which was dealt: [`crate::release_key`].
 pub struct NodeKeys {
     /// Consensus: identity on the network and votes.
     pub validator: ValidatorKeys,

@@ -4,12 +4,16 @@
 //! DIR/network.json        who the nodes are and where they listen ([`NetworkFile`])
 //! DIR/network.log         the merged log
 //! DIR/node-0/seed         the node's secret, readable by its owner only
+//! DIR/node-0/release-share  its share of the key that releases others, the same
 //! DIR/node-0/chain.redb   state, blocks, receipts
 //! DIR/node-0/runtime/     consensus journals, rows
 //! DIR/node-0/compute/     vouchers, receipts
 //! ```
 
-use crate::keys::{KeyFileError, NodeKeys};
+use crate::{
+    keys::{KeyFileError, NodeKeys},
+    release_key::{self, DealError},
+};
 use chain::Member;
 use commonware_codec::{DecodeExt, Encode};
 use primitives::{Address, Bytes, CHAIN_ID, Digest};
@@ -24,6 +28,9 @@ use std::{
 
 /// Version of [`NetworkFile`]; a file of another version is refused, never guessed at.
 const NETWORK_FILE_VERSION: u32 = 1;
+
+/// Name of the file in a node's folder that holds its share of the key that releases others.
+const RELEASE_SHARE_FILE: &str = "release-share";
 
 /// Nodes a local network may have: all share one machine.
 pub const MAX_LOCAL_NODES: usize = 16;
@@ -85,6 +92,9 @@ pub enum LayoutError {
     /// A node's key file.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// The keys of the committee that releases others.
+    #[error(transparent)]
+    Deal(#[from] DealError),
 }
 
 /// Where one node listens, all on loopback.
@@ -153,6 +163,10 @@ pub struct NetworkFile {
     pub genesis_time: u64,
     /// Beacon value of the only epoch, drawn when the network was made. It is dealt, not agreed on: fit for a local network only.
     pub dealt_beacon: Digest,
+    /// Public keys of the committee that releases others, the nodes in order: the canonical encoding of
+    /// [`crypto::threshold::Committee`]. Dealt when the network was made; none in networks that are older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dealt_release_committee: Option<Bytes>,
     /// The nodes, in order.
     pub nodes: Vec<NodeEntry>,
 }
@@ -238,6 +252,11 @@ impl Layout {
                 ingest_bytes_per_s: None,
             });
         }
+        let shares: Vec<PathBuf> = nodes
+            .iter()
+            .map(|node| dir.join(&node.name).join(RELEASE_SHARE_FILE))
+            .collect();
+        let release_committee = release_key::deal(&shares)?;
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_secs());
@@ -246,6 +265,7 @@ impl Layout {
             chain_id: CHAIN_ID,
             genesis_time: now,
             dealt_beacon: random_32()?.into(),
+            dealt_release_committee: Some(release_committee.encode().to_vec().into()),
             nodes,
         };
         let layout = Self {
@@ -273,6 +293,11 @@ impl Layout {
     /// The folder of node `index`.
     pub fn node_dir(&self, index: usize) -> PathBuf {
         self.dir.join(&self.network.nodes[index].name)
+    }
+
+    /// Where node `index` has its share of the key that releases others.
+    pub fn release_share_path(&self, index: usize) -> PathBuf {
+        self.node_dir(index).join(RELEASE_SHARE_FILE)
     }
 
     /// Path of the merged log.

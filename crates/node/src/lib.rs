@@ -9,6 +9,7 @@ mod learner;
 mod local;
 mod process;
 mod provider;
+mod release_key;
 mod services;
 mod supervisor;
 
@@ -21,4 +22,5 @@ pub use learner::{LearnerConfig, TableLearner};
 pub use local::{LocalError, LocalNetwork};
 pub use process::{NodeError, run};
 pub use provider::LedgerProvider;
+pub use release_key::DealError;
 pub use supervisor::{MergedLog, Process, Program, SupervisorError};

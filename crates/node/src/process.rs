@@ -6,6 +6,7 @@ use crate::{
     keys::{KeyFileError, NodeKeys},
     layout::{Layout, LayoutError, NodeEntry, Ports},
     provider::LedgerProvider,
+    release_key,
     services::{self, ModelCatalogue},
 };
 use api::{
@@ -16,9 +17,15 @@ use chain::{
     Ledger, LedgerError, PoolLimits, Store, StoreError,
     consensus::{self, Halt, Pace, TcpConfig},
 };
+use commonware_cryptography::Signer as _;
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
 use compute::till::{JournalError, Till, TillLimits};
-use da::{DealtBeacon, Domain, disperse::Peer, service::StartError};
+use da::{
+    DealtBeacon, Domain,
+    disperse::Peer,
+    release::{Keepers, KeepersError},
+    service::StartError,
+};
 use primitives::{GIB, U256};
 use serde_json::json;
 use std::{
@@ -92,6 +99,9 @@ pub enum NodeError {
     /// The role that keeps rows.
     #[error(transparent)]
     Availability(Box<StartError>),
+    /// The role that releases keys.
+    #[error(transparent)]
+    Release(#[from] KeepersError),
     /// A port is taken, or a signal cannot be listened for.
     #[error("{what}")]
     System {
@@ -173,6 +183,12 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let mut availability = da::Service::start(context.child("availability"), availability, provider.clone())
         .await
         .map_err(|error| NodeError::Availability(Box::new(error)))?;
+    if network.dealt_release_committee.is_some() {
+        let share = release_key::open(&layout.release_share_path(index))?;
+        let keepers = Keepers::read(&provider).await?;
+        keepers.check(&share, &peer.stream_key.public_key())?;
+        availability.release(context.child("release"), provider.clone(), share);
+    }
     availability.play(context.child("lottery"), provider.clone(), U256::from(PRIZE_MIN_WEI));
 
     let path = dir.join("till.redb");
