@@ -13,7 +13,7 @@ pub use large::{Object, cost};
 pub use sharing::{Shared, Sharing};
 pub use upload::{UPLOAD_BYTES_MAX, Upload};
 
-use crate::{catalogue::CatalogueError, provider::HttpProvider, rpc::RpcError};
+use crate::{catalogue::CatalogueError, policies::PolicyError, provider::HttpProvider, rpc::RpcError};
 use commonware_cryptography::ed25519;
 use contracts::ProviderError;
 use crypto::{envelope::RecipientPublic, recipients::RecipientsError, stream::Key, threshold::Released};
@@ -24,6 +24,7 @@ use da::{
     disperse::{DisperseError, Peer},
     encode::EncodeError,
     object,
+    release::{CollectError, KeepersError},
     retrieve::{RecordError, RetrieveError},
     sample::{self, SampleError, Sampled},
 };
@@ -121,6 +122,30 @@ pub enum FileError {
     /// What was released is not the key of this file.
     #[error("the released key does not open file {root}")]
     NotReleased {
+        /// The file.
+        root: BlobRoot,
+    },
+    /// Nobody releases keys on this network.
+    #[error(transparent)]
+    Keepers(#[from] KeepersError),
+    /// The policy under which the key is released.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The committee did not release the key.
+    #[error("the key of file {root} is released under policy {policy}, and not to {wallet} now")]
+    NotReleasedTo {
+        /// The file.
+        root: BlobRoot,
+        /// The policy.
+        policy: B256,
+        /// Who tried.
+        wallet: primitives::Address,
+        /// What the members said.
+        source: CollectError,
+    },
+    /// The owner encrypted the key to another committee than this network's.
+    #[error("the key of file {root} is released by another committee than this network's")]
+    OtherCommittee {
         /// The file.
         root: BlobRoot,
     },
@@ -291,7 +316,7 @@ impl<E: Runtime> Files<E> {
     }
 
     /// Reads a file, every row checked against what the chain recorded, and decrypts it when it is for this wallet: by its header,
-    /// or by the list that its owner recorded since.
+    /// by the list that its owner recorded since, or by what the committee releases to it under the policy that is in that list.
     ///
     /// # Errors
     ///
@@ -327,7 +352,7 @@ impl<E: Runtime> Files<E> {
         Ok((record, sampled))
     }
 
-    /// The key of a sealed blob, from its header or from the list beside it.
+    /// The key of a sealed blob, from its header, from the list beside it, or from the committee that the list names.
     async fn key(&self, header: &Header) -> Result<Key, FileError> {
         let (root, wallet) = (header.root(), self.provider.wallet());
         let secret = wallet.envelope_secret();
@@ -341,9 +366,10 @@ impl<E: Runtime> Files<E> {
         let list = access::read(&self.provider, &self.peer.domain, header.params.owner, root)
             .await?
             .ok_or_else(not_a_recipient)?;
-        list.open(header, &secret).map_err(|error| match error {
-            RecipientsError::NotARecipient => not_a_recipient(),
-            other => AccessError::from(other).into(),
-        })
+        match list.open(header, &secret) {
+            Err(RecipientsError::NotARecipient) if list.release().is_some() => self.released(header, &list).await,
+            Err(RecipientsError::NotARecipient) => Err(not_a_recipient()),
+            opened => Ok(opened.map_err(AccessError::from)?),
+        }
     }
 }

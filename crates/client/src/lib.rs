@@ -7,6 +7,7 @@ pub mod catalogue;
 pub mod challenges;
 mod files;
 mod inference;
+pub mod policies;
 mod provider;
 pub mod receipts;
 mod rpc;

@@ -3,6 +3,7 @@
 mod bond;
 mod challenge;
 mod coding;
+pub mod policy;
 
 use super::connection::Connection;
 use crate::output::{ExitCode, Failure, Output};
@@ -13,7 +14,8 @@ use primitives::{BlobRoot, ByteCount};
 use serde::Serialize;
 use std::{fmt, time::Instant};
 
-/// Check that stored data is there without reading it, hold its operators to that, and change how widely it is coded.
+/// Check that stored data is there without reading it, hold its operators to that, change how widely it is coded, and say to whom keys are
+/// released.
 #[derive(clap::Args)]
 pub struct Da {
     #[command(subcommand)]
@@ -28,6 +30,7 @@ enum Command {
     Bond(bond::Bond),
     Widen(coding::Widen),
     Narrow(coding::Narrow),
+    Policy(policy::Policy),
 }
 
 /// Ask the nodes for random pieces of a stored file, check each against the chain's record, and say what that shows.
@@ -115,6 +118,7 @@ impl Da {
             Command::Bond(bond) => bond.run(output).await,
             Command::Widen(widen) => widen.run(context, output).await,
             Command::Narrow(narrow) => narrow.run(context, output).await,
+            Command::Policy(policy) => policy.run(output).await,
         }
     }
 }

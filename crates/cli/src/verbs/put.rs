@@ -3,6 +3,7 @@
 use super::{
     connection::{Connection, coins},
     cost::DEFAULT_RETENTION_BLOCKS,
+    da::policy::PolicyId,
     done,
 };
 use crate::output::{ExitCode, Failure, Output};
@@ -11,8 +12,8 @@ use client::{Files, Readers, Stored, Transfer, UPLOAD_BYTES_MAX, Upload};
 use commonware_codec::{Copying, DecodeExt, Encode};
 use commonware_runtime::{Supervisor as _, tokio::Context};
 use contracts::Provider as _;
-use da::{Meta, Shape, shape::RATES};
-use primitives::ByteCount;
+use da::{Meta, Shape, release::Keepers, shape::RATES};
+use primitives::{B256, ByteCount};
 use serde::Serialize;
 use std::{
     fmt,
@@ -43,6 +44,10 @@ pub struct Put {
     /// answer, and how long it is kept.
     #[arg(long, default_value = "3", value_parser = Rate::parse)]
     rate: Rate,
+    /// Let the network's committee release the file's key to whom this policy lets in: the name of a policy of the acting key, or
+    /// any policy's id. See aloft da policy.
+    #[arg(long, value_name = "POLICY", conflicts_with = "public")]
+    release: Option<PolicyId>,
     /// Media type to keep with it.
     #[arg(long, default_value = "application/octet-stream")]
     content_type: String,
@@ -73,12 +78,17 @@ impl Rate {
 }
 
 #[derive(Serialize)]
-#[serde(transparent)]
-struct Report(Stored);
+struct Report {
+    #[serde(flatten)]
+    stored: Stored,
+    /// The policy under which its key is released.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released_under: Option<B256>,
+}
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(stored) = self;
+        let Self { stored, released_under } = self;
         writeln!(
             f,
             "stored   {} for {} coins, until block {}",
@@ -94,6 +104,9 @@ impl fmt::Display for Report {
             "signed   by operators {:?}; recorded in block {}, {}",
             stored.signers, stored.block, stored.transaction
         )?;
+        if let Some(policy) = released_under {
+            writeln!(f, "released to whom policy {policy} lets in")?;
+        }
         write!(f, "{}", stored.root)
     }
 }
@@ -119,6 +132,14 @@ impl Put {
             Readers::OwnerAnd(vec![])
         };
         let provider = self.connection.provider().await?;
+        let released_under = match &self.release {
+            Some(policy) => {
+                // Known before anything is paid for.
+                Keepers::read(&provider).await.context("release the file's key")?;
+                Some(policy.of(provider.wallet().address()))
+            }
+            None => None,
+        };
         let height = provider.height().await?;
         let mut files = Files::open(context.child("files"), provider).await?;
         let shape = match self.rate {
@@ -175,7 +196,11 @@ impl Put {
         if upload.stripes_done() > 0 {
             fs::remove_file(&state).with_context(|| format!("remove {}", state.display()))?;
         }
-        done(output, &Report(stored))
+        if let Some(policy) = released_under {
+            let shared = files.release_under(stored.root, policy).await;
+            shared.with_context(|| format!("{} is stored; let its key be released", stored.root))?;
+        }
+        done(output, &Report { stored, released_under })
     }
 }
 

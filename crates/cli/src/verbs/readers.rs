@@ -5,7 +5,7 @@ use crate::output::{ExitCode, Failure, Output};
 use client::{Files, Shared, Sharing};
 use commonware_runtime::{Supervisor as _, tokio::Context};
 use crypto::envelope::RecipientPublic;
-use primitives::{BlobRoot, hex};
+use primitives::{B256, BlobRoot, hex};
 use serde::{Serialize, Serializer};
 use std::{fmt, str::FromStr};
 
@@ -70,7 +70,7 @@ struct Remove {
 
 /// A key that files are encrypted to: X25519, 32 bytes.
 #[derive(Clone, Copy)]
-struct ReadingKey(RecipientPublic);
+pub struct ReadingKey(pub RecipientPublic);
 
 impl FromStr for ReadingKey {
     type Err = String;
@@ -116,6 +116,15 @@ struct Listed {
     added: Vec<ReadingKey>,
     /// Lists recorded so far.
     version: u64,
+    /// The policy under which the committee releases the file's key, and the epoch that it was encrypted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    release: Option<Released>,
+}
+
+#[derive(Serialize)]
+struct Released {
+    policy: B256,
+    epoch: u64,
 }
 
 impl Listed {
@@ -125,6 +134,10 @@ impl Listed {
             permanent: sharing.in_header.iter().map(hex::encode_prefixed).collect(),
             added: sharing.in_list.into_iter().map(ReadingKey).collect(),
             version: sharing.version,
+            release: sharing.release.map(|(_, terms)| Released {
+                policy: terms.policy,
+                epoch: terms.epoch,
+            }),
         }
     }
 }
@@ -136,6 +149,9 @@ impl fmt::Display for Listed {
         }
         for key in &self.added {
             writeln!(f, "added                {key}")?;
+        }
+        if let Some(Released { policy, epoch }) = &self.release {
+            writeln!(f, "whom a policy lets   {policy}, epoch {epoch}")?;
         }
         write!(f, "lists recorded       {}", self.version)
     }

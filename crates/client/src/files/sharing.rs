@@ -1,13 +1,14 @@
 //! Who may read a stored file: shown, widened and narrowed by its owner without touching a stored row.
 
 use super::{FileError, Files};
+use crate::policies;
 use contracts::Mined;
 use crypto::{envelope::RecipientPublic, stream::Key, threshold};
 use da::{
-    ReaderList, Record, Runtime, VerifiedHead,
+    Header, ReaderList, Record, Runtime, VerifiedHead,
     access::{self, AccessError},
     header::Secrecy,
-    release::Terms,
+    release::{self, Keepers, Terms},
     retrieve,
 };
 use primitives::{B256, BlobRoot};
@@ -104,6 +105,40 @@ impl<E: Runtime> Files<E> {
         let domain = self.peer.domain;
         list.set_release(&mut self.context, &domain, head.header(), &key, committee, terms)?;
         self.record(list).await
+    }
+
+    /// Lets this network's committee release a file of this wallet to whom a policy lets in, from its present epoch on.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]; [`FileError::Keepers`] on a network without such a committee.
+    pub async fn release_under(&mut self, root: BlobRoot, policy: B256) -> Result<Shared, FileError> {
+        let keepers = Keepers::read(&self.provider).await?;
+        let epoch = policies::epoch_of(&self.provider, policy).await?;
+        self.share_under(root, keepers.committee().key(), Terms { policy, epoch })
+            .await
+    }
+
+    /// The key that the committee releases to this wallet under the policy in `list`.
+    pub(super) async fn released(&self, header: &Header, list: &ReaderList) -> Result<Key, FileError> {
+        let (root, wallet) = (list.root(), self.provider.wallet());
+        let offered = list.release().ok_or(FileError::NotReleased { root })?;
+        let keepers = Keepers::read(&self.provider).await?;
+        if *keepers.committee().key() != offered.committee {
+            return Err(FileError::OtherCommittee { root });
+        }
+        let secret = wallet.envelope_secret();
+        let (peer, operators) = (&self.peer, &self.committee);
+        let collected = release::collect(&self.context, peer, operators, &keepers, &offered.terms, &secret)
+            .await
+            .map_err(|source| FileError::NotReleasedTo {
+                root,
+                policy: offered.terms.policy,
+                wallet: wallet.address(),
+                source,
+            })?;
+        list.open_released(header, &collected.released)
+            .map_err(|_| FileError::NotReleased { root })
     }
 
     /// The head of a file, its newest list, and its key, for its owner alone.
