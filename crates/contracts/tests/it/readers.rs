@@ -305,7 +305,7 @@ fn nobody_pays_for_other_terms_than_it_named_or_to_an_owner_that_takes_nothing()
     let mut chain = Chain::genesis(FAUCET, &[]);
     chain.fund(MALLORY, U256::from(10 * PRICE));
     let alices = policy(&mut chain, ALICE);
-    let mut refused = |chain: &mut Chain, call: Book::buyAccessCall, value: u128| {
+    let refused = |chain: &mut Chain, call: Book::buyAccessCall, value: u128| {
         let reason = chain.pay(MALLORY, READER_BOOK, &call, U256::from(value)).err();
         reason.expect("refused").split('(').next().unwrap().to_owned()
     };
