@@ -341,14 +341,17 @@ impl<E: Runtime> Files<E> {
         self.whole(&object, progress).await
     }
 
-    /// Asks for `count` random pieces of a stored file, as a light client that has the chain's record of it and nothing else.
+    /// Asks for `count` random pieces of a stored file, of the rows that were added to it too, as a light client that has the chain's records
+    /// of it and nothing else.
     ///
     /// # Errors
     ///
     /// [`FileError`]. Pieces that are not there are no error: see [`Sampled::verdict`](da::sample::Sampled::verdict).
     pub async fn sample(&mut self, root: BlobRoot, count: u32) -> Result<(Record, Sampled), FileError> {
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
-        let sampled = sample::ask(&mut self.context, &self.peer, &self.committee, &record, count).await?;
+        let added = record.read_added(&self.provider, &self.peer.domain).await?;
+        let (context, committee) = (&mut self.context, &self.committee);
+        let sampled = sample::ask(context, &self.peer, committee, &record, &added, count).await?;
         Ok((record, sampled))
     }
 

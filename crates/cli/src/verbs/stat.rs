@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use client::{Certified, Files, catalogue};
 use commonware_runtime::{Supervisor as _, tokio::Context};
 use contracts::Provider as _;
+use da::{Domain, Record};
 use primitives::{BlobRoot, ByteCount};
 use serde::Serialize;
 use std::fmt;
@@ -25,10 +26,30 @@ pub struct Stat {
 struct Status {
     #[serde(flatten)]
     file: Certified,
+    /// Rows that were added to it since.
+    added: Vec<Added>,
     height: u64,
     expired: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     content: Option<Content>,
+}
+
+/// A coset that was added to the file.
+#[derive(Serialize)]
+struct Added {
+    root: BlobRoot,
+    first_row: u32,
+    rows: u32,
+}
+
+impl From<&Record> for Added {
+    fn from(record: &Record) -> Self {
+        Self {
+            root: record.root(),
+            first_row: record.shape().first_row(),
+            rows: record.shape().row_count(),
+        }
+    }
 }
 
 /// What only a reader of the file sees.
@@ -44,11 +65,13 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             file,
+            added,
             height,
             expired,
             content,
         } = self;
-        let coded = u64::from(file.total_rows) * u64::from(file.row_bytes);
+        let total_rows = file.total_rows + added.iter().map(|part| part.rows).sum::<u32>();
+        let coded = u64::from(total_rows) * u64::from(file.row_bytes);
         let left = if *expired {
             "expired".into()
         } else {
@@ -68,9 +91,12 @@ impl fmt::Display for Status {
             f,
             "kept         {}: {} rows of {} bytes",
             ByteCount(coded),
-            file.total_rows,
+            total_rows,
             file.row_bytes
         )?;
+        for Added { root, first_row, rows } in added {
+            writeln!(f, "added        rows {first_row} to {}: {root}", first_row + rows - 1)?;
+        }
         writeln!(f, "signed by    operators {:?}", file.signers)?;
         writeln!(f, "payer        {}", file.payer)?;
         writeln!(
@@ -89,6 +115,9 @@ impl Stat {
         let file = catalogue::find(&provider, self.root).await?;
         let file = file.with_context(|| format!("no file {} is recorded here; see: aloft ls", self.root))?;
         let height = provider.height().await?;
+        let domain = Domain::of_chain(provider.chain_id());
+        let record = Record::read(&provider, &domain, self.root).await?;
+        let added = record.read_added(&provider, &domain).await?;
         let mut files = Files::open(context.child("files"), provider).await?;
         // What the chain says holds also for a file that is another's or gone.
         let content = files.object(self.root).await.ok().map(|object| Content {
@@ -100,6 +129,7 @@ impl Stat {
         done(
             output,
             &Status {
+                added: added.iter().map(Added::from).collect(),
                 expired: height > file.expiry_block,
                 height,
                 file,

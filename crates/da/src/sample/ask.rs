@@ -2,7 +2,7 @@
 
 use super::{Answer, Challenge, MAX_SAMPLES, Sample, Verdict, read_samples, verify};
 use crate::{
-    Committee, Record, Runtime,
+    Committee, Record, Runtime, Shape,
     disperse::{Peer, STALL_TIMEOUT},
     retrieve::ReadError,
     shape::{MAX_ROW_BYTES, MIN_ROW_BYTES},
@@ -55,6 +55,9 @@ pub enum SampleError {
 
 /// Asks the operators for `count` random pieces of the blob of `record`, each of its row's owner, all at once, and checks what comes.
 ///
+/// `added` are records of cosets that were added to it, as [`Record::read_added`] has them: the pieces are then of any row of all of them, since
+/// any as many rows as are data give the blob. One that does not follow the rows before it is left out, and what follows it.
+///
 /// An operator that is away, refuses or lies leaves its pieces missing or wrong in the verdict: that is what is measured, so nothing
 /// is asked for twice. At most [`STALL_TIMEOUT`] for each step of a stream.
 ///
@@ -66,6 +69,7 @@ pub async fn ask<E: Runtime>(
     peer: &Peer,
     committee: &Committee,
     record: &Record,
+    added: &[Record],
     count: u32,
 ) -> Result<Sampled, SampleError> {
     let (root, found, expected) = (record.root(), record.epoch(), committee.epoch());
@@ -79,50 +83,82 @@ pub async fn ask<E: Runtime>(
     if !(MIN_ROW_BYTES..=MAX_ROW_BYTES).contains(&row_bytes) {
         return Err(SampleError::Shape { root, row_bytes });
     }
-    let challenges = Challenge::draw(context, record.shape(), row_bytes, count);
-    let asks = (0..committee.len()).filter_map(|operator| {
-        let owned = committee.rows_of(operator, &root, record.shape());
-        let places: Vec<usize> = (0..challenges.len())
-            .filter(|&place| owned.contains(challenges[place].row))
-            .collect();
-        let asked: Vec<Challenge> = places.iter().map(|&place| challenges[place]).collect();
-        (!asked.is_empty()).then_some((operator, places, asked))
+    let (parts, shape) = parts(record, added, committee);
+    let challenges = Challenge::draw(context, shape, row_bytes, count);
+    let asks = parts.iter().enumerate().flat_map(|(part, record)| {
+        let challenges = &challenges;
+        (0..committee.len()).filter_map(move |operator| {
+            let owned = committee.rows_of(operator, &record.root(), record.shape());
+            let own = challenges.iter().filter(|challenge| owned.contains(challenge.row));
+            let asked: Vec<Challenge> = own.copied().collect();
+            (!asked.is_empty()).then_some((part, *record, operator, asked))
+        })
     });
     let context = &*context;
-    let answers = join_all(asks.map(|(operator, places, asked)| async move {
-        let answer = ask_one(context, peer, committee, record, operator, asked).await;
-        (places, answer)
+    let answers = join_all(asks.map(|(part, record, operator, asked)| async move {
+        let answer = ask_one(context, peer, committee, record, operator, asked.clone()).await;
+        (part, asked, answer)
     }))
     .await;
 
-    let mut samples: Vec<Option<Sample>> = vec![None; challenges.len()];
+    // What was asked of each part, and what came.
+    let mut asked_of: Vec<(Vec<Challenge>, Vec<Option<Sample>>)> = vec![Default::default(); parts.len()];
     let (mut failures, mut received_bytes) = (Vec::new(), 0);
-    for (places, answer) in answers {
+    for (part, asked, answer) in answers {
+        let (challenges, samples) = &mut asked_of[part];
         match answer {
             Ok((came, bytes)) => {
                 received_bytes += bytes;
-                places
-                    .into_iter()
-                    .zip(came)
-                    .for_each(|(place, sample)| samples[place] = sample);
+                samples.extend(came);
             }
-            Err(error) => failures.push(error),
+            Err(error) => {
+                failures.push(error);
+                samples.extend(asked.iter().map(|_| None));
+            }
         }
+        challenges.extend(asked);
     }
-    let answer = Answer {
-        commitment: record.commitment(),
-        shape: record.shape(),
-        row_bytes,
-        challenges: &challenges,
-        samples: &samples,
-    };
-    let verdict = verify(&[answer]).pop().expect("one answer, one verdict");
+    let answers: Vec<Answer<'_>> = parts
+        .iter()
+        .zip(&asked_of)
+        .map(|(record, (challenges, samples))| Answer {
+            commitment: record.commitment(),
+            shape: record.shape(),
+            row_bytes,
+            challenges,
+            samples,
+        })
+        .collect();
     Ok(Sampled {
+        verdict: Verdict::of_parts(shape, verify(&answers)),
         challenges,
-        verdict,
         received_bytes,
         failures,
     })
+}
+
+/// The records whose rows follow one another from those of `record` on, and the shape of all of them.
+fn parts<'a>(record: &'a Record, added: &'a [Record], committee: &Committee) -> (Vec<&'a Record>, Shape) {
+    let (mut parts, mut shape) = (vec![record], record.shape());
+    for part in added {
+        let follows = part.base() == Some(record.root())
+            && part.shape().first_row() == shape.rows().end
+            && part.shape().data_rows() == shape.data_rows()
+            && part.row_bytes() == record.row_bytes()
+            && part.epoch() == committee.epoch();
+        let wider = Shape::whole(
+            shape.data_rows(),
+            shape.cosets() + part.shape().row_count() / shape.data_rows(),
+        );
+        match wider {
+            Ok(wider) if follows && !shape.is_added() => {
+                parts.push(part);
+                shape = wider;
+            }
+            _ => break,
+        }
+    }
+    (parts, shape)
 }
 
 /// What one operator has of `asked`, and in how many bytes.

@@ -33,6 +33,22 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// What the answers about the parts of a blob show of the whole, whose rows are those of `shape`.
+    pub(super) fn of_parts(shape: Shape, parts: Vec<Self>) -> Self {
+        let mut whole = Self {
+            shape,
+            found: 0,
+            missing: Vec::new(),
+            wrong: Vec::new(),
+        };
+        for part in parts {
+            whole.found += part.found;
+            whole.missing.extend(part.missing);
+            whole.wrong.extend(part.wrong);
+        }
+        whole
+    }
+
     /// Whether every piece asked for was found, and any was.
     pub fn all_found(&self) -> bool {
         self.found > 0 && self.missing.is_empty() && self.wrong.is_empty()

@@ -158,3 +158,46 @@ fn rows_of_another_codeword_are_not_added_to_a_blob() {
         assert!(refusals(error).iter().all(|refusal| *refusal == Refusal::Base));
     });
 }
+
+/// A sample is of any row that there is: the confidence is that of the wider blob, and rows that were added and are gone are missed.
+#[test]
+fn samples_of_a_widened_blob_are_of_the_added_rows_too() {
+    deterministic::Runner::seeded(4).start(|context| async move {
+        let mut network = Network::start(context).await;
+        let record = network.publish(&twofold(6, 300_000)).await.unwrap();
+        let narrow = network.sample(&record, 64).await.verdict;
+        assert!(narrow.all_found() && narrow.shape.row_count() == 2048);
+        assert_eq!(narrow.confidence().log2(), -64.0);
+
+        let third = widen(&network, &record, &[]).await;
+        let fourth = widen(&network, &record, std::slice::from_ref(&third)).await;
+        network
+            .wait("all hold all", |network| {
+                (0..OPERATORS).all(|index| network.service(index).missing_rows() == 0)
+            })
+            .await;
+        let added = [third.clone(), fourth.clone()];
+        let wide = network.sample_with(&record, &added, 64).await;
+        assert!(wide.verdict.all_found() && wide.failures.is_empty());
+        assert_eq!(wide.verdict.shape, Shape::whole(1024, 4).unwrap());
+        // Each found by chance a quarter of the time, not half.
+        assert_eq!(wide.verdict.confidence().log2(), -128.0);
+        let of_added = wide.challenges.iter().filter(|challenge| challenge.row >= 2048).count();
+        assert!((20..45).contains(&of_added), "{of_added} of 64");
+
+        // Who denies the added rows is seen by who believes in them.
+        network
+            .chain
+            .drop_coset(record.root(), fourth.root(), fourth.shape().first_row());
+        network
+            .wait("rows are dropped", |network| {
+                (0..OPERATORS).all(|index| network.service(index).status().blobs == 2)
+            })
+            .await;
+        let lost = network.sample_with(&record, &added, 64).await.verdict;
+        assert!(!lost.missing.is_empty() && lost.missing.iter().all(|challenge| challenge.row >= 3072));
+        // A part that does not follow the rows before it is not sampled.
+        let apart = network.sample_with(&record, &[fourth, third], 26).await.verdict;
+        assert!(apart.all_found() && apart.shape.row_count() == 2048);
+    });
+}

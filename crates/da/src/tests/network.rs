@@ -188,8 +188,13 @@ impl Network {
 
     /// Samples `count` pieces as a guest that knows only the record.
     pub(super) async fn sample(&mut self, record: &Record, count: u32) -> Sampled {
+        self.sample_with(record, &[], count).await
+    }
+
+    /// Samples a blob that cosets were added to.
+    pub(super) async fn sample_with(&mut self, record: &Record, added: &[Record], count: u32) -> Sampled {
         let committee = self.chain.committee();
-        sample::ask(&mut self.context, &guest(), &committee, record, count)
+        sample::ask(&mut self.context, &guest(), &committee, record, added, count)
             .await
             .unwrap()
     }
