@@ -10,6 +10,9 @@
 //! that all payloads share. Content put here is for everybody, and this node's account pays for it, whoever sends it: as the
 //! interfaces for rollups, this one belongs on loopback. See docs/spec/da.md.
 
+mod manifests;
+
+use self::manifests::Manifests;
 use super::Failure;
 use crate::{
     blobs::{
@@ -19,7 +22,7 @@ use crate::{
     http::failure::chain,
 };
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     body::{Body, Bytes},
     extract::{Path, State},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
@@ -34,7 +37,7 @@ use da::{
 use futures::{FutureExt, Stream, StreamExt, stream, stream::FuturesOrdered};
 use primitives::{BlobRoot, MIB};
 use serde_json::json;
-use std::{io, ops::Range, time::Duration};
+use std::{io, ops::Range, sync::Arc, time::Duration};
 use tokio::time::timeout;
 
 /// Stripes of one request that are in memory at a time.
@@ -58,11 +61,13 @@ pub fn blobs<B: Blobs>(gateway: Gateway<B>) -> Router {
         .route("/v1/blobs", put(store::<B>))
         .route("/v1/blobs/{root}", get(whole::<B>))
         .route("/v1/blobs/{root}/{item}", get(item::<B>))
+        .layer(Extension(Arc::new(Manifests::default())))
         .with_state(gateway)
 }
 
 async fn whole<B: Blobs>(
     State(gateway): State<Gateway<B>>,
+    Extension(manifests): Extension<Arc<Manifests>>,
     Path(root): Path<String>,
     method: Method,
     headers: HeaderMap,
@@ -71,11 +76,12 @@ async fn whole<B: Blobs>(
         root: parse(&root)?,
         item: None,
     };
-    read(gateway, name, &method, &headers).await
+    read(gateway, &manifests, name, &method, &headers).await
 }
 
 async fn item<B: Blobs>(
     State(gateway): State<Gateway<B>>,
+    Extension(manifests): Extension<Arc<Manifests>>,
     Path((root, item)): Path<(String, String)>,
     method: Method,
     headers: HeaderMap,
@@ -85,7 +91,7 @@ async fn item<B: Blobs>(
         root: parse(&root)?,
         item: Some(number.ok_or_else(|| Failure::BadRequest(format!("{item} is not an item's number")))?),
     };
-    read(gateway, name, &method, &headers).await
+    read(gateway, &manifests, name, &method, &headers).await
 }
 
 fn parse(root: &str) -> Result<BlobRoot, Failure> {
@@ -104,10 +110,19 @@ enum Place {
     /// Bytes of one blob, from `start` on.
     Blob { blob: Published, start: u64 },
     /// Blobs one after the other.
-    Stripes(Manifest),
+    Stripes(Arc<Manifest>),
 }
 
 impl Content {
+    /// What a manifest names.
+    fn of_stripes(manifest: Arc<Manifest>) -> Self {
+        Self {
+            content_type: manifest.meta().content_type.clone(),
+            length: manifest.length(),
+            place: Place::Stripes(manifest),
+        }
+    }
+
     /// Pieces of at most a stripe that hold bytes `range`: a blob, if it is known already, and bytes of it.
     fn pieces(&self, range: Range<u64>) -> Vec<(Option<Published>, Part)> {
         match &self.place {
@@ -128,7 +143,7 @@ impl Content {
     }
 }
 
-async fn find<B: Blobs>(gateway: &Gateway<B>, name: Name) -> Result<Content, Failure> {
+async fn find<B: Blobs>(gateway: &Gateway<B>, manifests: &Manifests, name: Name) -> Result<Content, Failure> {
     let unknown = || Failure::NotFound(format!("blob {} is not certified", name.root));
     let blob = gateway.blobs().find(name.root).await?.ok_or_else(unknown)?;
     if let Some(item) = name.item {
@@ -141,6 +156,9 @@ async fn find<B: Blobs>(gateway: &Gateway<B>, name: Name) -> Result<Content, Fai
                 start: range.start,
             },
         });
+    }
+    if let Some(manifest) = manifests.find(name.root) {
+        return Ok(Content::of_stripes(manifest));
     }
     let meta = gateway.blobs().meta(blob).await?.unwrap_or_default();
     if meta.content_type != object::MEDIA_TYPE || blob.length > MANIFEST_BYTES_MAX {
@@ -160,21 +178,20 @@ async fn find<B: Blobs>(gateway: &Gateway<B>, name: Name) -> Result<Content, Fai
             place: Place::Blob { blob, start: 0 },
         });
     };
-    Ok(Content {
-        content_type: manifest.meta().content_type.clone(),
-        length: manifest.length(),
-        place: Place::Stripes(manifest),
-    })
+    let manifest = Arc::new(manifest);
+    manifests.keep(name.root, manifest.clone());
+    Ok(Content::of_stripes(manifest))
 }
 
 /// Answers with content, or the part of it that was asked for.
 async fn read<B: Blobs>(
     gateway: Gateway<B>,
+    manifests: &Manifests,
     name: Name,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Failure> {
-    let content = find(&gateway, name).await?;
+    let content = find(&gateway, manifests, name).await?;
     let tag = match name.item {
         None => format!("\"{}\"", name.root),
         Some(item) => format!("\"{}-{item}\"", name.root),

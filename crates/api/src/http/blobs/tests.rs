@@ -108,6 +108,42 @@ async fn a_large_body_is_stored_in_stripes_and_read_back_across_them() {
     assert!(body == content[stripe - 5..2 * stripe + 5]);
 }
 
+/// The manifest is content for ever: it is read once, also when it cannot be read again.
+#[tokio::test]
+async fn ranges_of_a_large_object_read_its_manifest_once() {
+    let shelf = Shelf::new();
+    let stripe = STRIPE_BYTES as usize;
+    let content = content(stripe + 1000);
+    let value = put_at(&shelf, content.clone()).await;
+    let (path, root) = (value["path"].as_str().unwrap(), value["root"].as_str().unwrap());
+    let server = blobs(shelf.gateway());
+    let get = async |range: &str| {
+        let request = Request::get(path).header(header::RANGE, range);
+        let response = server
+            .clone()
+            .oneshot(request.body(Body::empty()).unwrap())
+            .await
+            .unwrap();
+        let status = response.status();
+        (status, to_bytes(response.into_body(), usize::MAX).await.unwrap())
+    };
+    let range = format!("bytes={}-{}", stripe - 5, stripe + 4);
+    assert_eq!(
+        get(&range).await,
+        (
+            StatusCode::PARTIAL_CONTENT,
+            content[stripe - 5..stripe + 5].to_vec().into()
+        )
+    );
+    shelf.lose(root.parse().unwrap());
+    assert_eq!(
+        get("bytes=7-8").await,
+        (StatusCode::PARTIAL_CONTENT, content[7..9].to_vec().into())
+    );
+    let (status, ..) = get_part(&shelf, path, "bytes=7-8").await;
+    assert_ne!(status, StatusCode::PARTIAL_CONTENT, "another node has not read it");
+}
+
 #[tokio::test]
 async fn small_contents_of_no_type_share_a_blob_and_have_paths_of_their_own() {
     let shelf = Shelf::new();
