@@ -386,6 +386,19 @@ impl RowChecker {
         }
     }
 
+    /// Whether `sum` combines to the exclusive or of what `rows` combine to: as their own exclusive or does, for the code is linear.
+    ///
+    /// # Panics
+    ///
+    /// When the head has no such rows, or `sum` has another length.
+    pub(crate) fn combines_to_sum(&self, rows: std::ops::Range<u32>, sum: &[u8]) -> bool {
+        let expected = &self.expected[rows.start as usize..rows.end as usize];
+        let expected = expected.iter().fold([0; 16], |sum: Combined, row| {
+            std::array::from_fn(|byte| sum[byte] ^ row[byte])
+        });
+        self.coefficients.combine(sum) == expected
+    }
+
     /// Checks many rows: faster than one by one, for they are hashed side by side.
     ///
     /// # Errors

@@ -18,6 +18,7 @@ pub mod dispute;
 pub mod encode;
 pub mod head;
 pub mod header;
+pub mod local;
 pub mod lottery;
 pub mod object;
 mod record;

@@ -7,6 +7,7 @@
 mod defend;
 mod follow;
 mod ingest;
+mod local;
 mod play;
 mod release;
 pub mod repair;

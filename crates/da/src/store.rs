@@ -12,6 +12,7 @@
 //! **Rule:** rows are promised (signed for) only after [`Store::sync`] returned.
 
 mod file;
+mod local;
 #[cfg(test)]
 mod tests;
 
@@ -98,6 +99,8 @@ struct Entry<E: Storage> {
     reserved_bytes: Mutex<u64>,
     /// Rows in the file that checked when they were last looked at, and where.
     index: Mutex<Index>,
+    /// Bytes of whole records in the file of its local rows; held across its reads and writes.
+    local_bytes: futures::lock::Mutex<u64>,
     /// The file; held across reads and writes, so that a blob's are one after the other and its file is open once.
     file: futures::lock::Mutex<Option<File<E::Blob>>>,
 }
@@ -153,6 +156,8 @@ impl<E: Storage> Store<E> {
             Err(commonware_runtime::Error::PartitionMissing(_)) => Vec::new(),
             Err(error) => return Err(StoreError::Scan(error)),
         };
+        // Local rows after the blobs that they are of.
+        let (local, names): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| local::root_of(name).is_some());
         for name in names {
             // Not a file of ours.
             let Ok(bytes) = <[u8; 32]>::try_from(name.as_slice()) else {
@@ -177,6 +182,7 @@ impl<E: Storage> Store<E> {
                         head: scan.head,
                         reserved_bytes: Mutex::new(scan.bytes),
                         index: Mutex::new(scan.index),
+                        local_bytes: futures::lock::Mutex::new(0),
                         // Closed: the first read opens it again.
                         file: futures::lock::Mutex::new(None),
                     };
@@ -187,6 +193,24 @@ impl<E: Storage> Store<E> {
                     storage.remove(&partition, Some(&name)).await.map_err(disk("remove"))?;
                 }
             }
+        }
+        for name in local {
+            let root = local::root_of(&name).expect("just seen");
+            let disk = |operation| {
+                move |source| StoreError::Disk {
+                    operation,
+                    root,
+                    source,
+                }
+            };
+            let Some(entry) = entries.get(&root) else {
+                storage.remove(&partition, Some(&name)).await.map_err(disk("remove"))?;
+                continue;
+            };
+            let (_, len) = storage.open(&partition, &name).await.map_err(disk("open"))?;
+            let len = local::whole_bytes(&entry.head, len);
+            *entry.local_bytes.lock().await = len;
+            used_bytes += len;
         }
         let blobs = Mutex::new(Blobs {
             entries,
@@ -226,6 +250,7 @@ impl<E: Storage> Store<E> {
                     head: head.clone(),
                     reserved_bytes: Mutex::new(0),
                     index: Mutex::default(),
+                    local_bytes: futures::lock::Mutex::new(0),
                     file: futures::lock::Mutex::new(None),
                 });
                 blobs.entries.insert(head.root(), entry.clone());
@@ -389,6 +414,15 @@ impl<E: Storage> Store<E> {
         // Waits for who reads or writes it.
         let mut file = entry.file.lock().await;
         *file = None;
+        let local_bytes = entry.local_bytes.lock().await;
+        self.blobs.lock().used_bytes -= *local_bytes;
+        if *local_bytes > 0 {
+            let name = local::name(root);
+            match self.storage.remove(&self.partition, Some(&name)).await {
+                Ok(()) | Err(commonware_runtime::Error::BlobMissing(..)) => {}
+                Err(error) => return Err(entry.disk("remove")(error)),
+            }
+        }
         match self.storage.remove(&self.partition, Some(root.as_ref())).await {
             Ok(()) | Err(commonware_runtime::Error::BlobMissing(..)) => Ok(()),
             Err(error) => Err(entry.disk("remove")(error)),

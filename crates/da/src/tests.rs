@@ -8,6 +8,7 @@ mod disputes;
 mod evm_chain;
 mod full;
 mod liars;
+mod local;
 mod loopback;
 mod network;
 mod parts;

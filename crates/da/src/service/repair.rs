@@ -4,7 +4,7 @@
 //! result is what the blob committed to. It always is for a blob that was coded as it should be. Of one that was not (a third
 //! of its rows may be wrong, see docs/spec/da.md) single rows may be beyond repair: they were never promised.
 
-use super::Shared;
+use super::{Shared, local};
 use crate::{
     CodedBlob, Runtime, VerifiedHead, VerifiedRow,
     record::Record,
@@ -57,6 +57,14 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         Some(head) => head,
         None => retrieve::fetch_head(context, peer, &committee, record).await?,
     };
+    if shared.store.head(root).is_some() {
+        // A row or two that rotted: their groups may do.
+        let owned = committee.rows_of(shared.operator, &root, head.shape());
+        let missing: Vec<u32> = owned.without(&shared.store.held(root)).collect();
+        if local::rebuild(context, shared, &head, &missing).await? {
+            return Ok(());
+        }
+    }
     // Added rows are computed from the blob that they were added to.
     let base = record.base().unwrap_or(root);
     let (whole, added) = shared.certified(base).ok_or(RepairError::NoBase { base })?;

@@ -1,6 +1,6 @@
 //! One stream to an operator: requests in, answers out, one after the other.
 
-use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot, release};
+use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot, local, release};
 use crate::{
     Head, RowChecker, RowSet, Runtime, VerifiedHead,
     disperse::STALL_TIMEOUT,
@@ -40,7 +40,7 @@ pub(super) async fn run<E: Runtime>(context: E, slot: Slot<E>, sink: SinkOf<E>, 
 }
 
 async fn serve<E: Runtime>(context: &E, shared: &Shared<E>, connection: &mut Connection<E>) -> Result<(), WireError> {
-    let mut dispersal = None;
+    let (mut dispersal, mut local_checker) = (None, None);
     loop {
         let request = connection.receiver.receive(IDLE_TIMEOUT).await?;
         let answer = match request {
@@ -57,6 +57,11 @@ async fn serve<E: Runtime>(context: &E, shared: &Shared<E>, connection: &mut Con
             Request::ReadRows { root, rows } => read(shared, connection, root, rows).await?.map(Some),
             Request::Status => Ok(Some(Response::Status(shared.status()))),
             Request::ReadSamples { root, challenges } => Ok(Some(sample(shared, root, &challenges).await)),
+            Request::KeepLocal { root, row } => {
+                shared.ingest.take(context, row.bytes.len() as u64).await;
+                local::keep(shared, root, &row, &mut local_checker).await.map(Some)
+            }
+            Request::ReadLocal { root, group } => Ok(Some(local::show(shared, root, group).await)),
             Request::Release(request) => Ok(Some(match release::answer(shared, request).await {
                 Some(answer) => Response::Release(answer),
                 None => Response::NotFound,

@@ -15,7 +15,14 @@ use commonware_runtime::{
 use commonware_utils::sync::Mutex;
 use futures::{StreamExt, channel::mpsc};
 use primitives::{CHAIN_ID, MIB};
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 pub(super) const OPERATORS: u32 = 4;
 
@@ -48,6 +55,8 @@ pub(super) struct Network {
     /// Room for rows of operators that start from now on.
     pub(super) capacity_bytes: u64,
     nodes: Vec<Node>,
+    /// Bytes that passed through all links, both ways, as they are on the wire.
+    passed_bytes: Arc<AtomicU64>,
 }
 
 /// A peer that is no operator.
@@ -74,6 +83,7 @@ impl Network {
             ingest_bytes_per_s: None,
             capacity_bytes: 64 * MIB,
             nodes: Vec::new(),
+            passed_bytes: Arc::default(),
         };
         for operator in 0..OPERATORS {
             let address = Arc::new(Mutex::new(listen(operator, 0)));
@@ -83,6 +93,7 @@ impl Network {
             let mut listener = network.context.bind(endpoints[operator as usize]).await.unwrap();
             network.context.child("link").spawn({
                 let (address, link) = (address.clone(), link.clone());
+                let passed_bytes = network.passed_bytes.clone();
                 move |context| async move {
                     while let Ok((_, sink, stream)) = listener.accept().await {
                         if *link.lock() == Link::Cut {
@@ -93,10 +104,10 @@ impl Network {
                             continue;
                         };
                         for (stream, sink) in [(stream, far_sink), (far_stream, sink)] {
-                            let link = link.clone();
+                            let (link, passed_bytes) = (link.clone(), passed_bytes.clone());
                             context
                                 .child("pump")
-                                .spawn(move |context| pump(context, link, stream, sink));
+                                .spawn(move |context| pump(context, link, passed_bytes, stream, sink));
                         }
                     }
                 }
@@ -199,6 +210,11 @@ impl Network {
             .unwrap()
     }
 
+    /// Bytes that passed through all links so far.
+    pub(super) fn passed_bytes(&self) -> u64 {
+        self.passed_bytes.load(Ordering::Relaxed)
+    }
+
     /// Waits until `done`, at most two simulated minutes.
     pub(super) async fn wait(&self, what: &str, done: impl Fn(&Self) -> bool) {
         for _ in 0..1200 {
@@ -220,7 +236,13 @@ pub(super) fn partition(operator: u32) -> String {
 ///
 /// The simulated socket blocks a writer of more than 64 KiB until the reader has taken them, and a reader of a longer message
 /// until it is all there. So bytes are passed on when the sender pauses: whole messages, never a part that blocks both.
-async fn pump(context: Context, link: Arc<Mutex<Link>>, mut stream: impl Stream, mut sink: impl Sink) {
+async fn pump(
+    context: Context,
+    link: Arc<Mutex<Link>>,
+    passed_bytes: Arc<AtomicU64>,
+    mut stream: impl Stream,
+    mut sink: impl Sink,
+) {
     const PAUSE: Duration = Duration::from_millis(5);
     let (chunks, mut incoming) = mpsc::unbounded();
     context.child("intake").spawn(move |_| async move {
@@ -248,6 +270,7 @@ async fn pump(context: Context, link: Arc<Mutex<Link>>, mut stream: impl Stream,
             }
         }
         passed += bytes.len();
+        passed_bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         let link = *link.lock();
         match link {
             Link::Up { latency } => context.sleep(latency).await,

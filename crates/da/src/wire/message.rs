@@ -2,7 +2,9 @@
 
 use super::MAX_MESSAGE_BYTES;
 use crate::{
-    Head, Row, release,
+    Head, Row,
+    local::LocalRow,
+    release,
     sample::{Challenge, MAX_SAMPLES, MAX_SAMPLES_BYTES},
     shape::{MAX_ROW_BYTES, MAX_TOTAL_ROWS, MIN_ROW_BYTES},
 };
@@ -25,6 +27,9 @@ const ROWS_REQUEST: u8 = 1;
 const ROWS_RESPONSE: u8 = 4;
 /// Tag of what is said to and by the release committee, both ways: apart from those of rows, which count on.
 const RELEASE: u8 = 16;
+/// Tags of local rows, given and asked for.
+const KEEP_LOCAL: u8 = 17;
+const READ_LOCAL: u8 = 18;
 
 /// How many rows of `row_bytes` fit in one message: at least one.
 pub fn rows_per_message(row_bytes: u32) -> usize {
@@ -67,6 +72,20 @@ pub enum Request {
     },
     /// A share of a key, for a reader that the chain lets read. Answered by `Release`; or `NotFound` by who holds no share.
     Release(release::Request),
+    /// Keep the local row of a group of this blob. Answered by `KeptLocal`, `NotFound` by who does not have the blob, or `Refused`.
+    KeepLocal {
+        /// Which blob.
+        root: BlobRoot,
+        /// The group and its local row.
+        row: LocalRow,
+    },
+    /// The local row of a group. Answered by `LocalRow` or `NotFound`.
+    ReadLocal {
+        /// Which blob.
+        root: BlobRoot,
+        /// Which group.
+        group: u32,
+    },
 }
 
 /// What an operator answers.
@@ -98,6 +117,10 @@ pub enum Response {
     Samples(Bytes),
     /// What the member of the release committee says.
     Release(release::Response),
+    /// The local row is on disk.
+    KeptLocal,
+    /// The local row asked for.
+    LocalRow(LocalRow),
 }
 
 /// How an operator is doing.
@@ -262,6 +285,16 @@ impl Write for Request {
                 RELEASE.write(buf);
                 request.write(buf);
             }
+            Self::KeepLocal { root, row } => {
+                KEEP_LOCAL.write(buf);
+                root.write(buf);
+                row.write(buf);
+            }
+            Self::ReadLocal { root, group } => {
+                READ_LOCAL.write(buf);
+                root.write(buf);
+                group.write(buf);
+            }
         }
     }
 
@@ -286,6 +319,8 @@ impl EncodeSize for Request {
             Self::Status => 0,
             Self::ReadSamples { challenges, .. } => BlobRoot::SIZE + 4 + Challenge::SIZE * challenges.len(),
             Self::Release(_) => release::Request::SIZE,
+            Self::KeepLocal { row, .. } => BlobRoot::SIZE + row.encode_size(),
+            Self::ReadLocal { .. } => BlobRoot::SIZE + 4,
         }
     }
 
@@ -324,6 +359,14 @@ impl Read for Request {
                 }
             }
             RELEASE => Self::Release(release::Request::read(buf)?),
+            KEEP_LOCAL => Self::KeepLocal {
+                root: BlobRoot::read(buf)?,
+                row: LocalRow::read(buf)?,
+            },
+            READ_LOCAL => Self::ReadLocal {
+                root: BlobRoot::read(buf)?,
+                group: u32::read(buf)?,
+            },
             other => return Err(Error::InvalidEnum(other)),
         })
     }
@@ -374,6 +417,11 @@ impl Write for Response {
                 RELEASE.write(buf);
                 response.write(buf);
             }
+            Self::KeptLocal => KEEP_LOCAL.write(buf),
+            Self::LocalRow(row) => {
+                READ_LOCAL.write(buf);
+                row.write(buf);
+            }
         }
     }
 
@@ -396,10 +444,11 @@ impl EncodeSize for Response {
             Self::Refused(refusal) => refusal.encode_size(),
             Self::Head(head) => head.encode_size(),
             Self::Rows(rows) => rows.encode_size(),
-            Self::NotFound => 0,
+            Self::NotFound | Self::KeptLocal => 0,
             Self::Status(_) => 5 * 8,
             Self::Samples(bytes) => 4 + bytes.len(),
             Self::Release(response) => response.encode_size(),
+            Self::LocalRow(row) => row.encode_size(),
         }
     }
 
@@ -446,6 +495,8 @@ impl Read for Response {
                 Self::Samples(buf.try_take_owned(length).map_err(|_| Error::EndOfBuffer)?)
             }
             RELEASE => Self::Release(release::Response::read(buf)?),
+            KEEP_LOCAL => Self::KeptLocal,
+            READ_LOCAL => Self::LocalRow(LocalRow::read(buf)?),
             other => return Err(Error::InvalidEnum(other)),
         })
     }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    local::LocalRow,
     release,
     sample::Challenge,
     tests::{flip_bits, public_blob, seeded},
@@ -10,6 +11,13 @@ use commonware_runtime::IoBufs;
 use crypto::{bls, envelope::RecipientSecret};
 use primitives::{BlobRoot, Epoch};
 use rand_core::Rng;
+
+fn local_row() -> LocalRow {
+    LocalRow {
+        group: 95,
+        bytes: vec![7; 256].into(),
+    }
+}
 
 fn requests() -> Vec<Request> {
     let blob = public_blob(1, 200_000);
@@ -37,6 +45,14 @@ fn requests() -> Vec<Request> {
             },
             reader: RecipientSecret::from_seed(&[6; 32]).public(),
         }),
+        Request::KeepLocal {
+            root: BlobRoot::from([9; 32]),
+            row: local_row(),
+        },
+        Request::ReadLocal {
+            root: BlobRoot::from([9; 32]),
+            group: 95,
+        },
     ]
 }
 
@@ -71,6 +87,8 @@ fn responses() -> Vec<Response> {
             capacity_bytes: 4,
         }),
         Response::Samples(Bytes::from_static(b"\0\0\0")),
+        Response::KeptLocal,
+        Response::LocalRow(local_row()),
         Response::Release(release::Response::Refused),
         Response::Release(release::Response::Unavailable),
         // Envelope and share are sealed: any bytes of their length are one.

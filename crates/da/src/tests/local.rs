@@ -1,0 +1,167 @@
+//! Rows that rot on an operator's disk, of a blob with local rows and of one without.
+
+use super::{
+    network::{Link, Network, guest, partition},
+    payload, public_blob,
+    scenarios::simulate,
+};
+use crate::{CodedBlob, Record, Row, local};
+use commonware_runtime::{Blob, ReadOptions, Storage, WriteOptions};
+
+/// The operator whose disk rots.
+const VICTIM: u32 = 1;
+
+/// What an operator's file of rows begins with, before its records.
+const HEAD_REGION_BYTES: u64 = 32 * 1024;
+
+/// Publishes `blob`, its local rows too if asked.
+async fn publish(network: &Network, blob: &CodedBlob, with_local: bool) -> Record {
+    let record = network.publish(blob).await.unwrap();
+    if with_local {
+        let rows = local::local_rows(blob);
+        let failures = local::disperse(&network.context, &guest(), &network.chain.committee(), blob, &rows).await;
+        assert!(failures.is_empty(), "{failures:?}");
+    }
+    network
+        .wait("all rows", |network| {
+            (0..4).all(|operator| network.service(operator).missing_rows() == 0)
+        })
+        .await;
+    record
+}
+
+/// Flips a bit of each of the victim's rows that `choose` says, on its disk while it is down, and starts it again; returns the bytes that went
+/// over the network until nothing was missing, and asserts that so many rows were found rotten.
+async fn rot(network: &mut Network, record: &Record, choose: impl Fn(u32) -> bool, rows: u64) -> u64 {
+    network.kill(VICTIM).await;
+    let (file, len) = network
+        .context
+        .open(&partition(VICTIM), record.root().as_ref())
+        .await
+        .unwrap();
+    let record_bytes = Row::OVERHEAD_BYTES as u64 + u64::from(record.row_bytes());
+    for at in (HEAD_REGION_BYTES..len).step_by(record_bytes as usize) {
+        let index = file.read_at(at, 4, ReadOptions::default()).await.unwrap().coalesce();
+        let index = u32::from_be_bytes(index.as_ref().try_into().unwrap());
+        if choose(index) {
+            let place = at + record_bytes - 5;
+            let byte = file.read_at(place, 1, ReadOptions::default()).await.unwrap().coalesce();
+            file.write_at(place, vec![byte.as_ref()[0] ^ 4], WriteOptions::default())
+                .await
+                .unwrap();
+        }
+    }
+    file.sync().await.unwrap();
+    drop(file);
+    let before = network.passed_bytes();
+    network.restart(VICTIM).await;
+    assert_eq!(network.service(VICTIM).opened().bad_records, rows);
+    network
+        .wait("repair", |network| {
+            network.service(VICTIM).status().height > 1 && network.service(VICTIM).missing_rows() == 0
+        })
+        .await;
+    network.passed_bytes() - before
+}
+
+/// Rows of the victim's, in the order of their groups.
+fn victims_rows(network: &Network, record: &Record) -> Vec<u32> {
+    let committee = network.chain.committee();
+    committee
+        .rows_of(VICTIM, &record.root(), record.shape())
+        .iter()
+        .collect()
+}
+
+#[test]
+fn a_flipped_bit_at_rest_is_repaired_from_32_rows_where_there_are_local_ones_and_from_the_blob_where_not() {
+    let cost = |with_local: bool| {
+        let (sent, received) = std::sync::mpsc::channel();
+        simulate(60, |mut network| async move {
+            let blob = public_blob(60, 1 << 20);
+            let record = publish(&network, &blob, with_local).await;
+            let row = victims_rows(&network, &record)[100];
+            let bytes = rot(&mut network, &record, |index| index == row, 1).await;
+            sent.send(bytes).unwrap();
+            // It is the row that it was: two others are gone, so what the victim has is needed.
+            network.kill(0).await;
+            network.kill(2).await;
+            assert_eq!(network.read(&record).await.unwrap().coded(), payload(60, 1 << 20));
+        });
+        received.recv().unwrap()
+    };
+    let (local, whole) = (cost(true), cost(false));
+    println!("bytes on the wire to repair a row of 1,024: {local} from its group, {whole} from the blob");
+    assert!(local < 64 * 1024, "{local}");
+    assert!(whole > 16 * local, "{whole}");
+}
+
+#[test]
+fn two_rotten_rows_of_one_group_are_repaired_from_the_blob() {
+    simulate(61, |mut network| async move {
+        let blob = public_blob(61, 300_000);
+        let record = publish(&network, &blob, true).await;
+        let rows = victims_rows(&network, &record);
+        let pair = rows
+            .windows(2)
+            .find(|pair| local::group_of(pair[0]) == local::group_of(pair[1]))
+            .unwrap();
+        let bytes = rot(&mut network, &record, |index| pair.contains(&index), 2).await;
+        assert!(bytes > 300_000, "{bytes}");
+    });
+}
+
+#[test]
+fn rotten_rows_of_several_groups_are_repaired_one_by_one() {
+    simulate(62, |mut network| async move {
+        let blob = public_blob(62, 1 << 20);
+        let record = publish(&network, &blob, true).await;
+        let rows = victims_rows(&network, &record);
+        let mut chosen: Vec<u32> = rows.iter().copied().step_by(200).collect();
+        chosen.dedup_by_key(|row| local::group_of(*row));
+        let count = chosen.len() as u64;
+        let bytes = rot(&mut network, &record, |index| chosen.contains(&index), count).await;
+        assert!(bytes < 64 * 1024 * count, "{bytes} for {count} rows");
+    });
+}
+
+/// Whoever keeps the local row, or another row of the group, is away: it costs the ordinary repair.
+#[test]
+fn without_the_local_row_or_one_of_its_group_the_blob_is_read() {
+    simulate(63, |mut network| async move {
+        let blob = public_blob(63, 300_000);
+        let record = publish(&network, &blob, true).await;
+        let committee = network.chain.committee();
+        let keeps = |row: u32| local::owner(&committee, &record.root(), record.shape(), local::group_of(row));
+        let row = victims_rows(&network, &record)
+            .into_iter()
+            .find(|row| keeps(*row) == Some(3))
+            .unwrap();
+        network.set_link(3, Link::Cut);
+        let bytes = rot(&mut network, &record, |index| index == row, 1).await;
+        assert!(bytes > 300_000, "{bytes}");
+    });
+}
+
+#[test]
+fn local_rows_are_kept_over_a_restart_and_deleted_with_their_blob() {
+    simulate(64, |mut network| async move {
+        let blob = public_blob(64, 100_000);
+        let record = publish(&network, &blob, true).await;
+        let used = network.service(VICTIM).status().stored_bytes;
+        let rows = local::local_rows(&blob);
+        let committee = network.chain.committee();
+        let again = local::disperse(&network.context, &guest(), &committee, &blob, &rows).await;
+        assert!(again.is_empty() && network.service(VICTIM).status().stored_bytes == used);
+        network.kill(VICTIM).await;
+        network.restart(VICTIM).await;
+        assert_eq!(network.service(VICTIM).status().stored_bytes, used);
+        network.chain.mine(20_000);
+        network
+            .wait("expiry", |network| network.service(VICTIM).status().blobs == 0)
+            .await;
+        assert_eq!(network.service(VICTIM).status().stored_bytes, 0);
+        let left = network.context.scan(&partition(VICTIM)).await.unwrap();
+        assert!(left.is_empty(), "{} files of blob {}", left.len(), record.root());
+    });
+}
