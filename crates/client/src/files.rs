@@ -248,6 +248,7 @@ pub struct Files<E: Runtime> {
     peer: Peer,
     encoder: Encoder,
     check_code: bool,
+    local_parity: bool,
 }
 
 impl<E: Runtime> Files<E> {
@@ -276,6 +277,7 @@ impl<E: Runtime> Files<E> {
             peer,
             encoder: Encoder::new(),
             check_code: false,
+            local_parity: false,
         })
     }
 
@@ -286,6 +288,12 @@ impl<E: Runtime> Files<E> {
     /// When `shape` is of added rows.
     pub fn code_to(&mut self, shape: Shape) {
         self.encoder = Encoder::of_shape(shape);
+    }
+
+    /// Hands out local rows with files that are stored from now on, so that one rotten row is repaired from 32: see [`da::local`]. What
+    /// operators do not take of them is left out.
+    pub fn add_local_parity(&mut self) {
+        self.local_parity = true;
     }
 
     /// The provider that pays.

@@ -22,6 +22,7 @@ use da::{
     disperse::{DisperseError, Peer},
     encode,
     header::Secrecy,
+    local,
     object::{self, Manifest, Part, STRIPE_BYTES, stripe_count, stripe_key},
     retrieve::{self, Blob, RetrieveError},
 };
@@ -421,6 +422,9 @@ impl<E: Runtime> Files<E> {
         let fee_wei = network.fee(&blob).await?;
         let submission = certificate.submission(&self.peer.domain, &self.committee, fee_wei);
         let mined = self.provider.send(submission).await?;
+        if self.local_parity {
+            add_local_parity(&self.context, &self.peer, &self.committee, &blob).await;
+        }
         Ok(Stored {
             root: certificate.root(),
             length: upload.length,
@@ -442,11 +446,18 @@ impl<E: Runtime> Files<E> {
             peer: self.peer.clone(),
             encoder: self.encoder.clone(),
             check_code: self.check_code,
+            local_parity: self.local_parity,
             key,
             expiry_block,
             whole: None,
         }
     }
+}
+
+/// Hands out the local rows of a certified blob. Whoever does not take them leaves the blob without: nothing was promised.
+async fn add_local_parity<E: Runtime>(context: &E, peer: &Peer, committee: &Committee, blob: &CodedBlob) {
+    let rows = local::local_rows(blob);
+    local::disperse(context, peer, committee, blob, &rows).await;
 }
 
 /// Where rows are read, and how they are checked.
@@ -494,6 +505,7 @@ struct Network<E: Runtime> {
     peer: Peer,
     encoder: Encoder,
     check_code: bool,
+    local_parity: bool,
     /// The object's.
     key: Option<Key>,
     expiry_block: u64,
@@ -538,10 +550,14 @@ impl<E: Runtime> Network<E> {
     /// Disperses `blob` on a task of its own, which ends when no row is in memory any more.
     fn disperse(&self, blob: CodedBlob) -> (oneshot::Receiver<Result<Certificate, DisperseError>>, impl Future) {
         let (certified, certificate) = oneshot::channel();
-        let (peer, committee) = (self.peer.clone(), self.committee.clone());
+        let (peer, committee, local_parity) = (self.peer.clone(), self.committee.clone(), self.local_parity);
         let task = self.context.child("stripe").spawn(move |context| async move {
             let result = da::disperse(&context, &peer, &committee, &blob, |_| {}).await;
+            let is_certified = result.is_ok();
             let _ = certified.send(result);
+            if is_certified && local_parity {
+                add_local_parity(&context, &peer, &committee, &blob).await;
+            }
             let begun = context.current();
             while blob.is_shared() && context.current().duration_since(begun).unwrap_or_default() < BEHIND_TIMEOUT {
                 context.sleep(BEHIND_POLL).await;
