@@ -22,7 +22,9 @@ const solc = require("solc");
 
 /** Contracts with an artifact: those in genesis, in its order. */
 const contracts = [
-  "GenesisOperatorRegistry",
+  "OperatorRegistry",
+  "StakeVault",
+  "NetworkRegistry",
   "DAEntrance",
   "USDX",
   "X402BatchSettlement",
@@ -37,7 +39,7 @@ const contracts = [
   "DALottery",
 ].map((name) => ({ name, path: `src/${name}.sol` }));
 /** Contracts that only tests run. */
-for (const name of ["ReentrantCollector", "RowAssignmentHarness", "SampleProofHarness"]) contracts.push({ name, path: `test/${name}.sol` });
+for (const name of ["ReentrantCollector", "RowAssignmentHarness", "SampleProofHarness", "SeatsHarness"]) contracts.push({ name, path: `test/${name}.sol` });
 
 const settings = {
   evmVersion: "prague",
@@ -66,7 +68,9 @@ const output = JSON.parse(
 );
 /** "Transient storage … can break composability": true, and OpenZeppelin's reentrancy guard is the use that the text calls safe. */
 const expected = new Set(["2394"]);
-const problems = (output.errors ?? []).filter((problem) => !expected.has(problem.errorCode));
+/** Warnings about OpenZeppelin's own sources (names that a later language will reserve) are not ours to mend. */
+const foreign = (problem) => problem.severity === "warning" && problem.sourceLocation?.file.startsWith("@openzeppelin/");
+const problems = (output.errors ?? []).filter((problem) => !expected.has(problem.errorCode) && !foreign(problem));
 for (const problem of problems) console.error(problem.formattedMessage);
 if (problems.length > 0) process.exit(1); // A warning is an error: there are none to get used to.
 

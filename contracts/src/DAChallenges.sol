@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.28;
 
-import {OperatorBonds} from "./OperatorBonds.sol";
+import {Epochs} from "./Epochs.sol";
+import {PullPayments} from "./PullPayments.sol";
 import {RowAssignment} from "./RowAssignment.sol";
 import {SampleProof} from "./SampleProof.sol";
 import {SignerBitmap} from "./SignerBitmap.sol";
 import {Challenge, IDAChallenges, Piece} from "./interfaces/IDAChallenges.sol";
 import {CertifiedBlob, IDAEntrance} from "./interfaces/IDAEntrance.sol";
-import {IGenesisOperatorRegistry} from "./interfaces/IGenesisOperatorRegistry.sol";
+import {INetworkRegistry, Member} from "./interfaces/INetworkRegistry.sol";
+import {IStakeVault} from "./interfaces/IStakeVault.sol";
 
-/// @title Holds operators to what they signed. Their bonds are kept here only until the network has one vault for everything at stake.
-contract DAChallenges is OperatorBonds, IDAChallenges {
+/// @title Holds operators to what they signed, with what they have at stake.
+contract DAChallenges is Epochs, PullPayments, IDAChallenges {
     /// Gas of the dearest answer, `disown` of the largest blob, with some to spare.
     uint256 public constant ANSWER_GAS = 2_000_000;
-    /// One part in so many of what is lost goes to the challenger.
-    uint128 public constant REWARD_DIVISOR = 4;
-    /// The delay of a bond that leaves, in windows: a challenge that could be made while the bond was whole has long ended.
-    uint64 public constant LEAVING_WINDOWS = 8;
 
+    /// Where committees are.
+    INetworkRegistry public immutable networks;
+    /// What is at stake.
+    IStakeVault public immutable vault;
     /// Where certificates are recorded.
     IDAEntrance public immutable entrance;
+    /// The service whose slasher this is.
+    uint32 public immutable service;
     /// @inheritdoc IDAChallenges
     bytes32 public immutable beacon;
     /// @inheritdoc IDAChallenges
@@ -30,21 +34,30 @@ contract DAChallenges is OperatorBonds, IDAChallenges {
     uint256 public immutable baseDeposit;
 
     mapping(bytes32 id => Challenge) private _challenges;
+    /// @dev Challenges that were lost: each is another offence, even of one piece.
+    uint256 private _lost;
 
     /// @dev In genesis, where `block.prevrandao` is the beacon that the network was dealt.
-    /// @param committee The operators' registry.
+    /// @param services Where committees are.
+    /// @param stakes What is at stake.
     /// @param certificates Where they are recorded.
     /// @param window Blocks for an answer.
     /// @param slashed What an operator loses, wei.
     /// @param deposit Fixed part of the deposit, wei.
+    /// @param blocks Blocks of an epoch, as `services` has them.
     constructor(
-        IGenesisOperatorRegistry committee,
+        INetworkRegistry services,
+        IStakeVault stakes,
         IDAEntrance certificates,
         uint64 window,
         uint128 slashed,
-        uint256 deposit
-    ) OperatorBonds(committee, LEAVING_WINDOWS * window) {
+        uint256 deposit,
+        uint64 blocks
+    ) Epochs(blocks) {
+        networks = services;
+        vault = stakes;
         entrance = certificates;
+        service = certificates.service();
         beacon = bytes32(block.prevrandao);
         windowBlocks = window;
         slashWei = slashed;
@@ -55,15 +68,17 @@ contract DAChallenges is OperatorBonds, IDAChallenges {
     function challenge(Piece calldata piece, bytes calldata signersBitmap) external payable {
         uint64 deadline = uint64(block.number) + windowBlocks;
         _checkPiece(piece, signersBitmap, deadline);
-        address account = registry.accountOf(piece.operator);
-        if (_bonds[account].held == 0) revert NotBonded(account);
+        (, Member memory member) = _member(piece);
+        address account = member.account;
+        // What leaves before the deadline cannot be taken then, nor anything of who left the service long ago.
+        bool answerable = networks.wasMember(service, member.operator, epoch());
+        if (!answerable || vault.atStakeUntil(member.operator, deadline / epochBlocks) == 0) revert NotBonded(account);
         uint256 deposit = quoteDeposit();
         if (msg.value < deposit) revert DepositTooLow(msg.value, deposit);
 
         Challenge storage entry = _challenges[_id(piece)];
         if (entry.challenger != address(0)) revert AlreadyChallenged();
-        (entry.challenger, entry.deadline, entry.deposit) = (msg.sender, deadline, deposit);
-        _bonds[account].open++;
+        (entry.challenger, entry.deadline, entry.account, entry.deposit) = (msg.sender, deadline, account, deposit);
         if (msg.value > deposit) balances[msg.sender] += msg.value - deposit;
         emit Challenged(piece.root, account, piece.row, piece.chunk, piece.operator, msg.sender, deadline, deposit);
     }
@@ -71,7 +86,8 @@ contract DAChallenges is OperatorBonds, IDAChallenges {
     /// @inheritdoc IDAChallenges
     function answer(Piece calldata piece, bytes calldata sample) external {
         Challenge memory entry = _inTime(piece);
-        address account = registry.accountOf(piece.operator);
+        (, Member memory member) = _member(piece);
+        address account = member.account;
         CertifiedBlob memory blob = entrance.blob(piece.root);
         if (blob.certifiedBlock == 0) revert NotCertified(piece.root);
         bytes memory commitment = abi.encodePacked(blob.commitmentHead, blob.commitmentTail);
@@ -79,7 +95,7 @@ contract DAChallenges is OperatorBonds, IDAChallenges {
             _acquit(piece, account, entry.deposit);
             emit Answered(piece.root, account, piece.row, piece.chunk, sample);
         } else if (msg.sender == account) {
-            _punish(piece, account, entry, true);
+            _punish(piece, member, entry, true);
         } else {
             revert WrongSample();
         }
@@ -89,15 +105,16 @@ contract DAChallenges is OperatorBonds, IDAChallenges {
     function disown(Piece calldata piece) external {
         Challenge memory entry = _inTime(piece);
         CertifiedBlob memory blob = entrance.blob(piece.root);
-        bytes32 seed = RowAssignment.seed(beacon, blob.epoch, piece.root);
+        address account = entry.account;
         // Rows that were added to a blob and dropped again since are nobody's.
-        if (
-            blob.certifiedBlock != 0
-                && RowAssignment.owns(
-                    seed, blob.rowCount, piece.operator, registry.operatorCount(), piece.row - blob.firstRow
-                )
-        ) revert OwnRow(piece.row);
-        address account = registry.accountOf(piece.operator);
+        if (blob.certifiedBlock != 0) {
+            (uint32 seats, Member memory member) = _member(piece);
+            bytes32 seed = RowAssignment.seed(beacon, blob.epoch, piece.root);
+            uint32 row = piece.row - blob.firstRow;
+            if (RowAssignment.owns(seed, blob.rowCount, member.firstSeat, member.endSeat, seats, row)) {
+                revert OwnRow(piece.row);
+            }
+        }
         _acquit(piece, account, entry.deposit);
         emit Disowned(piece.root, account, piece.row, piece.chunk);
     }
@@ -108,7 +125,8 @@ contract DAChallenges is OperatorBonds, IDAChallenges {
         if (entry.challenger == address(0)) revert NotChallenged();
         if (block.number <= entry.deadline) revert TooEarly(entry.deadline);
         if (entrance.blob(piece.root).certifiedBlock == 0) revert NotCertified(piece.root);
-        _punish(piece, registry.accountOf(piece.operator), entry, false);
+        (, Member memory member) = _member(piece);
+        _punish(piece, member, entry, false);
     }
 
     /// @inheritdoc IDAChallenges
@@ -152,19 +170,26 @@ contract DAChallenges is OperatorBonds, IDAChallenges {
     /// @dev Ends a challenge in the operator's favour.
     function _acquit(Piece calldata piece, address account, uint256 deposit) private {
         delete _challenges[_id(piece)];
-        _bonds[account].open--;
         balances[account] += deposit;
     }
 
-    /// @dev Ends a challenge against the operator. What is burnt goes to the zero address, which has no code and no key.
-    function _punish(Piece calldata piece, address account, Challenge memory entry, bool answered) private {
+    /// @dev Ends a challenge against the operator, whose offence is of the epoch in which it was asked. When that is too long ago, it loses
+    /// nothing any more.
+    function _punish(Piece calldata piece, Member memory member, Challenge memory entry, bool answered) private {
         delete _challenges[_id(piece)];
-        _bonds[account].open--;
-        uint128 lost = _take(account, slashWei);
-        uint128 rewarded = lost / REWARD_DIVISOR;
-        balances[entry.challenger] += entry.deposit + rewarded;
-        emit Slashed(piece.root, account, piece.row, piece.chunk, entry.challenger, answered, lost, rewarded);
-        (bool success,) = address(0).call{value: lost - rewarded}("");
-        if (!success) revert TransferFailed();
+        balances[entry.challenger] += entry.deposit;
+        uint64 offence = (entry.deadline - windowBlocks) / epochBlocks;
+        (uint128 lost, uint128 rewarded) = (0, 0);
+        if (epoch() <= offence + SLASH_WINDOW) {
+            bytes32 evidence = keccak256(abi.encode(piece, _lost++));
+            (lost, rewarded) =
+                vault.slash(service, member.operator, slashWei, offence, evidence, entry.challenger, 0);
+        }
+        emit Slashed(piece.root, member.account, piece.row, piece.chunk, entry.challenger, answered, lost, rewarded);
+    }
+
+    /// @dev The operator that a piece is asked of, as its blob's committee has it.
+    function _member(Piece calldata piece) private view returns (uint32 seats, Member memory member) {
+        return networks.memberOf(service, entrance.blob(piece.root).epoch, piece.operator);
     }
 }

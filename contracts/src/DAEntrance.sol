@@ -2,11 +2,13 @@
 pragma solidity ^0.8.28;
 
 import {Bls12381} from "./Bls12381.sol";
+import {Epochs} from "./Epochs.sol";
+import {PullPayments} from "./PullPayments.sol";
 import {BlobHeader, CertifiedBlob, IDAEntrance} from "./interfaces/IDAEntrance.sol";
-import {IGenesisOperatorRegistry} from "./interfaces/IGenesisOperatorRegistry.sol";
+import {INetworkRegistry, Member} from "./interfaces/INetworkRegistry.sol";
 
 /// @title Where availability certificates reach the chain.
-contract DAEntrance is IDAEntrance {
+contract DAEntrance is Epochs, PullPayments, IDAEntrance {
     /// Fewest data rows: a group of the hash tree.
     uint32 public constant MIN_DATA_ROWS = 32;
     /// Most data rows, and the only number where operators are not trusted: rows enough for the quorum's odds.
@@ -18,8 +20,13 @@ contract DAEntrance is IDAEntrance {
     /// Longest time a blob is paid for at once, blocks: a year of four blocks a second.
     uint64 public constant MAX_RETENTION_BLOCKS = 126_144_000;
 
-    /// The committee.
-    IGenesisOperatorRegistry public immutable registry;
+    /// Epochs after its own in which a certificate is still taken: a dispersal may go on while the committee changes.
+    uint64 public constant GRACE_EPOCHS = 2;
+
+    /// Where committees are.
+    INetworkRegistry public immutable networks;
+    /// @inheritdoc IDAEntrance
+    uint32 public immutable service;
     /// @inheritdoc IDAEntrance
     uint256 public immutable pricePerByteBlock;
     /// @inheritdoc IDAEntrance
@@ -31,18 +38,19 @@ contract DAEntrance is IDAEntrance {
         address payer;
     }
 
-    /// @inheritdoc IDAEntrance
-    mapping(address account => uint256) public balances;
     mapping(bytes32 root => CertifiedBlob) private _blobs;
     mapping(bytes32 base => mapping(uint32 firstRow => AddedCoset)) private _added;
     /// @inheritdoc IDAEntrance
     mapping(bytes32 root => bytes32) public signersHash;
 
-    /// @param committee The operators' registry.
+    /// @param services Where committees are.
+    /// @param quorum The service whose committees sign here.
     /// @param price Of one coded byte for one block, wei.
     /// @param trusted Whether the operators are trusted not to lie.
-    constructor(IGenesisOperatorRegistry committee, uint256 price, bool trusted) {
-        registry = committee;
+    /// @param blocks Blocks of an epoch, as `services` has them.
+    constructor(INetworkRegistry services, uint32 quorum, uint256 price, bool trusted, uint64 blocks) Epochs(blocks) {
+        networks = services;
+        service = quorum;
         pricePerByteBlock = price;
         trustedCommittee = trusted;
     }
@@ -57,8 +65,9 @@ contract DAEntrance is IDAEntrance {
         uint256 fee = quote(header.rowCount, header.rowBytes, header.expiryBlock - uint64(block.number));
         if (msg.value < fee) revert FeeTooLow(msg.value, fee);
 
-        (bytes memory key, uint32[] memory indices, address[] memory accounts) = registry.signers(signersBitmap);
-        _checkQuorum(indices, header);
+        (bytes memory key, uint32 seats, Member[] memory members) =
+            networks.signers(service, header.epoch, signersBitmap);
+        _checkQuorum(members, seats, header);
         bytes memory message = abi.encodePacked(certificateMessage(header));
         if (!Bls12381.verify(key, message, signature, Bls12381.SIGNATURE_DST)) revert InvalidSignature();
 
@@ -77,11 +86,11 @@ contract DAEntrance is IDAEntrance {
         });
         if (header.base != 0) _added[header.base][header.firstRow] = AddedCoset(header.root, msg.sender);
         signersHash[header.root] = keccak256(signersBitmap);
-        _credit(fee, accounts);
+        _credit(fee, members);
         if (msg.value > fee) balances[msg.sender] += msg.value - fee;
         emit BlobCertified(header.root, msg.sender, header, signersBitmap);
-        emit DataUpload(msg.sender, header.root, header.epoch, 0, fee);
-        emit ErasureCommitmentVerified(header.root, header.epoch, 0);
+        emit DataUpload(msg.sender, header.root, header.epoch, service, fee);
+        emit ErasureCommitmentVerified(header.root, header.epoch, service);
     }
 
     /// @inheritdoc IDAEntrance
@@ -92,16 +101,6 @@ contract DAEntrance is IDAEntrance {
         delete _added[base][firstRow];
         delete _blobs[last.root];
         emit CosetDropped(base, last.root, firstRow);
-    }
-
-    /// @inheritdoc IDAEntrance
-    function withdraw() external returns (uint256 amount) {
-        amount = balances[msg.sender];
-        if (amount == 0) revert NothingToWithdraw();
-        balances[msg.sender] = 0;
-        emit Withdrawn(msg.sender, amount);
-        (bool success,) = msg.sender.call{value: amount}("");
-        if (!success) revert TransferFailed();
     }
 
     /// @inheritdoc IDAEntrance
@@ -128,8 +127,10 @@ contract DAEntrance is IDAEntrance {
     }
 
     function _checkHeader(BlobHeader calldata header) private view {
-        uint64 current = registry.epoch();
-        if (header.epoch != current) revert WrongEpoch(header.epoch, current);
+        uint64 current = epoch();
+        // Rows that are added to a blob belong to its committee, however old.
+        bool inTime = header.base != 0 || header.epoch + GRACE_EPOCHS >= current;
+        if (header.epoch > current || !inTime) revert WrongEpoch(header.epoch, current);
         if (header.expiryBlock <= block.number || header.expiryBlock > block.number + MAX_RETENTION_BLOCKS) {
             revert InvalidExpiry(header.expiryBlock);
         }
@@ -169,12 +170,12 @@ contract DAEntrance is IDAEntrance {
     }
 
     /// @dev The signers hold a quorum of a whole blob; or two thirds of the rows added to one, and a quorum of that one.
-    function _checkQuorum(uint32[] memory indices, BlobHeader calldata header) private view {
+    function _checkQuorum(Member[] memory members, uint256 seats, BlobHeader calldata header) private view {
         uint256 rows = header.rowCount;
-        if (header.base == 0) return _checkHeld(indices, rows, _quorumThirds(header.dataRows, rows));
-        _checkHeld(indices, rows, 2 * rows);
+        if (header.base == 0) return _checkHeld(members, seats, rows, _quorumThirds(header.dataRows, rows));
+        _checkHeld(members, seats, rows, 2 * rows);
         uint256 whole = _blobs[header.base].rowCount;
-        _checkHeld(indices, whole, _quorumThirds(header.dataRows, whole));
+        _checkHeld(members, seats, whole, _quorumThirds(header.dataRows, whole));
     }
 
     /// @dev Three times the rows that are a quorum of a whole blob.
@@ -183,20 +184,24 @@ contract DAEntrance is IDAEntrance {
         return honest > 2 * rows ? honest : 2 * rows;
     }
 
-    function _checkHeld(uint32[] memory indices, uint256 rows, uint256 thirds) private view {
-        uint256 operators = registry.operatorCount();
+    function _checkHeld(Member[] memory members, uint256 seats, uint256 rows, uint256 thirds) private pure {
         uint256 held = 0;
-        for (uint256 i = 0; i < indices.length; i++) {
-            uint256 index = indices[i];
-            held += (index + 1) * rows / operators - index * rows / operators;
+        for (uint256 i = 0; i < members.length; i++) {
+            held += members[i].endSeat * rows / seats - members[i].firstSeat * rows / seats;
         }
         if (3 * held < thirds) revert BelowQuorum(held, rows);
     }
 
-    /// @dev Equal shares, rounded down; the remainder to the first. A quorum is never empty.
-    function _credit(uint256 fee, address[] memory accounts) private {
-        uint256 share = fee / accounts.length;
-        balances[accounts[0]] += fee - share * accounts.length;
-        for (uint256 i = 0; i < accounts.length; i++) balances[accounts[i]] += share;
+    /// @dev Shares in proportion to seats, rounded down; the remainder to the first. A quorum is never empty.
+    function _credit(uint256 fee, Member[] memory members) private {
+        uint256 seats = 0;
+        for (uint256 i = 0; i < members.length; i++) seats += members[i].endSeat - members[i].firstSeat;
+        uint256 left = fee;
+        for (uint256 i = 0; i < members.length; i++) {
+            uint256 share = fee * (members[i].endSeat - members[i].firstSeat) / seats;
+            balances[members[i].account] += share;
+            left -= share;
+        }
+        balances[members[0].account] += left;
     }
 }

@@ -2,15 +2,16 @@
 pragma solidity ^0.8.28;
 
 import {Blake3} from "./Blake3.sol";
+import {PullPayments} from "./PullPayments.sol";
 import {RowAssignment} from "./RowAssignment.sol";
 import {SampleProof} from "./SampleProof.sol";
 import {SignerBitmap} from "./SignerBitmap.sol";
 import {CertifiedBlob, IDAEntrance} from "./interfaces/IDAEntrance.sol";
 import {Draw, IDALottery, Ticket} from "./interfaces/IDALottery.sol";
-import {IGenesisOperatorRegistry} from "./interfaces/IGenesisOperatorRegistry.sol";
+import {INetworkRegistry, Member} from "./interfaces/INetworkRegistry.sol";
 
 /// @title Pays operators for having their rows at a moment that they could not choose.
-contract DALottery is IDALottery {
+contract DALottery is PullPayments, IDALottery {
     /// Blocks of a draw: a minute of four blocks a second, and few enough that the EVM still knows the hash of the block before.
     uint64 public constant DRAW_BLOCKS = 240;
     /// Tickets that a draw should pay.
@@ -26,8 +27,10 @@ contract DALottery is IDALottery {
     /// Draws without a winner that count: the target grows by no more than a quarter for each of them.
     uint64 public constant MAX_IDLE_DRAWS = 16;
 
-    /// The committee.
-    IGenesisOperatorRegistry public immutable registry;
+    /// Where committees are.
+    INetworkRegistry public immutable networks;
+    /// The service whose operators play.
+    uint32 public immutable service;
     /// Where certificates are recorded.
     IDAEntrance public immutable entrance;
     /// Seed of the committee's shuffles.
@@ -35,17 +38,16 @@ contract DALottery is IDALottery {
 
     /// @inheritdoc IDALottery
     uint256 public pool;
-    /// @inheritdoc IDALottery
-    mapping(address account => uint256) public balances;
     /// @dev The last draw that paid.
     Draw private _last;
     mapping(bytes32 ticket => bool) private _paid;
 
     /// @dev In genesis, where `block.prevrandao` is the beacon that the network was dealt.
-    /// @param committee The operators' registry.
+    /// @param services Where committees are.
     /// @param certificates Where they are recorded.
-    constructor(IGenesisOperatorRegistry committee, IDAEntrance certificates) {
-        registry = committee;
+    constructor(INetworkRegistry services, IDAEntrance certificates) {
+        networks = services;
+        service = certificates.service();
         entrance = certificates;
         beacon = bytes32(block.prevrandao);
         _last.target = MAX_TARGET;
@@ -66,11 +68,11 @@ contract DALottery is IDALottery {
         if (draw.wins >= MAX_WINS) revert DrawFull(draw.number);
         CertifiedBlob memory blob = entrance.blob(ticket.root);
         _checkBlob(ticket, blob, signersBitmap, draw.number * DRAW_BLOCKS);
-        address account = registry.accountOf(ticket.operator);
+        (uint32 seats, Member memory member) = networks.memberOf(service, blob.epoch, ticket.operator);
+        address account = member.account;
         uint32 chunk = _take(ticket, account, (blob.rowBytes + Blake3.CHUNK_BYTES - 1) / Blake3.CHUNK_BYTES, draw.target);
-        bytes memory commitment = abi.encodePacked(blob.commitmentHead, blob.commitmentTail);
-        if (!SampleProof.verify(sample, commitment, blob.rowBytes, ticket.row, chunk)) revert WrongSample();
-        _checkOwner(ticket, blob);
+        _checkSample(ticket, blob, chunk, sample);
+        _checkOwner(ticket, blob, seats, member);
 
         prize = pool / PRIZE_DIVISOR;
         pool -= prize;
@@ -78,16 +80,6 @@ contract DALottery is IDALottery {
         draw.wins++;
         _last = draw;
         emit Won(ticket.root, account, ticket.row, chunk, draw.number, prize);
-    }
-
-    /// @inheritdoc IDALottery
-    function withdraw() external returns (uint256 amount) {
-        amount = balances[msg.sender];
-        if (amount == 0) revert NothingToWithdraw();
-        balances[msg.sender] = 0;
-        emit Withdrawn(msg.sender, amount);
-        (bool success,) = msg.sender.call{value: amount}("");
-        if (!success) revert TransferFailed();
     }
 
     /// @inheritdoc IDALottery
@@ -133,14 +125,23 @@ contract DALottery is IDALottery {
         ) revert NotASigner(ticket.operator);
     }
 
+    /// @dev Whether the sample proves the piece.
+    function _checkSample(Ticket calldata ticket, CertifiedBlob memory blob, uint32 chunk, bytes calldata sample)
+        private
+        view
+    {
+        bytes memory commitment = abi.encodePacked(blob.commitmentHead, blob.commitmentTail);
+        if (!SampleProof.verify(sample, commitment, blob.rowBytes, ticket.row, chunk)) revert WrongSample();
+    }
+
     /// @dev Whether the row is the operator's: the dearest check.
-    function _checkOwner(Ticket calldata ticket, CertifiedBlob memory blob) private view {
+    function _checkOwner(Ticket calldata ticket, CertifiedBlob memory blob, uint32 seats, Member memory member)
+        private
+        view
+    {
         bytes32 shuffle = RowAssignment.seed(beacon, blob.epoch, ticket.root);
-        if (
-            !RowAssignment.owns(
-                shuffle, blob.rowCount, ticket.operator, registry.operatorCount(), ticket.row - blob.firstRow
-            )
-        ) {
+        uint32 row = ticket.row - blob.firstRow;
+        if (!RowAssignment.owns(shuffle, blob.rowCount, member.firstSeat, member.endSeat, seats, row)) {
             revert NotOwnRow(ticket.row);
         }
     }

@@ -13,15 +13,15 @@ library RowAssignment {
         return keccak256(abi.encode("aloft/da/assign/v2", beacon, epoch, root));
     }
 
-    /// @notice Whether operator `operator` of `operators` owns `row` of a blob of `total` rows: whether the row is at one of the places
-    /// `⌊i·R/n⌋ .. ⌊(i+1)·R/n⌋` of the blob's shuffle.
-    function owns(bytes32 seed_, uint256 total, uint256 operator, uint256 operators, uint256 row)
+    /// @notice Whether who has the seats `first .. end` of `seats` owns `row` of a blob of `total` rows: whether the row is at one of the places
+    /// `⌊first·R/S⌋ .. ⌊end·R/S⌋` of the blob's shuffle.
+    function owns(bytes32 seed_, uint256 total, uint256 first, uint256 end, uint256 seats, uint256 row)
         internal
         pure
         returns (bool)
     {
-        uint256 from = operator * total / operators;
-        uint256 to = (operator + 1) * total / operators;
+        uint256 from = first * total / seats;
+        uint256 to = end * total / seats;
         uint256[] memory rows = shuffle(seed_, total, from);
         unchecked {
             for (uint256 place = from; place < to; place++) {

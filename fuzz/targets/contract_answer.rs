@@ -4,7 +4,7 @@
 use alloy_sol_types::SolEvent;
 use contracts::{
     Event,
-    abi::{DAEntrance, GenesisOperatorRegistry},
+    abi::{DAEntrance, OperatorRegistry},
 };
 use primitives::{Address, B256, Bytes};
 
@@ -39,5 +39,5 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     let topics: Vec<B256> = topics.chunks_exact(32).map(B256::from_slice).collect();
     let data = Bytes::copy_from_slice(data);
     read::<DAEntrance::BlobCertified>(&topics, &data);
-    read::<GenesisOperatorRegistry::EndpointChanged>(&topics, &data);
+    read::<OperatorRegistry::EndpointChanged>(&topics, &data);
 });

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.28;
 
+import {IPullPayments} from "./IPullPayments.sol";
+
 /// A piece of a blob that one operator is asked for.
 struct Piece {
     /// The blob.
@@ -9,7 +11,7 @@ struct Piece {
     uint32 row;
     /// Which kilobyte of it.
     uint32 chunk;
-    /// Index of the operator that signed for it.
+    /// Index of the operator that signed for it, in the committee of the blob's epoch.
     uint32 operator;
 }
 
@@ -19,6 +21,8 @@ struct Challenge {
     address challenger;
     /// Last block of the answer.
     uint64 deadline;
+    /// The operator's account.
+    address account;
     /// What the challenger put down, wei.
     uint256 deposit;
 }
@@ -26,12 +30,12 @@ struct Challenge {
 /// @title Holds operators to what they signed: that they keep their rows of a certified blob, and serve them.
 /// @notice Anybody puts down a deposit and asks an operator that signed for a blob for one piece of one row. Within the window the operator
 /// either answers with the piece and its proof (a *sample*, docs/spec/da.md), or shows by the blob's shuffle that the row is another
-/// operator's: both earn it the deposit. If it does neither, or answers wrongly, it loses `slashWei` of its bond: a quarter goes to the
-/// challenger, with its deposit, the rest is burnt. Whoever challenges itself loses those three quarters.
+/// operator's: both earn it the deposit. If it does neither, or answers wrongly, `StakeVault` takes `slashWei` of what is at stake for it: a
+/// quarter is the challenger's, there, and its deposit, here; the rest is burnt. Whoever challenges itself loses those three quarters.
 ///
 /// One piece of one operator is challenged once at a time. How many pieces are challenged at once has no bound, for an operator could fill
 /// any bound with challenges of its own that it can answer; each costs a deposit that is more than answering costs.
-interface IDAChallenges {
+interface IDAChallenges is IPullPayments {
     /// Somebody asks an operator for a piece.
     event Challenged(
         bytes32 indexed root,
@@ -67,7 +71,7 @@ interface IDAChallenges {
     error NoSuchPiece(uint32 row, uint32 chunk);
     /// The bitmap is not that of the blob's signers, or the operator is not among them.
     error NotASigner(uint32 operator);
-    /// The operator has nothing at stake.
+    /// The operator has nothing at stake that could be lost at the deadline, or left the service long ago.
     error NotBonded(address account);
     /// Less than the deposit was sent.
     error DepositTooLow(uint256 sent, uint256 deposit);
@@ -88,7 +92,7 @@ interface IDAChallenges {
     /// @param signersBitmap Of the blob's certificate, as `DAEntrance` announced it.
     function challenge(Piece calldata piece, bytes calldata signersBitmap) external payable;
 
-    /// @notice Answers a challenge. A sample that proves nothing costs the operator its bond when it comes from the operator's account,
+    /// @notice Answers a challenge. A sample that proves nothing costs the operator its stake when it comes from the operator's account,
     /// and is refused when it comes from another.
     /// @dev With too little gas for the proof the call reverts as a whole.
     function answer(Piece calldata piece, bytes calldata sample) external;
@@ -108,7 +112,7 @@ interface IDAChallenges {
     /// @notice Blocks that an operator has for its answer.
     function windowBlocks() external view returns (uint64);
 
-    /// @notice What an operator loses, wei, or all of its bond if that is less.
+    /// @notice What an operator loses, wei, or all that it has at stake if that is less.
     function slashWei() external view returns (uint128);
 
     /// @notice Seed of the committee's shuffles: what the genesis block's `prevRandao` was, for a local network's beacon is dealt there.

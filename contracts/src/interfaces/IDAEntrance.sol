@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.28;
 
+import {IPullPayments} from "./IPullPayments.sol";
+
 /// What a certificate says of a blob. The operators checked all of it against their rows before they signed.
 struct BlobHeader {
     /// Name of the blob: BLAKE3 of its header as it travels.
@@ -56,26 +58,25 @@ struct CertifiedBlob {
 /// Another coset can be added while the blob is kept, up to 4 in all: it is recorded as a blob of its own, with the base's epoch, length
 /// and expiry, when signers hold two thirds of its rows and a quorum of the base's. Who paid for the last one may drop it.
 ///
-/// Operator `i` of `n` holds the positions `⌊i·R/n⌋ .. ⌊(i+1)·R/n⌋` of the blob's permutation of its `R` rows (equal seats).
+/// Whoever has the seats `a .. b` of `S` in the committee of the blob's epoch (`NetworkRegistry`) holds the positions `⌊a·R/S⌋ .. ⌊b·R/S⌋` of
+/// the blob's permutation of its `R` rows. A certificate counts until two epochs after its blob's. Another quorum of operators is another
+/// service with an entrance of its own.
 ///
 /// Operators sign `keccak256(abi.encode("aloft/da/certificate/v1", chainId, this contract, header))` with the BLS suite
 /// `BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_`; the 32-byte hash is the message.
-interface IDAEntrance {
+interface IDAEntrance is IPullPayments {
     /// A quorum signed for a blob, and somebody paid.
     event BlobCertified(bytes32 indexed root, address indexed payer, BlobHeader header, bytes signersBitmap);
-    /// As 0G's entrance says that a blob was paid for: its indexers read this one's logs unchanged. `quorumId` is 0, for an epoch has one
-    /// committee; `blobPrice` is the whole fee, wei. There it comes before the rows are sent, here with the certificate.
+    /// As 0G's entrance says that a blob was paid for: its indexers read this one's logs unchanged. `quorumId` is the service; `blobPrice` is the whole fee, wei. There it comes before the rows are sent, here with the certificate.
     event DataUpload(address sender, bytes32 dataRoot, uint256 epoch, uint256 quorumId, uint256 blobPrice);
     /// As 0G's entrance says that a quorum signed for a blob. The commitment itself is in `BlobCertified`.
     event ErasureCommitmentVerified(bytes32 dataRoot, uint256 epoch, uint256 quorumId);
     /// Who paid for the last coset of `base` that was added takes it away: its rows may be deleted.
     event CosetDropped(bytes32 indexed base, bytes32 indexed root, uint32 firstRow);
-    /// Fees or change left the contract.
-    event Withdrawn(address indexed account, uint256 amount);
 
     /// The root is recorded already.
     error AlreadyCertified(bytes32 root);
-    /// The header names an epoch whose committee is not the current one.
+    /// The header names an epoch that has not begun, or ended too long ago.
     error WrongEpoch(uint64 epoch, uint64 current);
     /// The blob expires before it is recorded, or later than `MAX_RETENTION_BLOCKS` from now.
     error InvalidExpiry(uint64 expiryBlock);
@@ -91,16 +92,12 @@ interface IDAEntrance {
     error InvalidSignature();
     /// Less than the fee was sent.
     error FeeTooLow(uint256 sent, uint256 fee);
-    /// There is nothing to withdraw.
-    error NothingToWithdraw();
-    /// The account refused its money.
-    error TransferFailed();
 
     /// @notice Records a certified blob and takes its fee, in the native coin.
-    /// @dev The fee is divided among the signers equally, rounded down, the remainder to the first; what was sent beyond the fee is the
+    /// @dev The fee is divided among the signers by their seats, rounded down, the remainder to the first; what was sent beyond the fee is the
     /// sender's to withdraw (the fee falls with every block, so nobody can know it to the wei beforehand).
     /// @param header What was signed.
-    /// @param signersBitmap Operator `i` is bit `i % 8` (least significant first) of byte `i / 8`.
+    /// @param signersBitmap Member `i` of the committee is bit `i % 8` (least significant first) of byte `i / 8`.
     /// @param signature Sum of the signers' signatures, a point of G2, 256 bytes as EIP-2537 encodes it.
     function submit(BlobHeader calldata header, bytes calldata signersBitmap, bytes calldata signature)
         external
@@ -108,10 +105,6 @@ interface IDAEntrance {
 
     /// @notice Takes away the coset added last to `base`; the caller paid for it. Nothing is paid back.
     function drop(bytes32 base) external;
-
-    /// @notice Pays out the caller's fees and change.
-    /// @return amount What was paid, wei.
-    function withdraw() external returns (uint256 amount);
 
     /// @notice Fee of keeping a blob, wei: `rowCount · rowBytes · blocks · pricePerByteBlock`.
     /// @param blocks From the block that records it to its expiry.
@@ -126,15 +119,15 @@ interface IDAEntrance {
     /// @notice The cosets added to a blob, in order: each is a blob recorded under its root.
     function added(bytes32 base) external view returns (bytes32[] memory roots);
 
+    /// @notice The service whose committees sign here.
+    function service() external view returns (uint32);
+
     /// @notice Whether the operators are trusted not to lie, so that fewer rows may be coded.
     function trustedCommittee() external view returns (bool);
 
     /// @notice Hash of the bitmap of who signed for a blob, so that who disputes with a signer need not be believed; zero when the root is
     /// unknown.
     function signersHash(bytes32 root) external view returns (bytes32);
-
-    /// @notice What an account may withdraw, wei.
-    function balances(address account) external view returns (uint256);
 
     /// @notice What the operators sign for `header`.
     function certificateMessage(BlobHeader calldata header) external view returns (bytes32);

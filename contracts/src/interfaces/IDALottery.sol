@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.28;
 
+import {IPullPayments} from "./IPullPayments.sol";
+
 /// A row that an operator says won.
 struct Ticket {
     /// The blob.
@@ -31,15 +33,13 @@ struct Draw {
 /// likes. `MAX_WINS` bounds what that can bring.
 ///
 /// Anybody may fill the pool; nobody can empty it. There is no owner.
-interface IDALottery {
+interface IDALottery is IPullPayments {
     /// The pool grew.
     event Funded(address indexed payer, uint256 amount);
     /// An operator showed a piece of a row that won.
     event Won(
         bytes32 indexed root, address indexed account, uint32 row, uint32 chunk, uint64 draw, uint256 prize
     );
-    /// Somebody took what belongs to it.
-    event Withdrawn(address indexed account, uint256 amount);
 
     /// The chain is in its first draw, which has no seed.
     error NoSeed();
@@ -59,10 +59,6 @@ interface IDALottery {
     error NotOwnRow(uint32 row);
     /// The sample does not prove the piece.
     error WrongSample();
-    /// There is nothing to withdraw.
-    error NothingToWithdraw();
-    /// The account refused its money.
-    error TransferFailed();
 
     /// @notice Adds what is sent to the pool.
     function fund() external payable;
@@ -74,10 +70,6 @@ interface IDALottery {
         external
         returns (uint256 prize);
 
-    /// @notice Pays the caller its prizes.
-    /// @return amount What was paid, wei.
-    function withdraw() external returns (uint256 amount);
-
     /// @notice The present draw.
     function currentDraw() external view returns (Draw memory);
 
@@ -86,7 +78,4 @@ interface IDALottery {
 
     /// @notice Wei to be won.
     function pool() external view returns (uint256);
-
-    /// @notice What an account may withdraw, wei.
-    function balances(address account) external view returns (uint256);
 }

@@ -1,13 +1,13 @@
-//! Hold operators to what they signed: bonds, and challenges on chain.
+//! Hold operators to what they signed: challenges on chain.
 //!
-//! [`challenge`] asks an operator for a piece of a blob, [`outcome`] waits for what it does, and takes its bond when it does nothing. What
+//! [`challenge`] asks an operator for a piece of a blob, [`outcome`] waits for what it does, and takes its stake when it does nothing. What
 //! that costs whom: docs/spec/economy.md#challenges.
 
 use alloy_sol_types::SolEvent;
 use contracts::{
     CallError, EventFilter, Mined, Provider, ProviderError,
     abi::{
-        DAChallenges::{self, Answered, Bond, Disowned, Piece, Slashed},
+        DAChallenges::{self, Answered, Disowned, Piece, Slashed},
         DAEntrance,
     },
     addresses::{DA_CHALLENGES, DA_ENTRANCE},
@@ -45,7 +45,7 @@ pub struct Asked {
 /// What came of a challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The operator showed the piece: it keeps its bond and takes the deposit.
+    /// The operator showed the piece: it keeps its stake and takes the deposit.
     Answered {
         /// Block of its answer.
         block: u64,
@@ -63,7 +63,7 @@ pub enum Outcome {
         answered: bool,
         /// What it lost, wei.
         lost_wei: U256,
-        /// What of that is the challenger's, wei, beside its deposit.
+        /// What of that is the challenger's, wei, in `StakeVault`; its deposit is in `DAChallenges`.
         rewarded_wei: U256,
     },
 }
@@ -105,31 +105,13 @@ pub enum ChallengeError {
     },
 }
 
-/// Adds `wei` to the bond of operator `operator`. The sender need not be the operator.
-///
-/// # Errors
-///
-/// [`ProviderError`], as [`Provider::send`].
-pub async fn bond(provider: &impl Provider, operator: u32, wei: U256) -> Result<Mined, ProviderError> {
-    contracts::write(provider, DA_CHALLENGES, &DAChallenges::bondCall { operator }, wei).await
-}
-
-/// What the account of an operator has at stake.
-///
-/// # Errors
-///
-/// [`CallError`] when the chain does not answer.
-pub async fn bond_of(provider: &impl Provider, account: Address) -> Result<Bond, CallError> {
-    contracts::read(provider, DA_CHALLENGES, &DAChallenges::bondOfCall { account }).await
-}
-
 /// Challenges an operator for one piece of a blob, and puts down the deposit.
 ///
 /// Without `operator`, the one whose row it is: whoever names another loses the deposit.
 ///
 /// # Errors
 ///
-/// [`ChallengeError`]; a refusal of the contract says why (the operator did not sign or has no bond, the blob expires too soon, the
+/// [`ChallengeError`]; a refusal of the contract says why (the operator did not sign or has nothing at stake, the blob expires too soon, the
 /// piece is being asked for already).
 pub async fn challenge(
     provider: &impl Provider,
@@ -138,8 +120,9 @@ pub async fn challenge(
     piece: sample::Challenge,
     operator: Option<u32>,
 ) -> Result<Asked, ChallengeError> {
-    let committee = committee(provider).await?;
     let record = Record::read(provider, &Domain::of_chain(chain_id), root).await?;
+    let beacon = contracts::read(provider, DA_CHALLENGES, &DAChallenges::beaconCall {}).await?;
+    let committee = Committee::read_at(provider, DealtBeacon(Digest(beacon)), record.epoch()).await?;
     let certified_block = certified_block(provider, root).await?;
     let rows = record.shape().rows();
     let sample::Challenge { row, chunk } = piece;
@@ -194,7 +177,7 @@ pub async fn challenge(
     })
 }
 
-/// Waits until a challenge is settled. When its window ends without an answer, takes the operator's bond.
+/// Waits until a challenge is settled. When its window ends without an answer, takes what the operator loses.
 ///
 /// # Errors
 ///
@@ -250,12 +233,6 @@ async fn settled(provider: &impl Provider, asked: &Asked) -> Result<Option<Outco
             })
         }
     }))
-}
-
-/// The committee, with the beacon that the contract has.
-async fn committee(provider: &impl Provider) -> Result<Committee, ChallengeError> {
-    let beacon = contracts::read(provider, DA_CHALLENGES, &DAChallenges::beaconCall {}).await?;
-    Ok(Committee::read(provider, DealtBeacon(Digest(beacon))).await?)
 }
 
 /// Block that recorded a blob.

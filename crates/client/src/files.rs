@@ -28,7 +28,7 @@ use da::{
     retrieve::{RecordError, RetrieveError},
     sample::{self, SampleError, Sampled},
 };
-use primitives::{B256, BlobRoot, Digest, U256};
+use primitives::{B256, BlobRoot, Digest, Epoch, U256};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -244,11 +244,26 @@ struct GenesisBlock {
 pub struct Files<E: Runtime> {
     context: E,
     provider: HttpProvider,
+    beacon: DealtBeacon,
+    /// Of the epoch in which the last file was stored, or these were opened.
     committee: Committee,
     peer: Peer,
     encoder: Encoder,
     check_code: bool,
     local_parity: bool,
+}
+
+/// The committee of `epoch`: `known` if it is of that epoch, else as the chain has it.
+async fn committee_of(
+    provider: &HttpProvider,
+    beacon: DealtBeacon,
+    known: &Committee,
+    epoch: Epoch,
+) -> Result<Committee, CommitteeError> {
+    if known.epoch() == epoch {
+        return Ok(known.clone());
+    }
+    Committee::read_at(provider, beacon, epoch).await
 }
 
 impl<E: Runtime> Files<E> {
@@ -273,6 +288,7 @@ impl<E: Runtime> Files<E> {
         Ok(Self {
             context,
             provider,
+            beacon,
             committee,
             peer,
             encoder: Encoder::new(),
@@ -358,9 +374,15 @@ impl<E: Runtime> Files<E> {
     pub async fn sample(&mut self, root: BlobRoot, count: u32) -> Result<(Record, Sampled), FileError> {
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
         let added = record.read_added(&self.provider, &self.peer.domain).await?;
-        let (context, committee) = (&mut self.context, &self.committee);
-        let sampled = sample::ask(context, &self.peer, committee, &record, &added, count).await?;
+        let committee = self.committee_of(record.epoch()).await?;
+        let context = &mut self.context;
+        let sampled = sample::ask(context, &self.peer, &committee, &record, &added, count).await?;
         Ok((record, sampled))
+    }
+
+    /// Who keeps the blobs of `epoch`.
+    async fn committee_of(&self, epoch: Epoch) -> Result<Committee, FileError> {
+        Ok(committee_of(&self.provider, self.beacon, &self.committee, epoch).await?)
     }
 
     /// The key of a sealed blob, from its header, from the list beside it, or from the committee that the list names.

@@ -21,8 +21,14 @@ macro_rules! contract {
 
 contract!(
     operator_registry,
-    GenesisOperatorRegistry,
-    "../../contracts/artifacts/GenesisOperatorRegistry.json"
+    OperatorRegistry,
+    "../../contracts/artifacts/OperatorRegistry.json"
+);
+contract!(stake_vault, StakeVault, "../../contracts/artifacts/StakeVault.json");
+contract!(
+    network_registry,
+    NetworkRegistry,
+    "../../contracts/artifacts/NetworkRegistry.json"
 );
 contract!(da_entrance, DAEntrance, "../../contracts/artifacts/DAEntrance.json");
 contract!(usdx, USDX, "../../contracts/artifacts/USDX.json");

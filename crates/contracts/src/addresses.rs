@@ -4,7 +4,7 @@
 
 use primitives::{Address, address};
 
-/// [`GenesisOperatorRegistry`](crate::abi::GenesisOperatorRegistry): the committee.
+/// [`OperatorRegistry`](crate::abi::OperatorRegistry): who may serve.
 pub const OPERATOR_REGISTRY: Address = address!("0xA10f700000000000000000000000000000000001");
 /// [`DAEntrance`](crate::abi::DAEntrance): availability certificates.
 pub const DA_ENTRANCE: Address = address!("0xa10F700000000000000000000000000000000002");
@@ -20,10 +20,14 @@ pub const SPLITTER_FACTORY: Address = address!("0xA10f70000000000000000000000000
 pub const MODEL_REGISTRY: Address = address!("0xa10F700000000000000000000000000000000007");
 /// [`ReaderBook`](crate::abi::ReaderBook): who may read encrypted blobs.
 pub const READER_BOOK: Address = address!("0xA10f700000000000000000000000000000000008");
-/// [`DAChallenges`](crate::abi::DAChallenges): bonds of operators, and disputes about rows.
+/// [`DAChallenges`](crate::abi::DAChallenges): disputes about rows.
 pub const DA_CHALLENGES: Address = address!("0xA10f700000000000000000000000000000000009");
 /// [`DALottery`](crate::abi::DALottery): prizes for rows that operators show.
 pub const DA_LOTTERY: Address = address!("0xa10f70000000000000000000000000000000000a");
+/// [`StakeVault`](crate::abi::StakeVault): everything at stake.
+pub const STAKE_VAULT: Address = address!("0xa10f70000000000000000000000000000000000b");
+/// [`NetworkRegistry`](crate::abi::NetworkRegistry): services, and their committees.
+pub const NETWORK_REGISTRY: Address = address!("0xa10f70000000000000000000000000000000000c");
 /// [`DealtReleaseCommittee`](crate::abi::DealtReleaseCommittee): who releases the keys of encrypted blobs.
 pub const RELEASE_COMMITTEE: Address = address!("0xa10f700000000000000000000000000000000010");
 /// [`X402BatchSettlement`](crate::abi::X402BatchSettlement): payment channels.

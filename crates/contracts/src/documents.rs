@@ -43,10 +43,22 @@ pub fn docs() -> String {
     }
     const NONE: (&[&str], &[[u8; 32]]) = (&[], &[]);
     section!(
-        GenesisOperatorRegistry,
-        GenesisOperatorRegistryCalls,
-        events!(GenesisOperatorRegistry, GenesisOperatorRegistryEvents),
-        GenesisOperatorRegistryErrors
+        OperatorRegistry,
+        OperatorRegistryCalls,
+        events!(OperatorRegistry, OperatorRegistryEvents),
+        OperatorRegistryErrors
+    );
+    section!(
+        StakeVault,
+        StakeVaultCalls,
+        events!(StakeVault, StakeVaultEvents),
+        StakeVaultErrors
+    );
+    section!(
+        NetworkRegistry,
+        NetworkRegistryCalls,
+        events!(NetworkRegistry, NetworkRegistryEvents),
+        NetworkRegistryErrors
     );
     section!(
         DAEntrance,

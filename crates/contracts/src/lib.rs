@@ -14,8 +14,10 @@ pub mod typed_data;
 
 pub use documents::docs;
 pub use genesis::{
-    CHALLENGE_DEPOSIT_WEI, CHALLENGE_WINDOW_BLOCKS, FAUCET_SUPPLY, GenesisContract, PRICE_PER_BYTE_BLOCK_WEI,
-    SLASH_WEI, genesis_contracts, genesis_contracts_with,
+    CHALLENGE_DEPOSIT_WEI, CHALLENGE_WINDOW_BLOCKS, DA_MIN_STAKE_WEI, DA_SEATS, DA_SERVICE, EPOCH_BLOCKS,
+    FAUCET_SUPPLY, Founder, GRACE_EPOCHS, GenesisContract, JOINING_EPOCHS, LOOKAHEAD_EPOCHS, PRICE_PER_BYTE_BLOCK_WEI,
+    SERVICE_CREATION_WEI, SLASH_WEI, SetupCall, Terms, UNBONDING_EPOCHS, founding_calls, genesis_contracts,
+    genesis_contracts_with,
 };
 pub use provider::{CallError, Event, EventFilter, Mined, Provider, ProviderError, Request, read, write};
 pub use revert::reason as revert_reason;

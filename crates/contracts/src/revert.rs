@@ -33,7 +33,9 @@ fn whole_reason(data: &[u8]) -> String {
     }
     try_contract!(
         abi::DAEntrance::DAEntranceErrors,
-        abi::GenesisOperatorRegistry::GenesisOperatorRegistryErrors,
+        abi::OperatorRegistry::OperatorRegistryErrors,
+        abi::StakeVault::StakeVaultErrors,
+        abi::NetworkRegistry::NetworkRegistryErrors,
         abi::X402BatchSettlement::X402BatchSettlementErrors,
         abi::Erc3009Collector::Erc3009CollectorErrors,
         abi::USDX::USDXErrors,

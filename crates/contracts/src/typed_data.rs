@@ -135,7 +135,7 @@ pub fn commitment_words(commitment: &[u8; 48]) -> (B256, FixedBytes<16>) {
     )
 }
 
-/// The bitmap of `signers` among `operators`, as `DAEntrance` reads it: operator `i` is bit `i % 8` of byte `i / 8`.
+/// The bitmap of `signers` among `operators`, as `DAEntrance` reads it: member `i` of the committee is bit `i % 8` of byte `i / 8`.
 ///
 /// # Panics
 ///
@@ -149,15 +149,15 @@ pub fn signers_bitmap(signers: impl IntoIterator<Item = u32>, operators: u32) ->
     bitmap.into()
 }
 
-/// The positions of a permutation of `total_rows` rows that operator `index` of `operators` holds: `⌊i·R/n⌋ .. ⌊(i+1)·R/n⌋`.
+/// The positions of a permutation of `total_rows` rows that who has the seats `own` of `seats` holds: `⌊a·R/S⌋ .. ⌊b·R/S⌋`.
 ///
 /// # Panics
 ///
-/// When `index` is not below `operators`.
-pub fn operator_rows(index: u32, operators: u32, total_rows: u32) -> Range<u32> {
-    assert!(index < operators, "operator {index} of {operators}");
-    let bound = |i: u32| (u64::from(i) * u64::from(total_rows) / u64::from(operators)) as u32;
-    bound(index)..bound(index + 1)
+/// When `own` is not within `0..seats`.
+pub fn seat_rows(own: Range<u32>, seats: u32, total_rows: u32) -> Range<u32> {
+    assert!(own.start <= own.end && own.end <= seats, "seats {own:?} of {seats}");
+    let bound = |seat: u32| (u64::from(seat) * u64::from(total_rows) / u64::from(seats)) as u32;
+    bound(own.start)..bound(own.end)
 }
 
 /// Rows whose owners must sign before `row_count` rows of a code of `data_rows` are certified: two thirds; and of a whole blob, whose

@@ -11,6 +11,7 @@ mod tests;
 use blst::{BLST_ERROR, blst_fp, blst_p2, blst_p2_affine, min_pk};
 use bytes::BufMut;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
+use primitives::Address;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -76,11 +77,20 @@ impl SecretKey {
         Signature(self.0.sign(message, SIGNATURE_DST, &[]))
     }
 
-    /// Proves that whoever shows [`Self::public_key`] holds this secret: a signature of the key's own bytes under
-    /// [`POSSESSION_DST`].
-    pub fn prove_possession(&self) -> Signature {
-        Signature(self.0.sign(&self.public_key().to_bytes(), POSSESSION_DST, &[]))
+    /// Proves that `owner` holds this secret: a signature of [`Self::public_key`]'s own bytes, then `owner`'s, under [`POSSESSION_DST`].
+    /// Without the owner in it, whoever sees the proof could show the key as its own.
+    pub fn prove_possession(&self, owner: Address) -> Signature {
+        let message = possession_message(&self.public_key(), owner);
+        Signature(self.0.sign(&message, POSSESSION_DST, &[]))
     }
+}
+
+/// What a proof of possession signs: `key (48, compressed) | account (20)`.
+fn possession_message(key: &PublicKey, owner: Address) -> [u8; PUBLIC_KEY_BYTES + 20] {
+    let mut message = [0; PUBLIC_KEY_BYTES + 20];
+    message[..PUBLIC_KEY_BYTES].copy_from_slice(&key.to_bytes());
+    message[PUBLIC_KEY_BYTES..].copy_from_slice(owner.as_slice());
+    message
 }
 
 impl fmt::Debug for SecretKey {
@@ -116,12 +126,10 @@ impl PublicKey {
         signature.0.verify(false, message, SIGNATURE_DST, &[], &self.0, false) == BLST_ERROR::BLST_SUCCESS
     }
 
-    /// Whether `proof` is [`SecretKey::prove_possession`] of this key's secret.
-    pub fn verify_possession(&self, proof: &Signature) -> bool {
-        proof
-            .0
-            .verify(false, &self.to_bytes(), POSSESSION_DST, &[], &self.0, false)
-            == BLST_ERROR::BLST_SUCCESS
+    /// Whether `proof` is [`SecretKey::prove_possession`] of this key's secret by `owner`.
+    pub fn verify_possession(&self, owner: Address, proof: &Signature) -> bool {
+        let message = possession_message(self, owner);
+        proof.0.verify(false, &message, POSSESSION_DST, &[], &self.0, false) == BLST_ERROR::BLST_SUCCESS
     }
 
     /// The point as EIP-2537 encodes G1: `0 (16) | x (48) | 0 (16) | y (48)`, big endian.

@@ -129,9 +129,7 @@ impl<'a> Quorum<'a> {
     /// Rows that those who signed own.
     pub fn rows_signed(&self) -> u32 {
         let shape = self.header.params.shape;
-        self.signers()
-            .map(|index| rows_owned(self.committee, index, shape))
-            .sum()
+        self.signers().map(|index| self.committee.row_count(index, shape)).sum()
     }
 
     fn signers(&self) -> impl Iterator<Item = u32> + '_ {
@@ -158,14 +156,9 @@ impl<'a> Quorum<'a> {
     }
 }
 
-/// Rows that operator `index` owns of any blob of `shape`.
-fn rows_owned(committee: &Committee, index: u32, shape: Shape) -> u32 {
-    typed_data::operator_rows(index, committee.len(), shape.row_count()).len() as u32
-}
-
 /// Whether `signers` own a quorum of the rows of `shape`.
 fn is_quorum(committee: &Committee, signers: &[u32], shape: Shape) -> bool {
-    let rows: u32 = signers.iter().map(|&index| rows_owned(committee, index, shape)).sum();
+    let rows: u32 = signers.iter().map(|&index| committee.row_count(index, shape)).sum();
     rows >= shape.quorum_rows()
 }
 
@@ -250,7 +243,7 @@ impl Certificate {
         }
         if let Some(shape) = (self.header.params.quorums()).find(|shape| !is_quorum(committee, &self.signers, *shape)) {
             let rows = (self.signers.iter())
-                .map(|&index| rows_owned(committee, index, shape))
+                .map(|&index| committee.row_count(index, shape))
                 .sum();
             let needed = shape.quorum_rows();
             return Err(CertificateError::BelowQuorum { rows, needed });

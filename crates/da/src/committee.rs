@@ -1,19 +1,24 @@
 //! Who keeps the blobs of an epoch, and which rows each of them owns.
 
 use crate::{RowSet, Shape};
+use alloy_sol_types::SolCall;
 use commonware_codec::{Copying, DecodeExt};
 use commonware_cryptography::ed25519;
-use contracts::{CallError, Provider, abi::GenesisOperatorRegistry, addresses, assignment, typed_data};
+use contracts::{
+    CallError, DA_SEATS, DA_SERVICE, Provider,
+    abi::{NetworkRegistry, OperatorRegistry},
+    addresses, assignment, typed_data,
+};
 use crypto::bls;
 use primitives::{Address, B256, BlobRoot, Digest, Epoch};
-use std::net::SocketAddr;
+use std::{net::SocketAddr, ops::Range, sync::Arc};
 
 #[cfg(test)]
 mod tests;
 
-/// Most operators of a committee: each then owns at least five rows, which keeps the chance that a quorum draws no bad row
-/// of a blob that cannot be decoded below 2^-230 (notes: soundness of the combination check).
-pub const MAX_OPERATORS: usize = 600;
+/// Most operators of a committee, and most of its seats: a seat owns at least five rows of a standard blob then, which keeps the chance
+/// that a quorum draws no bad row of a blob that cannot be decoded below 2^-230 (notes: soundness of the combination check).
+pub const MAX_OPERATORS: usize = DA_SEATS as usize;
 
 /// Seed of an epoch's shuffles, dealt when the network was made. Whoever dealt it could have chosen it: fit for a local
 /// network only, hence the name. A threshold signature of the committee replaces it.
@@ -31,14 +36,19 @@ pub struct Operator {
     pub bls_key: bls::PublicKey,
     /// Where it listens.
     pub endpoint: SocketAddr,
+    /// Its seats: rows are owned in proportion to them.
+    pub seats: u32,
 }
 
-/// The operators of one epoch, in the order of the registry.
+/// The operators of one epoch, in the order of their seats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committee {
     epoch: Epoch,
     beacon: DealtBeacon,
-    operators: Vec<Operator>,
+    /// Shared by the committees of epochs between which nothing changed.
+    operators: Arc<[Operator]>,
+    /// The first seat of each operator, then the count of all.
+    first_seats: Arc<[u32]>,
 }
 
 /// Why there is no committee.
@@ -47,11 +57,17 @@ pub enum CommitteeError {
     /// The chain did not answer.
     #[error("read the registry of operators")]
     Registry(#[source] Box<CallError>),
-    /// Nobody is registered, or more than a committee holds.
+    /// Nobody has a seat, or more than a committee holds.
     #[error("{count} operators: a committee has 1 to {MAX_OPERATORS}")]
     Size {
-        /// How many are registered.
+        /// How many have.
         count: usize,
+    },
+    /// An operator without a seat, or more seats than a committee has.
+    #[error("seats of operator {operator}: each has one, and all together at most {DA_SEATS}")]
+    Seats {
+        /// Its index.
+        operator: usize,
     },
     /// An operator's ed25519 key is not one.
     #[error("stream key of operator {operator} is not an ed25519 key")]
@@ -86,30 +102,53 @@ impl Committee {
         if count == 0 || count > MAX_OPERATORS {
             return Err(CommitteeError::Size { count });
         }
+        let mut first_seats = vec![0];
+        let mut end = 0u32;
+        for (index, operator) in operators.iter().enumerate() {
+            end = (operator.seats > 0)
+                .then(|| end.saturating_add(operator.seats))
+                .filter(|end| *end <= DA_SEATS)
+                .ok_or(CommitteeError::Seats { operator: index })?;
+            first_seats.push(end);
+        }
         Ok(Self {
             epoch,
             beacon,
-            operators,
+            operators: operators.into(),
+            first_seats: first_seats.into(),
         })
     }
 
-    /// Reads the committee from the registry on chain.
+    /// Reads the present epoch's committee from the chain.
     ///
     /// # Errors
     ///
     /// [`CommitteeError`], naming the operator whose entry is wrong.
     pub async fn read(provider: &impl Provider, beacon: DealtBeacon) -> Result<Self, CommitteeError> {
-        let registry = addresses::OPERATOR_REGISTRY;
-        let epoch = contracts::read(provider, registry, &GenesisOperatorRegistry::epochCall {})
-            .await
-            .map_err(|error| CommitteeError::Registry(error.into()))?;
-        let entries = contracts::read(provider, registry, &GenesisOperatorRegistry::operatorsCall {})
-            .await
-            .map_err(|error| CommitteeError::Registry(error.into()))?;
-        let operators = entries
-            .into_iter()
-            .enumerate()
-            .map(|(operator, entry)| {
+        let epoch = ask(provider, addresses::NETWORK_REGISTRY, &NetworkRegistry::epochCall {}).await?;
+        Self::read_at(provider, beacon, Epoch(epoch)).await
+    }
+
+    /// Reads the committee of `epoch` from the chain: of the next one at the latest, for those after it are not fixed yet.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::read`].
+    pub async fn read_at(provider: &impl Provider, beacon: DealtBeacon, epoch: Epoch) -> Result<Self, CommitteeError> {
+        let call = NetworkRegistry::committeeCall {
+            service: DA_SERVICE,
+            atEpoch: epoch.0,
+        };
+        let members = ask(provider, addresses::NETWORK_REGISTRY, &call).await?.members;
+        let call = OperatorRegistry::operatorsOfCall {
+            operators: members.iter().map(|member| member.operator).collect(),
+        };
+        let entries = ask(provider, addresses::OPERATOR_REGISTRY, &call).await?;
+        if entries.len() != members.len() {
+            return Err(CommitteeError::Size { count: entries.len() });
+        }
+        let operators = (members.iter().zip(entries).enumerate())
+            .map(|(operator, (member, entry))| {
                 Ok(Operator {
                     account: entry.account,
                     stream_key: ed25519::PublicKey::decode(Copying(&entry.streamKey.0))
@@ -119,10 +158,21 @@ impl Committee {
                         operator,
                         endpoint: entry.endpoint,
                     })?,
+                    seats: (member.endSeat.checked_sub(member.firstSeat)).ok_or(CommitteeError::Seats { operator })?,
                 })
             })
             .collect::<Result<_, CommitteeError>>()?;
-        Self::new(Epoch(epoch), beacon, operators)
+        Self::new(epoch, beacon, operators)
+    }
+
+    /// The same operators with the same seats, in another epoch: its shuffles are others.
+    pub fn at(&self, epoch: Epoch) -> Self {
+        Self { epoch, ..self.clone() }
+    }
+
+    /// Whether `other` has the same operators with the same seats.
+    pub fn is_same_but_epoch(&self, other: &Self) -> bool {
+        (self.beacon, &self.operators) == (other.beacon, &other.operators)
     }
 
     /// Its epoch.
@@ -130,7 +180,7 @@ impl Committee {
         self.epoch
     }
 
-    /// Its operators, in the order of the registry: an operator's index is its place here.
+    /// Its operators, in the order of their seats: an operator's index is its place here.
     pub fn operators(&self) -> &[Operator] {
         &self.operators
     }
@@ -159,24 +209,47 @@ impl Committee {
     ///
     /// When there is no such operator.
     pub fn rows_of(&self, index: u32, root: &BlobRoot, shape: Shape) -> RowSet {
-        assert!(index < self.len(), "operator {index} of {}", self.len());
         let shuffled = shuffle(self, root, shape);
-        let range = typed_data::operator_rows(index, self.len(), shape.row_count());
+        let range = self.places_of(index, shape);
         shuffled[range.start as usize..range.end as usize]
             .iter()
             .copied()
             .collect()
     }
+
+    /// Count of rows that operator `index` owns of any blob of `shape`.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such operator.
+    pub fn row_count(&self, index: u32, shape: Shape) -> u32 {
+        self.places_of(index, shape).len() as u32
+    }
+
+    /// The places of a shuffle that operator `index` owns.
+    fn places_of(&self, index: u32, shape: Shape) -> Range<u32> {
+        assert!(index < self.len(), "operator {index} of {}", self.len());
+        let index = index as usize;
+        let own = self.first_seats[index]..self.first_seats[index + 1];
+        let all = self.first_seats[self.operators.len()];
+        typed_data::seat_rows(own, all, shape.row_count())
+    }
 }
 
-/// The rows of `shape` that each operator owns of the blob `root`: every row once, equal seats.
+/// A view of a contract that committees are read from.
+async fn ask<C: SolCall + Sync>(provider: &impl Provider, to: Address, call: &C) -> Result<C::Return, CommitteeError> {
+    let answer = contracts::read(provider, to, call).await;
+    answer.map_err(|error| CommitteeError::Registry(error.into()))
+}
+
+/// The rows of `shape` that each operator owns of the blob `root`: every row once, in proportion to seats.
 ///
 /// The rows are fixed before the shuffle is known, so a disperser cannot aim them at operators.
 pub fn assign(committee: &Committee, root: &BlobRoot, shape: Shape) -> Vec<Vec<u32>> {
     let shuffled = shuffle(committee, root, shape);
     (0..committee.len())
         .map(|index| {
-            let range = typed_data::operator_rows(index, committee.len(), shape.row_count());
+            let range = committee.places_of(index, shape);
             shuffled[range.start as usize..range.end as usize].to_vec()
         })
         .collect()
@@ -191,7 +264,7 @@ fn shuffle(committee: &Committee, root: &BlobRoot, shape: Shape) -> Vec<u32> {
 }
 
 /// The key that the registry holds as EIP-2537 encodes it: `0 (16) | x (48) | 0 (16) | y (48)`.
-fn bls_key(encoded: &[u8]) -> Option<bls::PublicKey> {
+pub(crate) fn bls_key(encoded: &[u8]) -> Option<bls::PublicKey> {
     let x: [u8; 48] = encoded.get(16..64)?.try_into().ok()?;
     // A compressed point is x with three flags: compressed, infinity, and which of the two y it means.
     [0x80, 0xa0].into_iter().find_map(|flags| {

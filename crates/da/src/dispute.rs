@@ -1,6 +1,6 @@
 //! Disputes on chain: what somebody asks an operator for, and which of them still wait for an answer.
 //!
-//! `DAChallenges` takes a bond from whoever does not show a piece that it signed for (docs/spec/economy.md#challenges). This is the
+//! `DAChallenges` takes stake from whoever does not show a piece that it signed for (docs/spec/economy.md#challenges). This is the
 //! part without network or clock: events in, open disputes out. [`service`](crate::service) answers them.
 
 use crate::sample::Challenge;
@@ -27,7 +27,7 @@ pub struct Dispute {
     pub root: BlobRoot,
     /// The piece of it.
     pub challenge: Challenge,
-    /// Index of the operator that is asked.
+    /// Index of the operator that is asked, in the committee of the blob's epoch.
     pub operator: u32,
 }
 
@@ -46,7 +46,6 @@ impl Dispute {
 /// The disputes of one operator that wait for its answer.
 #[derive(Debug)]
 pub struct Docket {
-    operator: u32,
     account: primitives::Address,
     open: BTreeMap<(BlobRoot, Challenge), Dispute>,
     /// Whether some were passed over because it was full.
@@ -54,10 +53,9 @@ pub struct Docket {
 }
 
 impl Docket {
-    /// No disputes, of the operator with this index and account.
-    pub fn new(operator: u32, account: primitives::Address) -> Self {
+    /// No disputes, of the operator with this account.
+    pub fn new(account: primitives::Address) -> Self {
         Self {
-            operator,
             account,
             open: BTreeMap::new(),
             overflowed: false,
@@ -67,7 +65,7 @@ impl Docket {
     /// Takes in one event of `DAChallenges`; those of other operators, and other events, change nothing.
     pub fn record(&mut self, event: &Event) {
         if let Ok(event) = event.decode::<Challenged>() {
-            if event.operator != self.operator {
+            if event.account != self.account {
                 return;
             }
             if self.open.len() == MAX_DISPUTES {

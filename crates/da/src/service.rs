@@ -1,10 +1,11 @@
-//! The role of an operator: keep its rows of every blob of its epoch, sign for them, serve them, and repair them.
+//! The role of an operator: keep its rows of every blob of its epochs, sign for them, serve them, and repair them.
 //!
 //! Three tasks: one accepts streams (each then has its own, [`session`]); one follows the chain ([`follow`]): it learns which
 //! blobs are certified, deletes those that expired or that nobody paid for, and repairs rows that are missing; one answers
 //! what the operator is challenged for on chain ([`defend`]).
 
 mod defend;
+mod epochs;
 mod follow;
 mod ingest;
 mod local;
@@ -15,8 +16,8 @@ mod session;
 mod show;
 
 use crate::{
-    Committee, Runtime, Shape, VerifiedHead,
-    committee::{CommitteeError, DealtBeacon},
+    Committee, RowSet, Runtime, Shape, VerifiedHead,
+    committee::{CommitteeError, DealtBeacon, bls_key},
     disperse::Peer,
     record::Record,
     release::Member,
@@ -27,10 +28,15 @@ use crate::{
 use commonware_cryptography::{Signer, ed25519};
 use commonware_runtime::{Handle, Listener};
 use commonware_utils::sync::Mutex;
-use contracts::{Provider, typed_data};
+use contracts::{
+    CallError, Provider, ProviderError,
+    abi::{NetworkRegistry, OperatorRegistry},
+    addresses,
+};
 use crypto::{bls, threshold::SecretShare};
+use epochs::Epochs;
 use ingest::Ingest;
-use primitives::{BlobRoot, MIB, U256};
+use primitives::{Address, B256, BlobRoot, Epoch, MIB, U256};
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
@@ -97,10 +103,19 @@ pub enum StartError {
         /// Its key.
         stream_key: ed25519::PublicKey,
     },
+    /// The chain did not answer.
+    #[error("ask the chain who the operator is")]
+    Chain(#[from] CallError),
+    /// Epochs have no block: no contract of ours is there.
+    #[error("an epoch of {blocks} blocks")]
+    EpochBlocks {
+        /// How many the contract says.
+        blocks: u64,
+    },
     /// The operator's BLS key is not the one in the registry: nothing it signs would count.
     #[error("the BLS key is not the one registered for operator {operator}")]
     WrongBlsKey {
-        /// Its index.
+        /// Its number.
         operator: u32,
     },
     /// Its rows cannot be read.
@@ -127,11 +142,13 @@ pub struct Service<E: Runtime> {
 /// What the tasks of one operator share.
 struct Shared<E: Runtime> {
     config: Config,
-    /// Index of this operator.
-    operator: u32,
+    /// Account of this operator.
+    account: Address,
+    /// Blocks of an epoch.
+    epoch_blocks: u64,
     store: Store<E>,
-    /// Endpoints may change, so the tasks take a copy when they begin something.
-    committee: Mutex<Arc<Committee>>,
+    /// Endpoints and epochs change, so the tasks take a copy of a committee when they begin something.
+    epochs: Mutex<Epochs>,
     chain: Mutex<ChainView>,
     streams: AtomicU32,
     ingest: Ingest,
@@ -152,8 +169,17 @@ struct ChainView {
 }
 
 impl<E: Runtime> Shared<E> {
-    fn committee(&self) -> Arc<Committee> {
-        self.committee.lock().clone()
+    /// The committee of `epoch`, where it is known, and the index of this operator in it, if it has one.
+    fn seat(&self, epoch: Epoch) -> Option<(Arc<Committee>, Option<u32>)> {
+        let committee = self.epochs.lock().of(epoch)?;
+        let index = committee.index_of(&self.config.peer.stream_key.public_key());
+        Some((committee, index))
+    }
+
+    /// The rows of `shape` that this operator owns of the blob `root`; none when the committee of its epoch is not known.
+    fn owned(&self, epoch: Epoch, root: &BlobRoot, shape: Shape) -> Option<RowSet> {
+        let (committee, index) = self.seat(epoch)?;
+        Some(index.map_or_else(RowSet::default, |index| committee.rows_of(index, root, shape)))
     }
 
     fn set_disputes(&self, waiting: usize) {
@@ -165,10 +191,12 @@ impl<E: Runtime> Shared<E> {
         self.chain.lock().height
     }
 
-    /// Count of rows that this operator owns of any blob of `shape`.
-    fn rows_owned(&self, shape: Shape) -> u32 {
-        let operators = self.committee.lock().len();
-        typed_data::operator_rows(self.operator, operators, shape.row_count()).len() as u32
+    /// Count of rows that this operator owns of any blob of `shape` and `epoch`, as far as is known.
+    fn rows_owned(&self, epoch: Epoch, shape: Shape) -> u32 {
+        match self.seat(epoch) {
+            Some((committee, Some(index))) => committee.row_count(index, shape),
+            _ => 0,
+        }
     }
 
     /// The record of a certified blob, and those of cosets that were added to it.
@@ -212,7 +240,7 @@ impl<E: Runtime> Shared<E> {
             .certified
             .iter()
             .map(|(root, record)| {
-                let owned = self.rows_owned(record.shape());
+                let owned = self.rows_owned(record.epoch(), record.shape());
                 (record.clone(), owned.saturating_sub(self.store.held(*root).len()))
             })
             .filter(|(_, missing)| *missing > 0)
@@ -221,7 +249,7 @@ impl<E: Runtime> Shared<E> {
 
     fn status(&self) -> Status {
         Status {
-            epoch: self.committee.lock().epoch(),
+            epoch: self.epochs.lock().current(),
             height: self.height(),
             blobs: self.store.blobs().len() as u64,
             stored_bytes: self.store.used_bytes(),
@@ -237,14 +265,13 @@ impl<E: Runtime> Service<E> {
     ///
     /// [`StartError`].
     pub async fn start(context: E, config: Config, provider: impl Provider) -> Result<Self, StartError> {
-        let committee = Committee::read(&provider, config.beacon).await?;
-        let stream_key = config.peer.stream_key.public_key();
-        let operator = committee
-            .index_of(&stream_key)
-            .ok_or(StartError::NotAnOperator { stream_key })?;
-        if committee.operators()[operator as usize].bls_key != config.bls_key.public_key() {
-            return Err(StartError::WrongBlsKey { operator });
+        let account = registered(&config, &provider).await?;
+        let call = NetworkRegistry::epochBlocksCall {};
+        let epoch_blocks = contracts::read(&provider, addresses::NETWORK_REGISTRY, &call).await?;
+        if epoch_blocks == 0 {
+            return Err(StartError::EpochBlocks { blocks: epoch_blocks });
         }
+        let committee = Committee::read(&provider, config.beacon).await?;
         let (store, opened) =
             Store::open(context.child("store"), config.partition.clone(), config.capacity_bytes).await?;
         if opened.bad_records > 0 || opened.dropped_files > 0 {
@@ -256,9 +283,10 @@ impl<E: Runtime> Service<E> {
         })?;
         let listen = listener.local_addr().unwrap_or(config.listen);
         let shared = Arc::new(Shared {
-            operator,
+            account,
+            epoch_blocks,
             store,
-            committee: Mutex::new(Arc::new(committee)),
+            epochs: Mutex::new(Epochs::new(committee)),
             chain: Mutex::default(),
             streams: AtomicU32::new(0),
             ingest: Ingest::new(config.ingest_bytes_per_s),
@@ -351,6 +379,26 @@ impl<E: Runtime> Service<E> {
     pub fn stop(self) {
         self.tasks.iter().for_each(|task| task.abort());
     }
+}
+
+/// The account of the operator with the keys of `config`. It need not have a seat: it may have one in a later epoch.
+async fn registered(config: &Config, provider: &impl Provider) -> Result<Address, StartError> {
+    let registry = addresses::OPERATOR_REGISTRY;
+    let stream_key = config.peer.stream_key.public_key();
+    let call = OperatorRegistry::numberOfKeyCall {
+        streamKey: B256::from_slice(stream_key.as_ref()),
+    };
+    let operator = match contracts::read(provider, registry, &call).await {
+        Err(CallError::Provider(ProviderError::Reverted { .. })) => {
+            return Err(StartError::NotAnOperator { stream_key });
+        }
+        answer => answer?,
+    };
+    let entry = contracts::read(provider, registry, &OperatorRegistry::operatorOfCall { operator }).await?;
+    if bls_key(&entry.blsKey) != Some(config.bls_key.public_key()) {
+        return Err(StartError::WrongBlsKey { operator });
+    }
+    Ok(entry.account)
 }
 
 /// How long to wait before accepting again when that failed.

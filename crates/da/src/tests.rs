@@ -5,6 +5,7 @@ mod attacks;
 mod chain;
 mod cosets;
 mod disputes;
+mod epochs;
 mod evm_chain;
 mod full;
 mod liars;

@@ -7,7 +7,7 @@
 use alloy_consensus::{SignableTransaction, TxEip1559, transaction::Recovered};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use alloy_sol_types::{SolCall, sol};
-use contracts::{addresses::USDX, genesis_contracts_with};
+use contracts::{Terms, addresses::USDX, genesis_contracts_with};
 use evm::{BlockContext, BlockHashes, Diff, Genesis, Packer, State, Transaction, execute};
 
 const CHAIN: u64 = 16602;
@@ -120,7 +120,10 @@ fn main() {
         gas_limit: 1_000_000_000,
         prev_randao: Default::default(),
         allocations: vec![(funder, U256::MAX >> 8)],
-        contracts: genesis_contracts_with(funder),
+        contracts: genesis_contracts_with(&Terms {
+            faucet: funder,
+            ..Terms::default()
+        }),
         calls: vec![],
     };
     let (mut parent, mut state, _) = genesis.build().expect("a valid genesis");

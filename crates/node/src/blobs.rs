@@ -93,7 +93,7 @@ impl NetworkBlobs {
     /// Who keeps a blob, and its head.
     async fn head(&self, blob: Published) -> Result<(Committee, VerifiedHead), ReadError> {
         let root = blob.root;
-        let committee = Committee::read(&self.provider, self.beacon)
+        let committee = Committee::read_at(&self.provider, self.beacon, blob.epoch)
             .await
             .map_err(|error| unavailable(root, error))?;
         if let Some(head) = self.heads.find(root) {
@@ -200,7 +200,7 @@ impl Blobs for NetworkBlobs {
 
     async fn read(&self, blob: Published) -> Result<Vec<u8>, ReadError> {
         let root = blob.root;
-        let committee = Committee::read(&self.provider, self.beacon)
+        let committee = Committee::read_at(&self.provider, self.beacon, blob.epoch)
             .await
             .map_err(|error| unavailable(root, error))?;
         let record = Record::read(&self.provider, &self.peer.domain, root)

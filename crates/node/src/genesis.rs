@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy_sol_types::SolCall;
 use chain::{Committee, Member};
-use contracts::{abi, addresses, genesis_contracts};
+use contracts::{Founder, SetupCall, abi, addresses, founding_calls, genesis_contracts};
 use crypto::bls;
 use evm::{Genesis, GenesisCall};
 use primitives::{B256, U256};
@@ -16,6 +16,9 @@ const GAS_LIMIT: u64 = 60_000_000;
 
 /// Native coins of each development account and of each operator, in whole coins of 10^18 wei.
 const COINS: u64 = 10_000;
+
+/// What each node puts at stake of its coins in genesis: a hundred challenges that it does not answer.
+const STAKE_COINS: u64 = 100;
 
 /// Test tokens of each development account, in millionths: a million USDX.
 const USDX_EACH: u64 = 1_000_000_000_000;
@@ -65,7 +68,8 @@ fn members(network: &NetworkFile) -> Result<Vec<Member>, GenesisError> {
 /// [`GenesisError`], naming the entry at fault.
 pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
     let developers: Vec<_> = development_wallets().iter().map(client::Wallet::address).collect();
-    let coins = U256::from(COINS) * U256::from(10).pow(U256::from(18));
+    let coin = U256::from(10).pow(U256::from(18));
+    let coins = U256::from(COINS) * coin;
     let operators = network.nodes.iter().map(|node| node.account);
     let allocations = developers
         .iter()
@@ -74,7 +78,7 @@ pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
         .map(|account| (account, coins))
         .collect();
 
-    let mut calls = Vec::new();
+    let mut founders = Vec::new();
     for (node, member) in network.nodes.iter().zip(members(network)?) {
         let key = |key| GenesisError::Key {
             node: node.name.clone(),
@@ -88,15 +92,16 @@ pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
         let possession = possession
             .and_then(|bytes| bls::Signature::from_bytes(&bytes).ok())
             .ok_or_else(|| key("proof of possession"))?;
-        let register = abi::GenesisOperatorRegistry::registerCall {
+        founders.push(Founder {
             account: node.account,
-            streamKey: B256::from_slice(member.identity.as_ref()),
-            blsKey: availability_key.to_eip2537().into(),
+            stream_key: B256::from_slice(member.identity.as_ref()),
+            bls_key: availability_key.to_eip2537().into(),
             possession: possession.to_eip2537().into(),
             endpoint: Ports::loopback(node.ports.da).to_string(),
-        };
-        calls.push(call(node.account, addresses::OPERATOR_REGISTRY, register));
+            stake_wei: U256::from(STAKE_COINS) * coin,
+        });
     }
+    let mut calls: Vec<GenesisCall> = founding_calls(&founders).into_iter().map(genesis_call).collect();
     if let Some(keys) = &network.dealt_release_committee {
         let appoint = abi::DealtReleaseCommittee::appointCall {
             keys: keys.clone(),
@@ -123,6 +128,11 @@ pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
         contracts: genesis_contracts(),
         calls,
     })
+}
+
+fn genesis_call(call: SetupCall) -> GenesisCall {
+    let SetupCall { from, to, data, value } = call;
+    GenesisCall { from, to, data, value }
 }
 
 fn call(from: primitives::Address, to: primitives::Address, call: impl SolCall) -> GenesisCall {

@@ -26,8 +26,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Version of [`NetworkFile`]; a file of another version is refused, never guessed at.
-const NETWORK_FILE_VERSION: u32 = 1;
+/// Version of [`NetworkFile`]; a file of another version is refused, never guessed at. 2: proofs of possession name the account.
+const NETWORK_FILE_VERSION: u32 = 2;
 
 /// Name of the file in a node's folder that holds its share of the key that releases others.
 const RELEASE_SHARE_FILE: &str = "release-share";
@@ -248,7 +248,11 @@ impl Layout {
                 account: keys.wallet.address(),
                 member: keys.validator.member().encode().to_vec().into(),
                 availability_key: keys.availability.public_key().to_bytes().into(),
-                availability_possession: keys.availability.prove_possession().to_bytes().into(),
+                availability_possession: keys
+                    .availability
+                    .prove_possession(keys.wallet.address())
+                    .to_bytes()
+                    .into(),
                 ingest_bytes_per_s: None,
             });
         }

@@ -1,6 +1,5 @@
 //! `aloft da`
 
-mod bond;
 mod challenge;
 mod coding;
 pub mod policy;
@@ -27,7 +26,6 @@ pub struct Da {
 enum Command {
     Sample(Sample),
     Challenge(challenge::Challenge),
-    Bond(bond::Bond),
     Widen(coding::Widen),
     Narrow(coding::Narrow),
     Policy(policy::Policy),
@@ -115,7 +113,6 @@ impl Da {
         match self.command {
             Command::Sample(sample) => sample.run(context, output).await,
             Command::Challenge(challenge) => challenge.run(output).await,
-            Command::Bond(bond) => bond.run(output).await,
             Command::Widen(widen) => widen.run(context, output).await,
             Command::Narrow(narrow) => narrow.run(context, output).await,
             Command::Policy(policy) => policy.run(output).await,

@@ -12,6 +12,7 @@ pub mod node;
 mod put;
 mod readers;
 mod send;
+mod stake;
 mod stat;
 pub mod train;
 mod up;
@@ -37,6 +38,7 @@ pub enum Verb {
     Verify(verify::Verify),
     Balance(balance::Balance),
     Send(send::Send),
+    Stake(stake::Stake),
     Node(node::Node),
     #[command(hide = true)]
     Train(train::Train),
@@ -59,6 +61,7 @@ impl Verb {
             Self::Verify(verb) => verb.run(context, output).await,
             Self::Balance(verb) => verb.run(output).await,
             Self::Send(verb) => verb.run(output).await,
+            Self::Stake(verb) => verb.run(output).await,
             Self::Node(verb) => verb.command.run(output).await,
             Self::Train(verb) => verb.run(context, output).await,
         };

@@ -10,7 +10,8 @@ use compute::{
     receipt::{Receipt, Verdict, verify},
 };
 use contracts::{
-    abi::{GenesisOperatorRegistry, ModelRegistry},
+    CallError, ProviderError,
+    abi::{ModelRegistry, OperatorRegistry, StakeVault},
     addresses, read,
 };
 use node::NetworkEngine;
@@ -120,15 +121,12 @@ pub async fn check(
         .evidence
         .context("the provider does not show request and answer for this salt")?;
 
-    let operators = read(
-        &provider,
-        addresses::OPERATOR_REGISTRY,
-        &GenesisOperatorRegistry::operatorsCall {},
-    )
-    .await?;
+    // Whoever signed must have something at stake in this network; anybody else's signature is worth nothing here.
     let signer = fetched.signed.signer().ok();
-    // Whoever signed must be an operator of this network; anybody else's signature is worth nothing here.
-    let expected = signer.filter(|signer| operators.iter().any(|operator| operator.account == *signer));
+    let expected = match signer {
+        Some(signer) if has_stake(&provider, signer).await? => Some(signer),
+        _ => None,
+    };
 
     let registered = registered_version(&provider, &receipt).await?;
     let root = registered.map_or(BlobRoot(B256::ZERO), |_| receipt.model_root);
@@ -183,4 +181,15 @@ async fn registered_version(provider: &HttpProvider, receipt: &Receipt) -> anyho
         }
     }
     Ok(None)
+}
+
+/// Whether `account` is an operator with stake.
+async fn has_stake(provider: &HttpProvider, account: Address) -> Result<bool, CallError> {
+    let call = OperatorRegistry::numberOfCall { account };
+    let operator = match read(provider, addresses::OPERATOR_REGISTRY, &call).await {
+        Err(CallError::Provider(ProviderError::Reverted { .. })) => return Ok(false),
+        answer => answer?,
+    };
+    let stake = read(provider, addresses::STAKE_VAULT, &StakeVault::stakeOfCall { operator }).await?;
+    Ok(stake.active > 0)
 }

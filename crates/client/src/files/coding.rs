@@ -104,7 +104,9 @@ impl<E: Runtime> Files<E> {
     pub async fn widen(&mut self, root: BlobRoot, mut progress: impl FnMut(Transfer)) -> Result<Added, FileError> {
         let (record, added) = self.records(root).await?;
         let cosets = added.last().unwrap_or(&record).shape().cosets();
-        let retrieved = da::retrieve(&self.context, &self.peer, &self.committee, &record, &added, |step| {
+        // What is added belongs to the committee of what it is added to, however old.
+        let committee = self.committee_of(record.epoch()).await?;
+        let retrieved = da::retrieve(&self.context, &self.peer, &committee, &record, &added, |step| {
             if let retrieve::Progress::Rows { rows, needed } = step {
                 progress(Transfer::Received { rows, needed });
             }
@@ -117,7 +119,7 @@ impl<E: Runtime> Files<E> {
         progress(Transfer::Coded {
             rows: shape.row_count(),
         });
-        let certificate = da::disperse(&self.context, &self.peer, &self.committee, &coset, |step| {
+        let certificate = da::disperse(&self.context, &self.peer, &committee, &coset, |step| {
             if let da::disperse::Progress::Sent { rows, .. } = step {
                 progress(Transfer::Sent { rows });
             }
@@ -125,7 +127,7 @@ impl<E: Runtime> Files<E> {
         .await?;
         let blocks = (record.expiry_block()).saturating_sub(self.provider.height().await?);
         let cost = catalogue::cost(&self.provider, shape, record.length(), blocks).await?;
-        let submission = certificate.submission(&self.peer.domain, &self.committee, cost.fee_wei);
+        let submission = certificate.submission(&self.peer.domain, &committee, cost.fee_wei);
         let Mined { hash, block, .. } = self.provider.send(submission).await?;
         Ok(Added {
             root,

@@ -4,7 +4,7 @@
 //! certificate of its own, recorded as soon as it is there, and an upload that broke off goes on behind the last.
 
 use super::{
-    File, FileError, Files, Readers, Stored, Transfer,
+    File, FileError, Files, Readers, Stored, Transfer, committee_of,
     pipeline::{self, STORING_MAX, StoredStripe, Stripes},
     upload::Upload,
 };
@@ -18,7 +18,8 @@ use crypto::{
     threshold::Released,
 };
 use da::{
-    Certificate, CodedBlob, Committee, Encoder, Meta, Privacy, Record, Runtime, Shape, VerifiedHead, access,
+    Certificate, CodedBlob, Committee, DealtBeacon, Encoder, Meta, Privacy, Record, Runtime, Shape, VerifiedHead,
+    access,
     disperse::{DisperseError, Peer},
     encode,
     header::Secrecy,
@@ -27,7 +28,7 @@ use da::{
     retrieve::{self, Blob, RetrieveError},
 };
 use futures::channel::oneshot;
-use primitives::{BlobRoot, Digest, MIB, U256};
+use primitives::{BlobRoot, Digest, Epoch, MIB, U256};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use std::{
     io::{Read, Write},
@@ -182,6 +183,7 @@ impl<E: Runtime> Files<E> {
         if upload.is_public() != recipients.is_none() {
             return Err(FileError::OtherReaders);
         }
+        self.committee = Committee::read(&self.provider, self.beacon).await?;
         let network = self.network(upload.key.clone(), upload.expiry_block);
         let count = upload.stripes();
         let rows = self.encoder.shape().row_count();
@@ -229,6 +231,8 @@ impl<E: Runtime> Files<E> {
             name: meta.name.clone(),
             content_type: object::MEDIA_TYPE.into(),
         };
+        // Epochs may have passed since the first stripe.
+        self.committee = Committee::read(&self.provider, self.beacon).await?;
         let blob = self.code(manifest.encode().to_vec(), &named, upload, recipients)?;
         self.certify(&network, blob, upload, count, &mut progress).await
     }
@@ -359,10 +363,11 @@ impl<E: Runtime> Files<E> {
         range: Range<u64>,
         progress: impl FnMut(retrieve::Progress<'_>),
     ) -> Result<Vec<u8>, FileError> {
+        let committee = self.committee_of(head.header().params.epoch).await?;
         let place = Place {
             context: &self.context,
             peer: &self.peer,
-            committee: &self.committee,
+            committee: &committee,
             check_code: self.check_code,
         };
         place.read(head, added, key, range, progress).await
@@ -442,6 +447,7 @@ impl<E: Runtime> Files<E> {
         Network {
             context: self.context.child("stripes"),
             provider: self.provider.clone(),
+            beacon: self.beacon,
             committee: self.committee.clone(),
             peer: self.peer.clone(),
             encoder: self.encoder.clone(),
@@ -501,6 +507,7 @@ impl<E: Runtime> Place<'_, E> {
 struct Network<E: Runtime> {
     context: E,
     provider: HttpProvider,
+    beacon: DealtBeacon,
     committee: Committee,
     peer: Peer,
     encoder: Encoder,
@@ -514,6 +521,10 @@ struct Network<E: Runtime> {
 }
 
 impl<E: Runtime> Network<E> {
+    async fn committee_of(&self, epoch: Epoch) -> Result<Committee, FileError> {
+        Ok(committee_of(&self.provider, self.beacon, &self.committee, epoch).await?)
+    }
+
     /// What keeping `blob` costs from now on, wei.
     async fn fee(&self, blob: &CodedBlob) -> Result<U256, FileError> {
         let height = self.provider.height().await?;
@@ -524,8 +535,8 @@ impl<E: Runtime> Network<E> {
             .fee_wei)
     }
 
-    /// Codes a stripe. The same stripe of the same upload is always the same blob, so that it is not stored twice.
-    fn code(&self, stripe: u32, bytes: Vec<u8>) -> Result<CodedBlob, FileError> {
+    /// Codes a stripe for `committee`. The same stripe of the same upload is the same blob in the same epoch, so that it is not stored twice.
+    fn code(&self, committee: &Committee, stripe: u32, bytes: Vec<u8>) -> Result<CodedBlob, FileError> {
         let key = self.key.as_ref().map(|object| stripe_key(object, stripe));
         let privacy = match &key {
             None => Privacy::Public,
@@ -533,7 +544,7 @@ impl<E: Runtime> Network<E> {
         };
         let request = encode::Request {
             owner: self.provider.wallet().address(),
-            epoch: self.committee.epoch(),
+            epoch: committee.epoch(),
             expiry_block: self.expiry_block,
             meta: Meta::default().to_bytes().expect("no texts"),
             privacy,
@@ -548,9 +559,13 @@ impl<E: Runtime> Network<E> {
     }
 
     /// Disperses `blob` on a task of its own, which ends when no row is in memory any more.
-    fn disperse(&self, blob: CodedBlob) -> (oneshot::Receiver<Result<Certificate, DisperseError>>, impl Future) {
+    fn disperse(
+        &self,
+        committee: Committee,
+        blob: CodedBlob,
+    ) -> (oneshot::Receiver<Result<Certificate, DisperseError>>, impl Future) {
         let (certified, certificate) = oneshot::channel();
-        let (peer, committee, local_parity) = (self.peer.clone(), self.committee.clone(), self.local_parity);
+        let (peer, local_parity) = (self.peer.clone(), self.local_parity);
         let task = self.context.child("stripe").spawn(move |context| async move {
             let result = da::disperse(&context, &peer, &committee, &blob, |_| {}).await;
             let is_certified = result.is_ok();
@@ -574,7 +589,9 @@ impl<E: Runtime> Stripes for Network<E> {
 
     async fn store(&self, stripe: u32, bytes: Vec<u8>) -> Result<(StoredStripe, Digest), FileError> {
         let digest = Digest::of(&bytes);
-        let blob = self.code(stripe, bytes)?;
+        // Epochs pass while a long file is stored.
+        let committee = Committee::read(&self.provider, self.beacon).await?;
+        let blob = self.code(&committee, stripe, bytes)?;
         let root = blob.head().root();
         let stored = |fee_wei, gas_used| {
             let stripe = StoredStripe {
@@ -589,9 +606,9 @@ impl<E: Runtime> Stripes for Network<E> {
             return Ok(stored(U256::ZERO, 0));
         }
         let fee_wei = self.fee(&blob).await?;
-        let (certificate, sending) = self.disperse(blob);
+        let (certificate, sending) = self.disperse(committee.clone(), blob);
         let certificate = certificate.await.map_err(|_| FileError::Stopped)??;
-        let submission = certificate.submission(&self.peer.domain, &self.committee, fee_wei);
+        let submission = certificate.submission(&self.peer.domain, &committee, fee_wei);
         let sent = self.provider.send(submission).await;
         sending.await;
         match sent {
@@ -604,20 +621,24 @@ impl<E: Runtime> Stripes for Network<E> {
 
     async fn load(&self, part: Part) -> Result<Vec<u8>, FileError> {
         let Part { stripe, root, range } = part;
-        let place = Place {
+        let place = |committee| Place {
             context: &self.context,
             peer: &self.peer,
-            committee: &self.committee,
+            committee,
             check_code: self.check_code,
         };
         if let Some((head, added)) = &self.whole {
-            return place.read(head, added, self.key.as_ref(), range, |_| {}).await;
+            let committee = self.committee_of(head.header().params.epoch).await?;
+            return place(&committee)
+                .read(head, added, self.key.as_ref(), range, |_| {})
+                .await;
         }
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
         let added = record.read_added(&self.provider, &self.peer.domain).await?;
-        let head = retrieve::fetch_head(&self.context, &self.peer, &self.committee, &record).await?;
+        let committee = self.committee_of(record.epoch()).await?;
+        let head = retrieve::fetch_head(&self.context, &self.peer, &committee, &record).await?;
         let key = self.key.as_ref().map(|object| stripe_key(object, stripe));
-        place.read(&head, &added, key.as_ref(), range, |_| {}).await
+        place(&committee).read(&head, &added, key.as_ref(), range, |_| {}).await
     }
 }
 

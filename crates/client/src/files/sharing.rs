@@ -160,7 +160,8 @@ impl<E: Runtime> Files<E> {
     /// The checked head of a certified blob.
     pub(super) async fn head(&self, root: BlobRoot) -> Result<VerifiedHead, FileError> {
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
-        Ok(retrieve::fetch_head(&self.context, &self.peer, &self.committee, &record).await?)
+        let committee = self.committee_of(record.epoch()).await?;
+        Ok(retrieve::fetch_head(&self.context, &self.peer, &committee, &record).await?)
     }
 
     async fn list(&self, head: &VerifiedHead) -> Result<ReaderList, FileError> {

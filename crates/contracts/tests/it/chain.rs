@@ -2,7 +2,7 @@
 
 use crate::keys::Operator;
 use alloy_sol_types::{SolCall, SolEvent};
-use contracts::{GenesisContract, addresses, genesis_contracts_with};
+use contracts::{GenesisContract, Terms, founding_calls, genesis_contracts_with};
 use primitives::{Address, B256, Bytes, U256};
 use revm::{
     Context, DatabaseCommit, ExecuteEvm, MainBuilder, MainContext,
@@ -48,13 +48,21 @@ impl Chain {
     /// Genesis with `operators`, then block 1.
     pub fn genesis(faucet: Address, operators: &[Operator]) -> Self {
         let mut chain = Self::empty();
-        for contract in genesis_contracts_with(faucet) {
+        let terms = Terms {
+            faucet,
+            ..Terms::default()
+        };
+        for contract in genesis_contracts_with(&terms) {
             chain.construct(&contract);
         }
-        for operator in operators {
+        let founders: Vec<_> = operators.iter().map(Operator::founder).collect();
+        for founder in &founders {
+            chain.fund(founder.account, founder.stake_wei);
+        }
+        for call in founding_calls(&founders) {
             chain
-                .send(Address::ZERO, addresses::OPERATOR_REGISTRY, &operator.registration())
-                .expect("genesis registers operators");
+                .execute(call.from, call.to, call.data, call.value, true)
+                .unwrap_or_else(|reason| panic!("genesis: {reason}"));
         }
         chain.block = 1;
         chain

@@ -2,13 +2,15 @@
 
 use crate::{
     chain::{CHAIN_ID, Chain},
-    keys::{Operator, aggregate},
+    keys::{Operator, STAKE_WEI, aggregate},
+    seats,
 };
 use alloy_sol_types::SolEvent;
 use contracts::{
+    DA_SEATS,
     abi::DAEntrance::{self, BlobHeader},
     addresses::DA_ENTRANCE,
-    typed_data::{certificate_message, commitment_words, operator_rows, quorum_rows, signers_bitmap},
+    typed_data::{certificate_message, commitment_words, quorum_rows, seat_rows, signers_bitmap},
 };
 use primitives::{Address, B256, Bytes, U256};
 use rand::{RngExt, SeedableRng};
@@ -361,7 +363,7 @@ fn a_certificate_is_recorded_once() {
     }
 }
 
-/// Seven operators hold 438 or 439 of 3072 rows each, so the quorum is a matter of single rows.
+/// Seven operators have 85 or 86 of 600 seats each, and 435 to 441 of 3072 rows, so the quorum is a matter of single rows.
 #[test]
 fn the_quorum_counts_rows_exactly() {
     for (count, data_rows, rows) in [
@@ -373,8 +375,9 @@ fn the_quorum_counts_rows_exactly() {
         (6, 32, 128),
     ] {
         let (mut chain, operators) = network(count);
-        let held: Vec<u32> = (0..u32::from(count))
-            .map(|i| operator_rows(i, count.into(), rows).len() as u32)
+        let held: Vec<u32> = seats::of(&vec![STAKE_WEI; count.into()], DA_SEATS)
+            .into_iter()
+            .map(|own| seat_rows(own, DA_SEATS, rows).len() as u32)
             .collect();
         assert_eq!(held.iter().sum::<u32>(), rows);
         for size in 1..=usize::from(count) {

@@ -8,6 +8,9 @@ use secp256k1::{Message, SecretKey, ecdsa::RecoverableSignature};
 const SIGNATURE_DST: &[u8] = b"BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 const POSSESSION_DST: &[u8] = b"BLS_POP_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_";
 
+/// What the tests' operators put at stake in genesis: less than three times what one failure costs.
+pub const STAKE_WEI: u128 = contracts::SLASH_WEI / 2 * 5;
+
 /// An Ethereum account.
 pub struct Wallet {
     key: SecretKey,
@@ -81,17 +84,32 @@ impl Operator {
     }
 
     pub fn possession(&self) -> Bytes {
-        let key = self.secret.sk_to_pk().compress();
-        signature_to_eip2537(&self.secret.sign(&key, POSSESSION_DST, &[]))
+        self.possession_for(self.account)
+    }
+
+    /// The proof that this operator's key belongs to `owner`.
+    pub fn possession_for(&self, owner: Address) -> Bytes {
+        let message = [&self.secret.sk_to_pk().compress()[..], owner.as_slice()].concat();
+        signature_to_eip2537(&self.secret.sign(&message, POSSESSION_DST, &[]))
     }
 
     pub fn sign(&self, message: B256) -> min_pk::Signature {
         self.secret.sign(message.as_slice(), SIGNATURE_DST, &[])
     }
 
-    pub fn registration(&self) -> contracts::abi::GenesisOperatorRegistry::registerCall {
-        contracts::abi::GenesisOperatorRegistry::registerCall {
+    pub fn founder(&self) -> contracts::Founder {
+        contracts::Founder {
             account: self.account,
+            stream_key: self.stream_key,
+            bls_key: self.key(),
+            possession: self.possession(),
+            endpoint: "127.0.0.1:9000".into(),
+            stake_wei: U256::from(STAKE_WEI),
+        }
+    }
+
+    pub fn registration(&self) -> contracts::abi::OperatorRegistry::registerCall {
+        contracts::abi::OperatorRegistry::registerCall {
             streamKey: self.stream_key,
             blsKey: self.key(),
             possession: self.possession(),

@@ -1,4 +1,4 @@
-//! The committee: who may join, when, and what its keys add up to.
+//! Operators: who may register, with which keys, and what they may change.
 
 use crate::{
     chain::Chain,
@@ -6,66 +6,60 @@ use crate::{
 };
 use blst::min_pk;
 use contracts::{
-    abi::GenesisOperatorRegistry as Registry, addresses::OPERATOR_REGISTRY, genesis_contracts,
+    DA_SERVICE, EPOCH_BLOCKS, UNBONDING_EPOCHS,
+    abi::{NetworkRegistry, OperatorRegistry as Registry},
+    addresses::{NETWORK_REGISTRY, OPERATOR_REGISTRY},
+    genesis_contracts,
     typed_data::signers_bitmap,
 };
 use primitives::{Address, B256, Bytes};
 
-fn at_genesis() -> Chain {
+fn empty_registry() -> Chain {
     let mut chain = Chain::empty();
     chain.construct(&genesis_contracts()[0]);
+    chain.block = 1;
     chain
 }
 
-fn register(chain: &mut Chain, call: &Registry::registerCall) -> Result<(), String> {
-    chain.send(Address::ZERO, OPERATOR_REGISTRY, call).map(|_| ())
+fn register(chain: &mut Chain, from: Address, call: &Registry::registerCall) -> Result<u32, String> {
+    chain.send(from, OPERATOR_REGISTRY, call).map(|sent| sent.result)
 }
 
 #[test]
 fn an_operator_is_listed_as_it_registered() {
-    let mut chain = at_genesis();
+    let mut chain = empty_registry();
     let operator = Operator::new(1);
     let sent = chain
-        .send(Address::ZERO, OPERATOR_REGISTRY, &operator.registration())
+        .send(operator.account, OPERATOR_REGISTRY, &operator.registration())
         .unwrap();
     let [event] = &sent.events::<Registry::OperatorRegistered>()[..] else {
         panic!("one event")
     };
-    assert_eq!((event.index, event.account), (0, operator.account));
-    let [listed] = &chain.view(OPERATOR_REGISTRY, &Registry::operatorsCall {})[..] else {
-        panic!("one operator")
-    };
+    assert_eq!((event.operator, event.account), (0, operator.account));
+    let listed = chain.view(OPERATOR_REGISTRY, &Registry::operatorOfCall { operator: 0 });
     assert_eq!(listed.account, operator.account);
     assert_eq!(listed.streamKey, operator.stream_key);
     assert_eq!(listed.blsKey, operator.key());
     assert_eq!(listed.endpoint, "127.0.0.1:9000");
-    assert_eq!(
-        chain.view(OPERATOR_REGISTRY, &Registry::aggregateKeyCall {}),
-        operator.key()
-    );
+    let account = operator.account;
+    assert_eq!(chain.view(OPERATOR_REGISTRY, &Registry::numberOfCall { account }), 0);
+    assert_eq!(chain.view(OPERATOR_REGISTRY, &Registry::operatorCountCall {}), 1);
+    let beyond = chain.send(account, OPERATOR_REGISTRY, &Registry::operatorOfCall { operator: 1 });
+    assert_eq!(beyond.err().unwrap(), "NoSuchOperator(operator: 1)");
 }
 
 #[test]
 fn a_registration_with_a_flaw_is_refused() {
-    let mut chain = at_genesis();
-    register(&mut chain, &Operator::new(1).registration()).unwrap();
+    let mut chain = empty_registry();
+    let (first, second) = (Operator::new(1).account, Operator::new(2).account);
+    register(&mut chain, first, &Operator::new(1).registration()).unwrap();
+    assert_eq!(
+        register(&mut chain, first, &Operator::new(2).registration()).unwrap_err(),
+        "NotUnique"
+    );
     let good = || Operator::new(2).registration();
     let infinity = Bytes::from(vec![0; 128]);
     for (flawed, reason) in [
-        (
-            Registry::registerCall {
-                account: Operator::new(1).account,
-                ..good()
-            },
-            "NotUnique",
-        ),
-        (
-            Registry::registerCall {
-                account: Address::ZERO,
-                ..good()
-            },
-            "NotUnique",
-        ),
         (
             Registry::registerCall {
                 streamKey: Operator::new(1).stream_key,
@@ -147,18 +141,21 @@ fn a_registration_with_a_flaw_is_refused() {
             "InvalidPossession",
         ),
     ] {
-        assert_eq!(register(&mut chain, &flawed).unwrap_err(), reason);
+        assert_eq!(register(&mut chain, second, &flawed).unwrap_err(), reason);
     }
-    register(&mut chain, &good()).unwrap();
+    // Whoever sees a registration under way cannot register the key as its own.
+    let thief = Address::repeat_byte(9);
+    assert_eq!(register(&mut chain, thief, &good()).unwrap_err(), "InvalidPossession");
+    assert_eq!(register(&mut chain, second, &good()).unwrap(), 1);
 }
 
 /// A key made from another's, so that the two add up to one whose secret the attacker knows: it could then sign for both. It cannot prove
 /// possession of it.
 #[test]
 fn a_rogue_key_cannot_register() {
-    let mut chain = at_genesis();
+    let mut chain = empty_registry();
     let victim = Operator::new(1);
-    register(&mut chain, &victim.registration()).unwrap();
+    register(&mut chain, victim.account, &victim.registration()).unwrap();
 
     let known = Operator::new(2);
     let mut negated = victim.secret.sk_to_pk().compress();
@@ -173,18 +170,55 @@ fn a_rogue_key_cannot_register() {
             possession,
             ..known.registration()
         };
-        assert_eq!(register(&mut chain, &call).unwrap_err(), "InvalidPossession");
+        assert_eq!(
+            register(&mut chain, known.account, &call).unwrap_err(),
+            "InvalidPossession"
+        );
     }
 }
 
 #[test]
-fn registration_closes_with_the_genesis_block() {
-    let mut chain = at_genesis();
-    chain.block = 1;
+fn a_commission_falls_at_once_and_rises_when_backers_had_time_to_leave() {
+    let operator = Operator::new(1);
+    let mut chain = empty_registry();
+    register(&mut chain, operator.account, &operator.registration()).unwrap();
+    let set = |chain: &mut Chain, commission| {
+        let call = Registry::setCommissionCall {
+            commissionBps: commission,
+        };
+        chain.send(operator.account, OPERATOR_REGISTRY, &call).map(|_| ())
+    };
+    let now = |chain: &mut Chain| chain.view(OPERATOR_REGISTRY, &Registry::commissionOfCall { operator: 0 });
     assert_eq!(
-        register(&mut chain, &Operator::new(1).registration()).unwrap_err(),
-        "RegistrationClosed"
+        set(&mut chain, 1_001).unwrap_err(),
+        "InvalidCommission(commissionBps: 1001)"
     );
+    set(&mut chain, 1_000).unwrap();
+    assert_eq!(now(&mut chain), 0);
+    chain.block = UNBONDING_EPOCHS * EPOCH_BLOCKS - 1;
+    assert_eq!(now(&mut chain), 0);
+    chain.block += 1;
+    assert_eq!(now(&mut chain), 1_000);
+    set(&mut chain, 2_000).unwrap();
+    assert_eq!(now(&mut chain), 1_000);
+    // Replaces the rise that waits.
+    set(&mut chain, 100).unwrap();
+    assert_eq!(now(&mut chain), 100);
+    chain.block += UNBONDING_EPOCHS * EPOCH_BLOCKS;
+    assert_eq!(now(&mut chain), 100);
+}
+
+#[test]
+fn nobody_but_the_vault_jails() {
+    let operator = Operator::new(1);
+    let mut chain = empty_registry();
+    register(&mut chain, operator.account, &operator.registration()).unwrap();
+    let call = Registry::jailCall {
+        operator: 0,
+        untilEpoch: 9,
+    };
+    let refused = chain.send(operator.account, OPERATOR_REGISTRY, &call);
+    assert_eq!(refused.err().unwrap(), "NotTheVault");
 }
 
 #[test]
@@ -195,13 +229,22 @@ fn an_operator_may_move_and_nobody_may_move_it() {
         endpoint: "[::1]:1".into(),
     };
     chain.send(operators[1].account, OPERATOR_REGISTRY, &call).unwrap();
-    let list = chain.view(OPERATOR_REGISTRY, &Registry::operatorsCall {});
+    let call_all = Registry::operatorsOfCall { operators: vec![0, 1] };
+    let list = chain.view(OPERATOR_REGISTRY, &call_all);
     assert_eq!((&*list[0].endpoint, &*list[1].endpoint), ("127.0.0.1:9000", "[::1]:1"));
     let stranger = chain
         .send(Address::repeat_byte(9), OPERATOR_REGISTRY, &call)
         .err()
         .unwrap();
     assert!(stranger.starts_with("NotAnOperator"), "{stranger}");
+}
+
+fn signers(bitmap: Bytes) -> NetworkRegistry::signersCall {
+    NetworkRegistry::signersCall {
+        service: DA_SERVICE,
+        atEpoch: 0,
+        bitmap,
+    }
 }
 
 /// The contract adds few keys up and takes few away from the sum of all; both ways must agree with blst.
@@ -212,8 +255,9 @@ fn the_keys_of_every_subset_add_up_to_blsts_sum() {
     for subset in 0..32u32 {
         let members: Vec<u32> = (0..5).filter(|i| subset >> i & 1 == 1).collect();
         let bitmap = signers_bitmap(members.iter().copied(), 5);
-        let found = chain.view(OPERATOR_REGISTRY, &Registry::signersCall { bitmap });
-        assert_eq!(found.indices, members);
+        let found = chain.view(NETWORK_REGISTRY, &signers(bitmap));
+        let operators_found: Vec<u32> = found.members.iter().map(|member| member.operator).collect();
+        assert_eq!(operators_found, members);
         let keys: Vec<_> = members
             .iter()
             .map(|&i| operators[i as usize].secret.sk_to_pk())
@@ -226,9 +270,9 @@ fn the_keys_of_every_subset_add_up_to_blsts_sum() {
         assert_eq!(found.key, expected, "{members:?}");
     }
     for bitmap in [vec![], vec![0, 0], vec![0b0010_0000]] {
-        let call = Registry::signersCall { bitmap: bitmap.into() };
+        let call = signers(bitmap.into());
         assert_eq!(
-            chain.send(Address::ZERO, OPERATOR_REGISTRY, &call).err().unwrap(),
+            chain.send(Address::ZERO, NETWORK_REGISTRY, &call).err().unwrap(),
             "InvalidBitmap"
         );
     }

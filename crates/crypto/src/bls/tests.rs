@@ -1,5 +1,6 @@
 use super::*;
 use commonware_codec::{DecodeExt, Encode};
+use primitives::Address;
 
 fn secret(seed: u8) -> SecretKey {
     SecretKey::from_seed(&[seed; 32])
@@ -29,10 +30,13 @@ fn signatures_of_one_message_add_up_to_one_of_all_their_keys() {
 #[test]
 fn possession_is_proved_by_no_other_signature() {
     let key = secret(1).public_key();
-    assert!(key.verify_possession(&secret(1).prove_possession()));
-    assert!(!key.verify_possession(&secret(2).prove_possession()));
-    assert!(!key.verify_possession(&secret(1).sign(&key.to_bytes())));
-    assert!(!key.verify(&key.to_bytes(), &secret(1).prove_possession()));
+    let (owner, thief) = (Address::repeat_byte(1), Address::repeat_byte(2));
+    let message = [&key.to_bytes()[..], owner.as_slice()].concat();
+    assert!(key.verify_possession(owner, &secret(1).prove_possession(owner)));
+    assert!(!key.verify_possession(thief, &secret(1).prove_possession(owner)));
+    assert!(!key.verify_possession(owner, &secret(2).prove_possession(owner)));
+    assert!(!key.verify_possession(owner, &secret(1).sign(&message)));
+    assert!(!key.verify(&message, &secret(1).prove_possession(owner)));
 }
 
 /// The pairing's arguments in EIP-2537's encoding: the generator, its opposite and a signature's hash, as the precompile

@@ -2,7 +2,11 @@
 
 use alloy_sol_types::{SolCall, SolValue};
 use commonware_cryptography::{Signer, ed25519};
-use contracts::{Event, EventFilter, Mined, Provider, ProviderError, Request, abi::GenesisOperatorRegistry, addresses};
+use contracts::{
+    Event, EventFilter, Mined, Provider, ProviderError, Request,
+    abi::{NetworkRegistry, OperatorRegistry},
+    addresses,
+};
 use crypto::bls;
 use da::{Committee, DealtBeacon, Domain, Operator, disperse::Peer};
 use primitives::{Address, B256, Bytes, CHAIN_ID, Digest, Epoch};
@@ -48,6 +52,7 @@ pub fn committee(count: u32, endpoints: &[SocketAddr]) -> Committee {
             stream_key: stream_key.public_key(),
             bls_key: bls_key.public_key(),
             endpoint: endpoints.get(index as usize).copied().unwrap_or(NOWHERE.into()),
+            seats: 1,
         }
     });
     Committee::new(Epoch(0), beacon(), operators.collect()).expect("1 to 600 operators")
@@ -75,25 +80,58 @@ impl FixedChain {
 
 impl Provider for FixedChain {
     async fn call(&self, to: Address, data: Bytes) -> Result<Bytes, ProviderError> {
-        assert_eq!(
-            to,
-            addresses::OPERATOR_REGISTRY,
-            "operators read nothing but the registry"
+        assert!(
+            [addresses::OPERATOR_REGISTRY, addresses::NETWORK_REGISTRY].contains(&to),
+            "operators read nothing but who they are"
         );
+        let committee = committee(self.operators, &[]);
+        let entry = |index: u32| {
+            let operator = &committee.operators()[index as usize];
+            OperatorRegistry::Operator {
+                account: operator.account,
+                streamKey: B256::from_slice(operator.stream_key.as_ref()),
+                blsKey: Bytes::from(operator.bls_key.to_eip2537().to_vec()),
+                endpoint: operator.endpoint.to_string(),
+                commissionBps: 0,
+                commissionEpoch: 0,
+                nextCommissionBps: 0,
+                jailedUntil: 0,
+            }
+        };
         let selector: [u8; 4] = data[..4].try_into().expect("a call has a selector");
         Ok(match selector {
-            GenesisOperatorRegistry::epochCall::SELECTOR => 0u64.abi_encode().into(),
-            GenesisOperatorRegistry::operatorsCall::SELECTOR => {
-                let committee = committee(self.operators, &[]);
-                let entries = committee.operators().iter().map(|operator| {
-                    (
-                        operator.account,
-                        B256::from_slice(operator.stream_key.as_ref()),
-                        Bytes::from(operator.bls_key.to_eip2537().to_vec()),
-                        operator.endpoint.to_string(),
-                    )
-                });
-                entries.collect::<Vec<_>>().abi_encode().into()
+            NetworkRegistry::epochCall::SELECTOR => 0u64.abi_encode().into(),
+            NetworkRegistry::epochBlocksCall::SELECTOR => u64::MAX.abi_encode().into(),
+            NetworkRegistry::committeeCall::SELECTOR => {
+                let members =
+                    (0..self.operators)
+                        .zip(committee.operators())
+                        .map(|(index, operator)| NetworkRegistry::Member {
+                            operator: index,
+                            firstSeat: index,
+                            endSeat: index + 1,
+                            account: operator.account,
+                        });
+                NetworkRegistry::committeeCall::abi_encode_returns(&NetworkRegistry::committeeReturn {
+                    seats: self.operators,
+                    members: members.collect(),
+                })
+                .into()
+            }
+            OperatorRegistry::numberOfKeyCall::SELECTOR => {
+                let call = OperatorRegistry::numberOfKeyCall::abi_decode(&data).expect("a key");
+                let known = |operator: &Operator| operator.stream_key.as_ref() == call.streamKey.as_slice();
+                let number = committee.operators().iter().position(known).expect("a known key");
+                (number as u32).abi_encode().into()
+            }
+            OperatorRegistry::operatorOfCall::SELECTOR => {
+                let call = OperatorRegistry::operatorOfCall::abi_decode(&data).expect("a number");
+                entry(call.operator).abi_encode().into()
+            }
+            OperatorRegistry::operatorsOfCall::SELECTOR => {
+                let call = OperatorRegistry::operatorsOfCall::abi_decode(&data).expect("numbers");
+                let entries: Vec<_> = call.operators.into_iter().map(entry).collect();
+                entries.abi_encode().into()
             }
             other => panic!("no operator makes the call {other:?}"),
         })

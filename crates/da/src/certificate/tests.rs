@@ -14,6 +14,7 @@ fn committee(operators: u32) -> Committee {
             stream_key: ed25519::PrivateKey::from_seed(u64::from(index)).public_key(),
             bls_key: secret(index).public_key(),
             endpoint: ([10, 0, 0, 1], 9000).into(),
+            seats: 1,
         })
         .collect();
     Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), operators).unwrap()

@@ -13,13 +13,23 @@ fn committee(operators: u8) -> Committee {
             stream_key: ed25519::PrivateKey::from_seed(u64::from(index)).public_key(),
             bls_key: bls::SecretKey::from_seed(&[index; 32]).public_key(),
             endpoint: ([10, 0, 0, index], 9000).into(),
+            seats: 1,
         })
         .collect();
     Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), operators).unwrap()
 }
 
+/// As [`committee`], with these seats.
+fn with_seats(seats: &[u32]) -> Result<Committee, CommitteeError> {
+    let mut operators = committee(seats.len() as u8).operators().to_vec();
+    for (operator, seats) in operators.iter_mut().zip(seats) {
+        operator.seats = *seats;
+    }
+    Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), operators)
+}
+
 #[test]
-fn every_row_has_one_owner_and_seats_are_equal() {
+fn every_row_has_one_owner_and_equal_seats_own_equally_many() {
     let mut rng = seeded(1);
     for operators in [1, 3, 4, 7, 100] {
         let mut root = BlobRoot::from([0; 32]);
@@ -71,6 +81,27 @@ fn the_shuffle_depends_on_root_beacon_and_epoch() {
     );
 }
 
+/// A seat of 600 is at least five rows of a standard blob, and who has twice the seats has twice the rows, to the row.
+#[test]
+fn rows_are_owned_in_proportion_to_seats() {
+    let seats = [1, 2, 47, 100, 150, 300];
+    let committee = with_seats(&seats).unwrap();
+    let root = BlobRoot::from([5; 32]);
+    for (rows, seats) in assign(&committee, &root, Shape::STANDARD).iter().zip(seats) {
+        let exact = f64::from(seats * TOTAL_ROWS) / 600.0;
+        assert!(
+            (rows.len() as f64 - exact).abs() < 1.0 && rows.len() >= 5 * seats as usize,
+            "{seats} seats"
+        );
+    }
+    let later = committee.at(Epoch(7));
+    assert!(later.is_same_but_epoch(&committee) && later.epoch() == Epoch(7));
+    assert_ne!(
+        assign(&later, &root, Shape::STANDARD),
+        assign(&committee, &root, Shape::STANDARD)
+    );
+}
+
 /// Each of four operators owns about a quarter of the data rows: the shuffle has no favourites.
 #[test]
 fn data_rows_are_spread_over_the_operators() {
@@ -99,4 +130,8 @@ fn a_bls_key_reads_from_the_registrys_encoding_and_from_no_other() {
 fn a_committee_has_an_operator_and_not_too_many() {
     let empty = Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), Vec::new());
     assert!(matches!(empty, Err(CommitteeError::Size { count: 0 })));
+    for (seats, operator) in [(&[1, 0][..], 1), (&[300, 301], 1), (&[u32::MAX, 1], 0)] {
+        let error = with_seats(seats).unwrap_err();
+        assert!(matches!(error, CommitteeError::Seats { operator: found } if found == operator));
+    }
 }

@@ -35,7 +35,7 @@ fn rows(docket: &Docket) -> Vec<u32> {
 
 #[test]
 fn disputes_wait_in_the_order_of_their_deadlines_until_they_are_settled() {
-    let mut docket = Docket::new(1, OURS);
+    let mut docket = Docket::new(OURS);
     for (row, operator, deadline) in [(5, 1, 30), (6, 1, 20), (7, 2, 10), (8, 1, 40)] {
         docket.record(&challenged(row, operator, deadline));
     }
@@ -67,7 +67,7 @@ fn disputes_wait_in_the_order_of_their_deadlines_until_they_are_settled() {
 
 #[test]
 fn a_full_docket_passes_disputes_over_and_says_so_once_there_is_room() {
-    let mut docket = Docket::new(1, OURS);
+    let mut docket = Docket::new(OURS);
     for row in 0..MAX_DISPUTES as u32 + 1 {
         docket.record(&challenged(row, 1, u64::from(row) + 1));
     }

@@ -1,7 +1,7 @@
 //! Answer what the operator is challenged for on chain, before its window ends.
 //!
 //! Three answers: the sample, from the rows on disk; that the row is another's; or none yet, while the row is being repaired. A
-//! sample is checked before it is sent, for a wrong one loses the bond as surely as none.
+//! sample is checked before it is sent, for a wrong one loses stake as surely as none.
 
 use super::{
     Shared,
@@ -20,7 +20,7 @@ use contracts::{
     addresses::DA_CHALLENGES,
 };
 use futures::future::join_all;
-use primitives::U256;
+use primitives::{Epoch, U256};
 use std::{sync::Arc, time::Duration};
 
 /// Answers under way at a time: each waits for a block, and holds a sample of 1.4 KiB.
@@ -34,6 +34,9 @@ enum DefenceError {
     /// The row cannot be shown.
     #[error("show the piece")]
     Show(#[from] ShowError),
+    /// Whether the row is this operator's cannot be told yet.
+    #[error("the committee of epoch {epoch} was not read yet")]
+    NoCommittee { epoch: Epoch },
     /// The chain did not take the answer.
     #[error("send the answer")]
     Send(#[from] ProviderError),
@@ -50,9 +53,8 @@ pub(super) struct Defender<E: Runtime, P: Provider> {
 
 impl<E: Runtime, P: Provider> Defender<E, P> {
     pub(super) fn new(shared: Arc<Shared<E>>, provider: P) -> Self {
-        let account = shared.committee().operators()[shared.operator as usize].account;
         Self {
-            docket: Docket::new(shared.operator, account),
+            docket: Docket::new(shared.account),
             shared,
             provider,
             next_block: None,
@@ -99,7 +101,7 @@ impl<E: Runtime, P: Provider> Defender<E, P> {
             self.next_block = Some(from);
         }
         for Dispute { root, challenge, .. } in self.docket.expire(height) {
-            tracing::error!(%root, ?challenge, "a challenge was not answered in time: bond will be lost");
+            tracing::error!(%root, ?challenge, "a challenge was not answered in time: stake will be lost");
         }
         Ok(())
     }
@@ -134,9 +136,13 @@ impl<E: Runtime, P: Provider> Defender<E, P> {
         let piece = dispute.piece();
         let shared = &self.shared;
         let owns = match Record::read(&self.provider, &shared.config.peer.domain, root).await {
-            Ok(record) => (shared.committee())
-                .rows_of(shared.operator, &root, record.shape())
-                .contains(challenge.row),
+            Ok(record) => {
+                let epoch = record.epoch();
+                let owned = shared.owned(epoch, &root, record.shape());
+                owned
+                    .ok_or(DefenceError::NoCommittee { epoch })?
+                    .contains(challenge.row)
+            }
             // Rows that were added to a blob and dropped again are nobody's.
             Err(RecordError::NotCertified { .. }) => false,
             Err(error) => return Err(ShowError::from(error).into()),

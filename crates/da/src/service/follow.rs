@@ -1,16 +1,16 @@
-//! Follow the chain: which blobs are certified, which expired, who moved.
+//! Follow the chain: which blobs are certified, which expired, which epoch it is, who moved.
 
 use super::{ChainView, Shared, UNPAID_BLOCKS, repair};
 use crate::{Committee, Runtime, record::Record, store::StoreError};
 use alloy_sol_types::SolEvent;
 use contracts::{
-    EventFilter, Provider, ProviderError,
-    abi::{DAEntrance, GenesisOperatorRegistry},
+    EventFilter, GRACE_EPOCHS, Provider, ProviderError,
+    abi::{DAEntrance, OperatorRegistry},
     addresses,
 };
-use primitives::BlobRoot;
+use primitives::{BlobRoot, Epoch};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -25,6 +25,8 @@ pub(super) struct Follower<E: Runtime, P: Provider> {
     shared: Arc<Shared<E>>,
     provider: P,
     next_block: u64,
+    /// Whether an operator moved since committees were read.
+    moved: bool,
     /// Height at which each blob that nobody paid for was first seen.
     unpaid_since: BTreeMap<BlobRoot, u64>,
     /// When to try again what could not be repaired, and how long was waited before.
@@ -37,6 +39,7 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
             shared,
             provider,
             next_block: 0,
+            moved: false,
             unpaid_since: BTreeMap::new(),
             retry: BTreeMap::new(),
         }
@@ -69,7 +72,7 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
                 topic0: vec![
                     DAEntrance::BlobCertified::SIGNATURE_HASH,
                     DAEntrance::CosetDropped::SIGNATURE_HASH,
-                    GenesisOperatorRegistry::EndpointChanged::SIGNATURE_HASH,
+                    OperatorRegistry::EndpointChanged::SIGNATURE_HASH,
                 ],
                 from_block: self.next_block,
                 to_block: Some(to),
@@ -77,7 +80,7 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
             let events = self.provider.events(filter).await?;
             // One after the other: a coset may be dropped and added again.
             let mut dropped = Vec::new();
-            let moved = events.iter().any(|event| event.address == addresses::OPERATOR_REGISTRY);
+            self.moved |= events.iter().any(|event| event.address == addresses::OPERATOR_REGISTRY);
             {
                 let mut chain = self.shared.chain.lock();
                 for event in &events {
@@ -99,16 +102,37 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
                     tracing::warn!(?error, "delete rows that were dropped");
                 }
             }
-            if moved {
-                match Committee::read(&self.provider, self.shared.config.beacon).await {
-                    Ok(committee) => *self.shared.committee.lock() = Arc::new(committee),
-                    Err(error) => tracing::warn!(?error, "read the committee again"),
-                }
-            }
             self.next_block = to + 1;
         }
         self.shared.chain.lock().height = height;
+        self.follow_epochs(height).await;
         Ok(())
+    }
+
+    /// Reads the committees that are needed and not known: of the epochs whose blobs are taken, and of every epoch with blobs. All of them
+    /// again when an operator moved.
+    async fn follow_epochs(&mut self, height: u64) {
+        let current = Epoch(height / self.shared.epoch_blocks);
+        let open = current.0.saturating_sub(GRACE_EPOCHS)..=current.0 + 1;
+        let mut needed: BTreeSet<Epoch> = open.map(Epoch).collect();
+        needed.extend(self.shared.chain.lock().certified.values().map(Record::epoch));
+        let stored = self.shared.store.blobs();
+        needed.extend(stored.iter().map(|(head, _)| head.header().params.epoch));
+        let mut unknown = self.shared.epochs.lock().advance(current, &needed);
+        let again = std::mem::take(&mut self.moved);
+        if again {
+            unknown = needed.into_iter().collect();
+        }
+        for epoch in unknown {
+            match Committee::read_at(&self.provider, self.shared.config.beacon, epoch).await {
+                Ok(committee) => self.shared.epochs.lock().insert(committee),
+                Err(error) => {
+                    tracing::warn!(%epoch, ?error, "read a committee");
+                    // What is known of it may be out of date: all are read again at the next look.
+                    self.moved |= again;
+                }
+            }
+        }
     }
 
     /// Deletes blobs that expired, and those that nobody paid for in time.

@@ -48,11 +48,10 @@ pub(super) struct Player<E: Runtime, P: Provider> {
 
 impl<E: Runtime, P: Provider> Player<E, P> {
     pub(super) fn new(shared: Arc<Shared<E>>, provider: P, prize_min: U256) -> Self {
-        let account = shared.committee().operators()[shared.operator as usize].account;
         Self {
+            account: shared.account,
             shared,
             provider,
-            account,
             prize_min,
             played: None,
         }
@@ -100,8 +99,9 @@ impl<E: Runtime, P: Provider> Player<E, P> {
 
     /// Claims for each row that won. A claim that fails is not tried again: the draw may be full, or the blob too young.
     async fn play(&self, context: &E, draw: Draw) {
-        for (root, piece) in self.winners(context, draw).await {
-            match self.claim(root, piece).await {
+        for (ticket, piece) in self.winners(context, draw).await {
+            let root = BlobRoot(ticket.root);
+            match self.claim(ticket, piece).await {
                 Ok(gas_used) => tracing::info!(%root, ?piece, draw = draw.number, gas_used, "won a prize"),
                 Err(error) => tracing::info!(%root, ?piece, draw = draw.number, ?error, "won, and was not paid"),
             }
@@ -109,7 +109,7 @@ impl<E: Runtime, P: Provider> Player<E, P> {
     }
 
     /// The winning rows on disk that this operator owns.
-    async fn winners(&self, context: &E, draw: Draw) -> Vec<(BlobRoot, Challenge)> {
+    async fn winners(&self, context: &E, draw: Draw) -> Vec<(Ticket, Challenge)> {
         let records: Vec<Record> = self.shared.chain.lock().certified.values().cloned().collect();
         let (shared, account) = (self.shared.clone(), self.account);
         // A hash a row: half a second for a thousand blobs, not on a thread that streams wait for.
@@ -121,9 +121,15 @@ impl<E: Runtime, P: Provider> Player<E, P> {
                 if won.is_empty() {
                     continue;
                 }
-                let owned = shared.committee().rows_of(shared.operator, &root, record.shape());
+                let Some((committee, Some(operator))) = shared.seat(record.epoch()) else {
+                    continue;
+                };
+                let owned = committee.rows_of(operator, &root, record.shape());
                 let own = won.into_iter().filter(|piece| owned.contains(piece.row));
-                found.extend(own.map(|piece| (root, piece)));
+                found.extend(own.map(|piece| {
+                    let (root, row) = (root.0, piece.row);
+                    (Ticket { root, row, operator }, piece)
+                }));
             }
             found
         });
@@ -131,14 +137,11 @@ impl<E: Runtime, P: Provider> Player<E, P> {
     }
 
     /// Shows a piece; returns the gas that took.
-    async fn claim(&self, root: BlobRoot, piece: Challenge) -> Result<u64, ClaimError> {
+    async fn claim(&self, ticket: Ticket, piece: Challenge) -> Result<u64, ClaimError> {
+        let root = BlobRoot(ticket.root);
         let sample = show(&self.shared, &self.provider, root, piece).await?;
         let call = DALottery::claimCall {
-            ticket: Ticket {
-                root: root.0,
-                row: piece.row,
-                operator: self.shared.operator,
-            },
+            ticket,
             signersBitmap: self.signers(root).await?,
             sample: sample.encode().into(),
         };

@@ -11,7 +11,7 @@ use crate::{
     retrieve::{self, RetrieveError},
     store::StoreError,
 };
-use primitives::BlobRoot;
+use primitives::{BlobRoot, Epoch};
 
 /// Rows written at a time.
 const ROWS_PER_WRITE: usize = 64;
@@ -39,6 +39,12 @@ pub enum RepairError {
         /// Its name.
         base: BlobRoot,
     },
+    /// The committee of the blob's epoch is not known, or this operator has no seat in it.
+    #[error("no seat in the committee of epoch {epoch}")]
+    NoCommittee {
+        /// Which epoch.
+        epoch: Epoch,
+    },
     /// The task that codes was ended.
     #[error("code the blob again")]
     Interrupted(#[source] commonware_runtime::Error),
@@ -50,7 +56,10 @@ pub enum RepairError {
 ///
 /// [`RepairError`]. Rows stored before it failed stay.
 pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: &Record) -> Result<(), RepairError> {
-    let committee = shared.committee();
+    let epoch = record.epoch();
+    let Some((committee, Some(index))) = shared.seat(epoch) else {
+        return Err(RepairError::NoCommittee { epoch });
+    };
     let peer = &shared.config.peer;
     let root = record.root();
     let head = match shared.store.head(root) {
@@ -72,7 +81,7 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         Some(head) => head,
         None => retrieve::fetch_head(context, peer, &committee, &whole).await?,
     };
-    let blob = retrieve::Blob::new(&whole, &added).but_from(shared.operator);
+    let blob = retrieve::Blob::new(&whole, &added).but_from(index);
     let data = retrieve::gather(context, peer, &committee, blob, &mut |_| {}).await?;
     let params = head.header().params.clone();
     // A second of work for the largest blobs: not on a thread that streams wait for.
@@ -82,7 +91,7 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         .spawn(move |_| async move { CodedBlob::of_data_rows(params, data) })
         .await
         .map_err(RepairError::Interrupted)?;
-    let owned = committee.rows_of(shared.operator, &root, head.shape());
+    let owned = committee.rows_of(index, &root, head.shape());
     shared.store.create(&head, owned.len()).await?;
     let held = shared.store.held(root);
     let rows: Vec<VerifiedRow> = owned.without(&held).map(|index| recoded.row(index)).collect();

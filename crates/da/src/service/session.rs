@@ -25,10 +25,9 @@ struct Dispersal {
 /// Serves one stream until it ends.
 pub(super) async fn run<E: Runtime>(context: E, slot: Slot<E>, sink: SinkOf<E>, stream: StreamOf<E>) {
     let shared = &slot.shared;
-    let committee = shared.committee();
     let crowded = shared.streams.load(Ordering::Relaxed) > MAX_GUEST_STREAMS;
     let peer = &shared.config.peer;
-    let admit = |key: &_| !crowded || committee.index_of(key).is_some();
+    let admit = |key: &_| !crowded || shared.epochs.lock().is_operator(key);
     let accepted = wire::accept(&context, &peer.stream_key, peer.domain.chain_id, admit, sink, stream).await;
     let end = match accepted {
         Ok((_, mut connection)) => serve(&context, shared, &mut connection).await,
@@ -83,18 +82,23 @@ async fn begin<E: Runtime>(
     head: Head,
     dispersal: &mut Option<Dispersal>,
 ) -> Result<Response, Refusal> {
-    let committee = shared.committee();
-    let current = committee.epoch();
-    if head.header.params.epoch != current {
+    let epoch = head.header.params.epoch;
+    let (current, open) = {
+        let epochs = shared.epochs.lock();
+        (epochs.current(), epochs.is_open(epoch))
+    };
+    // Rows that are added to a blob belong to its committee, however old.
+    let open = open || head.header.params.base.is_some();
+    let Some((committee, Some(index))) = shared.seat(epoch).filter(|_| open) else {
         return Err(Refusal::WrongEpoch { current });
-    }
+    };
     let height = shared.height();
     let limit = height.saturating_add(MAX_RETENTION_BLOCKS);
     if !(height + 1..=limit).contains(&head.header.params.expiry_block) {
         return Err(Refusal::Expiry { height, limit });
     }
     let head = head.check().map_err(|_| Refusal::BadHead)?;
-    let owned = committee.rows_of(shared.operator, &head.root(), head.shape());
+    let owned = committee.rows_of(index, &head.root(), head.shape());
     let certified = shared.chain.lock().certified.contains_key(&head.root());
     let known = shared.store.head(head.root()).is_some();
     if !certified && !known && shared.unpaid_bytes() >= shared.config.unpaid_bytes_max {
@@ -122,11 +126,9 @@ async fn check_base<E: Runtime>(shared: &Shared<E>, checker: &RowChecker, root: 
     if !checker.head().is_added_to(&base) {
         return Err(Refusal::Base);
     }
-    let owned: Vec<u32> = shared
-        .committee()
-        .rows_of(shared.operator, &root, base.shape())
-        .iter()
-        .collect();
+    let epoch = base.header().params.epoch;
+    let owned = shared.owned(epoch, &root, base.shape()).ok_or(Refusal::Base)?;
+    let owned: Vec<u32> = owned.iter().collect();
     for indices in owned.chunks(rows_per_message(base.row_bytes())) {
         let mut rows = Vec::with_capacity(indices.len());
         for &index in indices {

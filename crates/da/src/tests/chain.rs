@@ -6,12 +6,12 @@ use commonware_cryptography::{Signer, ed25519};
 use commonware_utils::sync::Mutex;
 use contracts::{
     Event, EventFilter, Mined, Provider, ProviderError, Request,
-    abi::{DAEntrance, GenesisOperatorRegistry},
+    abi::{DAEntrance, NetworkRegistry, OperatorRegistry},
     addresses, typed_data,
 };
 use crypto::bls;
 use primitives::{Address, B256, BlobRoot, Bytes, CHAIN_ID, Digest, Epoch};
-use std::{net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 pub(super) const BEACON: fn() -> DealtBeacon = || DealtBeacon(Digest::of(b"a dealt beacon"));
 
@@ -28,41 +28,75 @@ pub(super) struct SimChain(Arc<Mutex<State>>);
 
 struct State {
     height: u64,
+    epoch_blocks: u64,
+    /// Of every operator that is registered, by number.
     endpoints: Vec<SocketAddr>,
+    /// Number and seats of each member, from an epoch on.
+    committees: BTreeMap<u64, Vec<(u32, u32)>>,
     events: Vec<Event>,
 }
 
 impl SimChain {
+    /// One epoch that does not end in any test that does not ask for it, in which all have a seat.
     pub(super) fn new(endpoints: Vec<SocketAddr>) -> Self {
+        let all = (0..endpoints.len() as u32).map(|number| (number, 1)).collect();
         Self(Arc::new(Mutex::new(State {
             height: 1,
+            epoch_blocks: 1 << 32,
             endpoints,
+            committees: BTreeMap::from([(0, all)]),
             events: Vec::new(),
         })))
     }
 
+    pub(super) fn height(&self) -> u64 {
+        self.0.lock().height
+    }
+
+    pub(super) fn set_epoch_blocks(&self, blocks: u64) {
+        self.0.lock().epoch_blocks = blocks;
+    }
+
+    /// From `epoch` on these have so many seats.
+    pub(super) fn set_members(&self, epoch: u64, members: &[(u32, u32)]) {
+        self.0.lock().committees.insert(epoch, members.to_vec());
+    }
+
+    pub(super) fn epoch(&self) -> Epoch {
+        let state = self.0.lock();
+        Epoch(state.height / state.epoch_blocks)
+    }
+
+    /// The present committee.
     pub(super) fn committee(&self) -> Committee {
-        let operators = (0..)
-            .zip(&self.0.lock().endpoints)
-            .map(|(index, &endpoint)| {
+        self.committee_at(self.epoch())
+    }
+
+    pub(super) fn committee_at(&self, epoch: Epoch) -> Committee {
+        let state = self.0.lock();
+        let (_, members) = state.committees.range(..=epoch.0).next_back().unwrap();
+        let operators = members
+            .iter()
+            .map(|&(index, seats)| {
                 let (stream_key, bls_key) = keys(index);
                 Operator {
                     account: Address::repeat_byte(index as u8 + 1),
                     stream_key: stream_key.public_key(),
                     bls_key: bls_key.public_key(),
-                    endpoint,
+                    endpoint: state.endpoints[index as usize],
+                    seats,
                 }
             })
             .collect();
-        Committee::new(Epoch(0), BEACON(), operators).unwrap()
+        Committee::new(epoch, BEACON(), operators).unwrap()
     }
 
     /// An operator moved.
     pub(super) fn set_endpoint(&self, index: u32, endpoint: SocketAddr) {
         let mut state = self.0.lock();
         state.endpoints[index as usize] = endpoint;
-        let event = GenesisOperatorRegistry::EndpointChanged {
-            index,
+        let event = OperatorRegistry::EndpointChanged {
+            operator: index,
             endpoint: endpoint.to_string(),
         };
         state.log(addresses::OPERATOR_REGISTRY, &event);
@@ -70,14 +104,17 @@ impl SimChain {
 
     /// Records a certificate, if it holds.
     pub(super) fn submit(&self, certificate: &Certificate) {
-        certificate
-            .verify(&Domain::of_chain(CHAIN_ID), &self.committee())
-            .unwrap();
+        let committee = self.committee_at(certificate.header().params.epoch);
+        certificate.verify(&Domain::of_chain(CHAIN_ID), &committee).unwrap();
+        let (now, epoch) = (self.epoch(), committee.epoch());
+        assert!(
+            epoch <= now && epoch.0 + contracts::GRACE_EPOCHS >= now.0 || certificate.header().params.base.is_some()
+        );
         let event = DAEntrance::BlobCertified {
             root: certificate.root().0,
             payer: Address::repeat_byte(9),
             header: certificate::on_chain(certificate.header()),
-            signersBitmap: typed_data::signers_bitmap(certificate.signers().iter().copied(), 4),
+            signersBitmap: typed_data::signers_bitmap(certificate.signers().iter().copied(), committee.len()),
         };
         self.0.lock().log(addresses::DA_ENTRANCE, &event);
     }
@@ -117,25 +154,60 @@ impl State {
 
 impl Provider for SimChain {
     async fn call(&self, to: Address, data: Bytes) -> Result<Bytes, ProviderError> {
-        assert_eq!(to, addresses::OPERATOR_REGISTRY);
+        assert!([addresses::OPERATOR_REGISTRY, addresses::NETWORK_REGISTRY].contains(&to));
         let selector: [u8; 4] = data[..4].try_into().unwrap();
+        let entry = |number: u32| {
+            let (stream_key, bls_key) = keys(number);
+            OperatorRegistry::Operator {
+                account: Address::repeat_byte(number as u8 + 1),
+                streamKey: B256::from_slice(stream_key.public_key().as_ref()),
+                blsKey: Bytes::from(bls_key.public_key().to_eip2537().to_vec()),
+                endpoint: self.0.lock().endpoints[number as usize].to_string(),
+                commissionBps: 0,
+                commissionEpoch: 0,
+                nextCommissionBps: 0,
+                jailedUntil: 0,
+            }
+        };
         Ok(match selector {
-            GenesisOperatorRegistry::epochCall::SELECTOR => 0u64.abi_encode().into(),
-            GenesisOperatorRegistry::operatorsCall::SELECTOR => {
-                let operators: Vec<_> = self
-                    .committee()
-                    .operators()
-                    .iter()
-                    .map(|operator| {
-                        (
-                            operator.account,
-                            B256::from_slice(operator.stream_key.as_ref()),
-                            Bytes::from(operator.bls_key.to_eip2537().to_vec()),
-                            operator.endpoint.to_string(),
-                        )
-                    })
-                    .collect();
-                operators.abi_encode().into()
+            NetworkRegistry::epochCall::SELECTOR => self.epoch().0.abi_encode().into(),
+            NetworkRegistry::epochBlocksCall::SELECTOR => self.0.lock().epoch_blocks.abi_encode().into(),
+            NetworkRegistry::committeeCall::SELECTOR => {
+                let call = NetworkRegistry::committeeCall::abi_decode(&data).unwrap();
+                assert!(call.atEpoch <= self.epoch().0 + 1, "a committee that is not fixed yet");
+                let state = self.0.lock();
+                let (_, members) = state.committees.range(..=call.atEpoch).next_back().unwrap();
+                let mut seats = 0;
+                let members = members.iter().map(|&(operator, own)| {
+                    seats += own;
+                    NetworkRegistry::Member {
+                        operator,
+                        firstSeat: seats - own,
+                        endSeat: seats,
+                        account: Address::repeat_byte(operator as u8 + 1),
+                    }
+                });
+                let members = members.collect();
+                NetworkRegistry::committeeCall::abi_encode_returns(&NetworkRegistry::committeeReturn { seats, members })
+                    .into()
+            }
+            OperatorRegistry::numberOfKeyCall::SELECTOR => {
+                let call = OperatorRegistry::numberOfKeyCall::abi_decode(&data).unwrap();
+                let count = self.0.lock().endpoints.len() as u32;
+                let known = |number: &u32| keys(*number).0.public_key().as_ref() == call.streamKey.as_slice();
+                match (0..count).find(known) {
+                    Some(number) => number.abi_encode().into(),
+                    None => return Err(ProviderError::reverted(Bytes::new())),
+                }
+            }
+            OperatorRegistry::operatorOfCall::SELECTOR => {
+                let call = OperatorRegistry::operatorOfCall::abi_decode(&data).unwrap();
+                entry(call.operator).abi_encode().into()
+            }
+            OperatorRegistry::operatorsOfCall::SELECTOR => {
+                let call = OperatorRegistry::operatorsOfCall::abi_decode(&data).unwrap();
+                let entries: Vec<_> = call.operators.into_iter().map(entry).collect();
+                entries.abi_encode().into()
             }
             other => panic!("unexpected call {other:?}"),
         })

@@ -1,8 +1,8 @@
-//! Challenges on the contracts themselves: who has its rows keeps its bond, who has not loses it.
+//! Challenges on the contracts themselves: who has its rows keeps its stake, who has not loses it.
 
 use super::{
     chain::{BEACON, keys},
-    evm_chain::{EvmChain, account},
+    evm_chain::{EvmChain, STAKE_WEI, account},
     network::guest,
     public_blob,
 };
@@ -20,18 +20,17 @@ use contracts::{
     CHALLENGE_WINDOW_BLOCKS, EventFilter, Provider, SLASH_WEI,
     abi::{
         DAChallenges::{self, Piece},
-        DAEntrance, DALottery,
+        DAEntrance, DALottery, StakeVault,
     },
-    addresses::{DA_CHALLENGES, DA_ENTRANCE, DA_LOTTERY},
+    addresses::{DA_CHALLENGES, DA_ENTRANCE, DA_LOTTERY, STAKE_VAULT},
 };
 use primitives::{Address, CHAIN_ID, MIB, U256};
 use std::{net::SocketAddr, time::Duration};
 
 const OPERATORS: u32 = 4;
 const CHALLENGER: Address = Address::repeat_byte(0xcc);
-const BOND: u128 = 5 * SLASH_WEI;
 
-/// Four bonded operators that hold one blob.
+/// Four operators with stake that hold one blob.
 struct Scene {
     context: deterministic::Context,
     chain: EvmChain,
@@ -62,10 +61,6 @@ impl Scene {
                 ingest_bytes_per_s: None,
             };
             let own = chain.of(account(operator));
-            let call = DAChallenges::bondCall { operator };
-            contracts::write(&own, DA_CHALLENGES, &call, U256::from(BOND))
-                .await
-                .unwrap();
             let context = context.child("operator").with_attribute("index", operator);
             services.push(Some(Service::start(context, config, own).await.unwrap()));
         }
@@ -130,10 +125,14 @@ impl Scene {
     }
 
     async fn held(&self, operator: u32) -> u128 {
-        let call = DAChallenges::bondOfCall {
-            account: account(operator),
-        };
-        contracts::read(&self.chain, DA_CHALLENGES, &call).await.unwrap().held
+        let call = StakeVault::stakeOfCall { operator };
+        contracts::read(&self.chain, STAKE_VAULT, &call).await.unwrap().active
+    }
+
+    /// What an account earned by challenges.
+    async fn rewarded(&self, account: Address) -> U256 {
+        let call = StakeVault::balancesCall { account };
+        contracts::read(&self.chain, STAKE_VAULT, &call).await.unwrap()
     }
 
     async fn owed(&self, account: Address) -> U256 {
@@ -164,14 +163,14 @@ fn an_operator_answers_for_its_rows_and_disowns_those_of_others() {
             let piece = scene.challenge(signer, row).await;
             assert!(!scene.waits(&piece, 5).await, "row {row}");
             assert_eq!(scene.owed(account(signer)).await, deposit * U256::from(asked));
-            assert_eq!(scene.held(signer).await, BOND);
+            assert_eq!(scene.held(signer).await, STAKE_WEI);
         }
         assert_eq!(scene.services[signer as usize].as_ref().unwrap().disputes(), 0);
     });
 }
 
 #[test]
-fn an_operator_that_is_gone_for_a_window_loses_its_bond() {
+fn an_operator_that_is_gone_for_a_window_loses_its_stake() {
     deterministic::Runner::seeded(32).start(|context| async move {
         let mut scene = Scene::new(context).await;
         let (signer, row) = scene.signer_and_row().await;
@@ -183,16 +182,16 @@ fn an_operator_that_is_gone_for_a_window_loses_its_bond() {
         contracts::write(&scene.chain, DA_CHALLENGES, &call, U256::ZERO)
             .await
             .unwrap();
-        assert_eq!(scene.held(signer).await, BOND - SLASH_WEI);
-        // The change of the first coin sent, the deposit, and a quarter of what was lost.
-        let expected = U256::from(SLASH_WEI) + U256::from(SLASH_WEI / 4);
-        assert_eq!(scene.owed(CHALLENGER).await, expected);
+        assert_eq!(scene.held(signer).await, STAKE_WEI - SLASH_WEI);
+        // The change of the first coin sent, and the deposit; a quarter of what was lost.
+        assert_eq!(scene.owed(CHALLENGER).await, U256::from(SLASH_WEI));
+        assert_eq!(scene.rewarded(CHALLENGER).await, U256::from(SLASH_WEI / 4));
         assert_eq!(scene.chain.balance(Address::ZERO), U256::from(SLASH_WEI / 4 * 3));
     });
 }
 
 #[test]
-fn an_operator_that_makes_up_a_chunk_loses_its_bond_at_once() {
+fn an_operator_that_makes_up_a_chunk_loses_its_stake_at_once() {
     deterministic::Runner::seeded(33).start(|context| async move {
         let mut scene = Scene::new(context).await;
         let (signer, row) = scene.signer_and_row().await;
@@ -210,7 +209,7 @@ fn an_operator_that_makes_up_a_chunk_loses_its_bond_at_once() {
         };
         let own = scene.chain.of(account(signer));
         contracts::write(&own, DA_CHALLENGES, &call, U256::ZERO).await.unwrap();
-        assert_eq!(scene.held(signer).await, BOND - SLASH_WEI);
+        assert_eq!(scene.held(signer).await, STAKE_WEI - SLASH_WEI);
         assert_eq!(scene.owed(account(signer)).await, U256::ZERO);
     });
 }

@@ -6,8 +6,8 @@ use alloy_sol_types::SolCall;
 use commonware_cryptography::Signer;
 use commonware_utils::sync::Mutex;
 use contracts::{
-    Event, EventFilter, Mined, Provider, ProviderError, Request, abi::GenesisOperatorRegistry, addresses,
-    genesis_contracts,
+    EPOCH_BLOCKS, Event, EventFilter, Founder, Mined, Provider, ProviderError, Request, SLASH_WEI,
+    abi::NetworkRegistry, addresses, founding_calls, genesis_contracts,
 };
 use primitives::{Address, B256, Bytes, CHAIN_ID, U256};
 use revm::{
@@ -18,6 +18,12 @@ use revm::{
     state::{AccountInfo, Bytecode},
 };
 use std::{net::SocketAddr, sync::Arc};
+
+/// What each operator has at stake in genesis.
+pub(super) const STAKE_WEI: u128 = 5 * SLASH_WEI;
+
+/// Who makes the protocol's calls of a block.
+const SYSTEM: Address = Address::repeat_byte(0xfe);
 
 /// Gas limit of every call.
 const GAS_LIMIT: u64 = 30_000_000;
@@ -56,20 +62,25 @@ impl EvmChain {
                 .unwrap();
             state.db.insert_account_info(contract.address, code(runtime.0));
         }
-        for (index, endpoint) in (0..).zip(endpoints) {
-            let (stream_key, bls_key) = keys(index);
-            let call = GenesisOperatorRegistry::registerCall {
-                account: account(index),
-                streamKey: B256::from_slice(stream_key.public_key().as_ref()),
-                blsKey: bls_key.public_key().to_eip2537().into(),
-                possession: bls_key.prove_possession().to_eip2537().into(),
-                endpoint: endpoint.to_string(),
-            };
-            let data = call.abi_encode().into();
-            state
-                .execute(Address::ZERO, addresses::OPERATOR_REGISTRY, data, U256::ZERO, true)
-                .unwrap();
-            state.fund(account(index), wei);
+        let founders: Vec<Founder> = (0..)
+            .zip(endpoints)
+            .map(|(index, endpoint)| {
+                let (stream_key, bls_key) = keys(index);
+                Founder {
+                    account: account(index),
+                    stream_key: B256::from_slice(stream_key.public_key().as_ref()),
+                    bls_key: bls_key.public_key().to_eip2537().into(),
+                    possession: bls_key.prove_possession(account(index)).to_eip2537().into(),
+                    endpoint: endpoint.to_string(),
+                    stake_wei: U256::from(STAKE_WEI),
+                }
+            })
+            .collect();
+        for founder in &founders {
+            state.fund(founder.account, wei);
+        }
+        for call in founding_calls(&founders) {
+            state.execute(call.from, call.to, call.data, call.value, true).unwrap();
         }
         state.fund(rich, wei);
         Self {
@@ -92,10 +103,27 @@ impl EvmChain {
 
     /// Records a certificate, and pays for it.
     pub(super) async fn submit(&self, certificate: &Certificate) {
-        let committee = self.committee().await;
+        let epoch = certificate.header().params.epoch;
+        let committee = Committee::read_at(self, BEACON(), epoch).await.unwrap();
         let fee = U256::from(10).pow(U256::from(18));
         let submission = certificate.submission(&Domain::of_chain(CHAIN_ID), &committee, fee);
         self.send(submission).await.unwrap();
+    }
+
+    /// Gives an account coins.
+    pub(super) fn fund(&self, account: Address, wei: U256) {
+        self.state.lock().fund(account, wei);
+    }
+
+    /// The first block of `epoch`, with what it does before its transactions.
+    pub(super) fn begin_epoch(&self, epoch: u64) {
+        let mut state = self.state.lock();
+        assert!(state.block < epoch * EPOCH_BLOCKS, "it has begun");
+        state.block = epoch * EPOCH_BLOCKS;
+        let data = NetworkRegistry::closeEpochCall {}.abi_encode().into();
+        state
+            .execute(SYSTEM, addresses::NETWORK_REGISTRY, data, U256::ZERO, true)
+            .unwrap();
     }
 
     pub(super) fn mine(&self, blocks: u64) {

@@ -166,6 +166,10 @@ impl Network {
         *self.nodes[operator as usize].link.lock() = link;
     }
 
+    pub(super) fn runs(&self, operator: u32) -> bool {
+        self.nodes[operator as usize].service.is_some()
+    }
+
     pub(super) fn service(&self, operator: u32) -> &Service<Context> {
         self.nodes[operator as usize].service.as_ref().expect("it runs")
     }
@@ -176,7 +180,8 @@ impl Network {
 
     /// Disperses `blob` as a guest and records the certificate on chain.
     pub(super) async fn publish(&self, blob: &CodedBlob) -> Result<Record, DisperseError> {
-        let certificate = disperse::disperse(&self.context, &guest(), &self.chain.committee(), blob, |_| {}).await?;
+        let committee = self.chain.committee_at(blob.head().header().params.epoch);
+        let certificate = disperse::disperse(&self.context, &guest(), &committee, blob, |_| {}).await?;
         self.chain.submit(&certificate);
         Ok(Record::of_header(certificate.header()))
     }
@@ -187,14 +192,20 @@ impl Network {
 
     /// Reads a blob that cosets were added to.
     pub(super) async fn read_with(&self, record: &Record, added: &[Record]) -> Result<Retrieved, RetrieveError> {
-        retrieve::retrieve(&self.context, &guest(), &self.chain.committee(), record, added, |_| {}).await
+        let committee = self.chain.committee_at(record.epoch());
+        retrieve::retrieve(&self.context, &guest(), &committee, record, added, |_| {}).await
     }
 
     /// The head of a certified blob, as a guest finds it.
     pub(super) async fn head(&self, record: &Record) -> VerifiedHead {
-        retrieve::fetch_head(&self.context, &guest(), &self.chain.committee(), record)
-            .await
-            .unwrap()
+        retrieve::fetch_head(
+            &self.context,
+            &guest(),
+            &self.chain.committee_at(record.epoch()),
+            record,
+        )
+        .await
+        .unwrap()
     }
 
     /// Samples `count` pieces as a guest that knows only the record.
@@ -204,7 +215,7 @@ impl Network {
 
     /// Samples a blob that cosets were added to.
     pub(super) async fn sample_with(&mut self, record: &Record, added: &[Record], count: u32) -> Sampled {
-        let committee = self.chain.committee();
+        let committee = self.chain.committee_at(record.epoch());
         sample::ask(&mut self.context, &guest(), &committee, record, added, count)
             .await
             .unwrap()

@@ -45,7 +45,10 @@ impl Chain {
             gas_limit: 30_000_000,
             prev_randao: Default::default(),
             allocations: vec![(sender, U256::from(10u64.pow(18)))],
-            contracts: contracts::genesis_contracts_with(rich),
+            contracts: contracts::genesis_contracts_with(&contracts::Terms {
+                faucet: rich,
+                ..contracts::Terms::default()
+            }),
             calls: Vec::new(),
         };
         let (header, state, _) = genesis.build().unwrap();

@@ -11,10 +11,10 @@ use primitives::{Address, BlobRoot, U256};
 use serde::Serialize;
 use std::fmt;
 
-/// Make an operator show one piece of a stored file on chain, or lose part of its bond.
+/// Make an operator show one piece of a stored file on chain, or lose part of its stake.
 ///
 /// Costs a deposit, which the operator gets if it answers. Waits until it has, or until its time is over (about five minutes), and then takes
-/// its bond: a quarter is yours. Ends with 1 when the operator did not show the piece.
+/// its stake: a quarter is yours. Ends with 1 when the operator did not show the piece.
 ///
 /// Example: aloft da challenge 0x5e0b… --row 17
 #[derive(clap::Args)]

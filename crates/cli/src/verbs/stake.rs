@@ -1,0 +1,36 @@
+//! `aloft stake`
+
+mod deposit;
+mod leave;
+mod show;
+mod withdraw;
+
+use crate::output::{ExitCode, Failure, Output};
+
+/// Put coins behind an operator, take them back, and see who has how much and which seats.
+#[derive(clap::Args)]
+pub struct Stake {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What can be done.
+#[derive(clap::Subcommand)]
+enum Command {
+    Show(show::Show),
+    Deposit(deposit::Deposit),
+    Leave(leave::Leave),
+    Withdraw(withdraw::Withdraw),
+}
+
+impl Stake {
+    /// Does it.
+    pub async fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        match self.command {
+            Command::Show(verb) => verb.run(output).await,
+            Command::Deposit(verb) => verb.run(output).await,
+            Command::Leave(verb) => verb.run(output).await,
+            Command::Withdraw(verb) => verb.run(output).await,
+        }
+    }
+}
