@@ -3,7 +3,7 @@
 use crate::{
     block::{BlockContext, BlockHashes, SPEC},
     database::Reader,
-    state::{Diff, State},
+    state::{Account, Diff, State},
     transaction::{Refusal, Transaction, environment},
 };
 use alloy_consensus::{Header, Receipt as ReceiptBody, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxType};
@@ -11,8 +11,10 @@ use alloy_eips::{
     eip2718::Encodable2718,
     eip2935::{HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE},
 };
-use alloy_primitives::{Bloom, Bytes, Log};
+use alloy_primitives::{Bloom, Bytes, KECCAK256_EMPTY, Log};
+use alloy_sol_types::SolCall;
 use alloy_trie::root::ordered_trie_root_encoded;
+use contracts::{abi, addresses::NETWORK_REGISTRY};
 use revm::{
     Context, ExecuteEvm, MainBuilder, MainContext, SystemCallEvm,
     context::{CfgEnv, TxEnv},
@@ -80,7 +82,10 @@ pub struct Executed {
 }
 
 impl<'a> Packer<'a> {
-    /// Begins a block on top of `parent`, and records the parent's hash in the history contract (EIP-2935).
+    /// Begins a block on top of `parent`, and makes the protocol's own calls: records the parent's hash in the history contract
+    /// (EIP-2935), and closes what committees are to be closed in the block's epoch (`NetworkRegistry.closeEpoch`).
+    ///
+    /// These calls pay nothing and leave no receipt, hence their events are in no receipt either.
     pub fn new(parent: &State, block: BlockContext, chain_id: u64, hashes: &'a dyn BlockHashes) -> Self {
         let mut packer = Self::with_spec(parent, block, configuration(SPEC, chain_id), hashes);
         let hash = Bytes::copy_from_slice(packer.block.parent_hash.as_slice());
@@ -89,7 +94,20 @@ impl<'a> Packer<'a> {
             outcome.is_ok(),
             "a system call pays nothing and depends on no sender: {outcome:?}"
         );
+        packer.close_epoch(parent);
         packer
+    }
+
+    /// Calls `closeEpoch`, where there is such a contract. Whether it succeeds changes nothing for the block: a call that fails leaves
+    /// no trace, and committees stay as they were.
+    fn close_epoch(&mut self, parent: &State) {
+        let has_code = |account: Account| account.code_hash != KECCAK256_EMPTY;
+        if !parent.account(&NETWORK_REGISTRY).is_some_and(has_code) {
+            return;
+        }
+        let data = abi::NetworkRegistry::closeEpochCall {}.abi_encode().into();
+        // A revert or a halt is an outcome; an error would be one of the environment, which the caller's block has, too.
+        let _ = self.evm.system_call_one(NETWORK_REGISTRY, data);
     }
 
     pub(crate) fn with_spec(parent: &State, block: BlockContext, config: CfgEnv, hashes: &'a dyn BlockHashes) -> Self {

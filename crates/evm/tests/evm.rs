@@ -8,7 +8,7 @@ use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, address, hex, keccak256};
 use alloy_sol_types::{SolCall, SolError, sol};
 use contracts::{
-    addresses::{FAUCET, USDX},
+    addresses::{FAUCET, NETWORK_REGISTRY, USDX},
     genesis_contracts,
 };
 use evm::*;
@@ -419,6 +419,45 @@ fn genesis_contracts_are_built_at_their_own_address() {
         chain.call(HISTORY_STORAGE_ADDRESS, U256::ZERO.to_be_bytes::<32>()),
         CallEnd::Returned(parent.0.into())
     );
+}
+
+/// Code that adds one to its first slot.
+const COUNT: [u8; 8] = hex!("5f546001015f5500");
+/// Code that does so and reverts.
+const COUNT_AND_REVERT: [u8; 10] = hex!("5f546001015f555f5ffd");
+/// Code that never ends.
+const LOOP: [u8; 3] = hex!("5b5f56");
+
+/// Committees are closed by every block before its transactions; where that fails, the block is as good as without.
+#[test]
+fn a_block_closes_committees_first_and_does_not_depend_on_it() {
+    let alice = Wallet::new(1);
+    for (code, counted) in [(&COUNT[..], 2), (&COUNT_AND_REVERT, 0), (&LOOP, 0), (&[], 0)] {
+        let contracts = (!code.is_empty()).then(|| GenesisContract {
+            name: "Registry",
+            address: NETWORK_REGISTRY,
+            init_code: creation(code).into(),
+        });
+        let genesis = Genesis {
+            chain_id: CHAIN,
+            timestamp: 0,
+            gas_limit: 30_000_000,
+            prev_randao: Default::default(),
+            allocations: vec![(alice.address, U256::from(COIN))],
+            contracts: contracts.into_iter().collect(),
+            calls: vec![],
+        };
+        let (header, state, _) = genesis.build().unwrap();
+        let hashes = Hashes(vec![header.hash_slow()]);
+        let mut chain = Chain { header, state, hashes };
+        let idle = chain.add(&[]);
+        assert_eq!((idle.gas_used, idle.receipts.len()), (0, 0));
+        let sent = chain.add(&[alice.send(0, TxKind::Call(Address::repeat_byte(5)), 1, [])]);
+        assert_eq!((sent.gas_used, sent.receipts.len()), (21_000, 1));
+        assert_eq!(chain.state.storage(&NETWORK_REGISTRY, U256::ZERO), U256::from(counted));
+        // Nothing is left of an account that the call did not find.
+        assert_eq!(chain.state.account(&NETWORK_REGISTRY).is_some(), !code.is_empty());
+    }
 }
 
 #[test]
