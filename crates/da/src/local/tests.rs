@@ -14,6 +14,7 @@ fn committee_of(operators: u32) -> Committee {
         stream_key: ed25519::PrivateKey::from_seed(index.into()).public_key(),
         bls_key: bls::SecretKey::from_seed(&[index as u8; 32]).public_key(),
         endpoint: ([10, 0, 0, index as u8], 9000).into(),
+        seats: 1,
     };
     let beacon = DealtBeacon(Digest::of(b"beacon"));
     Committee::new(Epoch(0), beacon, (0..operators).map(operator).collect()).unwrap()

@@ -11,7 +11,7 @@ use crate::{
 };
 use futures::future::join_all;
 use primitives::BlobRoot;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Most rows of a blob that are rebuilt from their groups: 512 of 1,024 rows are read for them. From there on the whole blob is, for all
 /// at once.
@@ -28,7 +28,11 @@ pub(super) async fn keep<E: Runtime>(
     let Some(head) = shared.store.head(root) else {
         return Ok(Response::NotFound);
     };
-    if local::owner(&shared.committee(), &root, head.shape(), row.group) != Some(shared.operator) {
+    let seat = shared.seat(head.header().params.epoch);
+    let owns = |(committee, index): (Arc<Committee>, Option<u32>)| {
+        index.is_some() && local::owner(&committee, &root, head.shape(), row.group) == index
+    };
+    if !seat.is_some_and(owns) {
         return Err(Refusal::NotMine { row: row.group });
     }
     let checker = match checker {
@@ -85,7 +89,7 @@ enum RebuildError {
 }
 
 /// Rebuilds those of the rows `missing` of the blob of `head` that can be, each from the 31 others of its group and the group's local row,
-/// and stores them. Returns whether none is missing any more.
+/// and stores them. `committee` is that of the blob's epoch, `index` this operator's in it. Returns whether none is missing any more.
 ///
 /// # Errors
 ///
@@ -93,6 +97,7 @@ enum RebuildError {
 pub(super) async fn rebuild<E: Runtime>(
     context: &E,
     shared: &Shared<E>,
+    (committee, index): (&Committee, u32),
     head: &VerifiedHead,
     missing: &[u32],
 ) -> Result<bool, RepairError> {
@@ -102,15 +107,15 @@ pub(super) async fn rebuild<E: Runtime>(
     if missing.len() > REBUILT_MAX || groups.len() < missing.len() {
         return Ok(false);
     }
-    let committee = shared.committee();
     let mut owner_of = BTreeMap::new();
-    for (operator, rows) in (0..).zip(assign(&committee, &head.root(), head.shape())) {
+    for (operator, rows) in (0..).zip(assign(committee, &head.root(), head.shape())) {
         owner_of.extend(rows.into_iter().map(|row| (row, operator)));
     }
     let place = Place {
         context,
         shared,
-        committee: &committee,
+        committee,
+        index,
         head,
         owner_of: &owner_of,
     };
@@ -136,6 +141,8 @@ struct Place<'a, E: Runtime> {
     context: &'a E,
     shared: &'a Shared<E>,
     committee: &'a Committee,
+    /// This operator's.
+    index: u32,
     head: &'a VerifiedHead,
     owner_of: &'a BTreeMap<u32, u32>,
 }
@@ -165,7 +172,7 @@ impl<E: Runtime> Place<'_, E> {
 
     async fn local_row(&self, operator: u32, group: u32) -> Result<Option<LocalRow>, RebuildError> {
         let root = self.head.root();
-        if operator == self.shared.operator {
+        if operator == self.index {
             return Ok(self.shared.store.read_local(root, group).await?);
         }
         let mut answer = None;
@@ -185,7 +192,7 @@ impl<E: Runtime> Place<'_, E> {
     async fn rows(&self, operator: u32, rows: &[u32]) -> Result<Vec<Row>, RebuildError> {
         let root = self.head.root();
         let mut found: Vec<Row> = Vec::with_capacity(rows.len());
-        if operator == self.shared.operator {
+        if operator == self.index {
             for &row in rows {
                 found.extend(self.shared.store.read(root, row).await?);
             }

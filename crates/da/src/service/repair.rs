@@ -68,9 +68,9 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
     };
     if shared.store.head(root).is_some() {
         // A row or two that rotted: their groups may do.
-        let owned = committee.rows_of(shared.operator, &root, head.shape());
+        let owned = committee.rows_of(index, &root, head.shape());
         let missing: Vec<u32> = owned.without(&shared.store.held(root)).collect();
-        if local::rebuild(context, shared, &head, &missing).await? {
+        if local::rebuild(context, shared, (&committee, index), &head, &missing).await? {
             return Ok(());
         }
     }
