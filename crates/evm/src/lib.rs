@@ -11,6 +11,7 @@ mod call;
 mod conformance;
 mod database;
 mod execute;
+pub mod foreign;
 mod genesis;
 mod pack;
 mod revert;

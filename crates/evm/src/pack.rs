@@ -154,19 +154,14 @@ impl<'a> Packer<'a> {
     }
 
     fn receipt(&self, kind: TxType, result: ExecutionResult) -> Receipt {
-        let body = ReceiptBody::<Log> {
-            status: result.is_success().into(),
-            cumulative_gas_used: self.gas_used,
-            logs: result.into_logs(),
-        };
-        let receipt = ReceiptWithBloom::from(body);
-        match kind {
-            TxType::Legacy => ReceiptEnvelope::Legacy(receipt),
-            TxType::Eip2930 => ReceiptEnvelope::Eip2930(receipt),
-            TxType::Eip1559 => ReceiptEnvelope::Eip1559(receipt),
-            TxType::Eip4844 => unreachable!("blob transactions are refused"),
-            TxType::Eip7702 => ReceiptEnvelope::Eip7702(receipt),
-        }
+        envelope(
+            kind,
+            ReceiptBody {
+                status: result.is_success().into(),
+                cumulative_gas_used: self.gas_used,
+                logs: result.into_logs(),
+            },
+        )
     }
 
     /// Ends the block: the state after it, and the header that commits to all.
@@ -192,6 +187,18 @@ impl<'a> Packer<'a> {
             gas_used: self.gas_used,
             header,
         }
+    }
+}
+
+/// A receipt as a transaction of its kind has it, with the bloom of its logs.
+pub(crate) fn envelope(kind: TxType, body: ReceiptBody<Log>) -> Receipt {
+    let receipt = ReceiptWithBloom::from(body);
+    match kind {
+        TxType::Legacy => ReceiptEnvelope::Legacy(receipt),
+        TxType::Eip2930 => ReceiptEnvelope::Eip2930(receipt),
+        TxType::Eip1559 => ReceiptEnvelope::Eip1559(receipt),
+        TxType::Eip4844 => ReceiptEnvelope::Eip4844(receipt),
+        TxType::Eip7702 => ReceiptEnvelope::Eip7702(receipt),
     }
 }
 

@@ -106,7 +106,12 @@ pub(crate) fn environment(transaction: &Transaction) -> Result<TxEnv, Refusal> {
     if transaction.is_eip4844() {
         return Err(Refusal::Blobs);
     }
-    Ok(TxEnv {
+    Ok(environment_with_blobs(transaction))
+}
+
+/// As [`environment`], for a chain that has blobs.
+pub(crate) fn environment_with_blobs(transaction: &Transaction) -> TxEnv {
+    TxEnv {
         tx_type: transaction.tx_type().into(),
         caller: transaction.signer(),
         gas_limit: transaction.gas_limit(),
@@ -118,8 +123,8 @@ pub(crate) fn environment(transaction: &Transaction) -> Result<TxEnv, Refusal> {
         chain_id: transaction.chain_id(),
         access_list: transaction.access_list().cloned().unwrap_or_default(),
         gas_priority_fee: transaction.max_priority_fee_per_gas(),
-        blob_hashes: Vec::new(),
-        max_fee_per_blob_gas: 0,
+        blob_hashes: transaction.blob_versioned_hashes().unwrap_or_default().to_vec(),
+        max_fee_per_blob_gas: transaction.max_fee_per_blob_gas().unwrap_or_default(),
         authorization_list: transaction
             .authorization_list()
             .unwrap_or_default()
@@ -127,5 +132,5 @@ pub(crate) fn environment(transaction: &Transaction) -> Result<TxEnv, Refusal> {
             .cloned()
             .map(Either::Left)
             .collect(),
-    })
+    }
 }
