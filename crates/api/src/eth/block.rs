@@ -6,7 +6,7 @@ use alloy_eips::{BlockId, BlockNumberOrTag, eip4895::Withdrawals};
 use alloy_primitives::U256;
 use alloy_rlp::Encodable;
 use alloy_rpc_types_eth::{Block, BlockTransactions, Header, Log, Transaction, TransactionReceipt, TransactionTrait};
-use chain::{Ledger, STATE_HISTORY_BLOCKS, Sealed};
+use chain::{Ledger, Sealed};
 use evm::{BlockContext, State};
 use std::sync::Arc;
 
@@ -37,12 +37,10 @@ pub(crate) fn state(ledger: &Ledger, id: Option<BlockId>) -> Result<(BlockContex
         if let Some(state) = ledger.state_at(number) {
             return Ok((BlockContext::of_header(&block.header), state));
         }
+        let kept = ledger.state_history().blocks_max();
         // A tag's block may have left the history since it was looked up; a number's does not come back.
-        if number + (STATE_HISTORY_BLOCKS as u64) <= ledger.latest().header.number || id.is_hash() || id.is_number() {
-            return Err(EthError::StateGone {
-                number,
-                kept: STATE_HISTORY_BLOCKS,
-            });
+        if ledger.latest().header.number.saturating_sub(number) >= kept as u64 || id.is_hash() || id.is_number() {
+            return Err(EthError::StateGone { number, kept });
         }
     }
 }
@@ -68,7 +66,7 @@ pub(crate) fn show(block: &Sealed, full: bool) -> Block {
         header: header(block),
         uncles: vec![],
         transactions,
-        withdrawals: Some(Withdrawals::default()),
+        withdrawals: block.header.withdrawals_root.map(|_| Withdrawals::default()),
     }
 }
 

@@ -8,18 +8,46 @@ use std::{
     sync::Arc,
 };
 
-/// How many final blocks' states a node can still look at: 4 minutes at the default pace. States share what they have in common.
+/// How many final blocks' states a node can still look at unless told otherwise: 4 minutes at the default pace.
 pub const STATE_HISTORY_BLOCKS: usize = 1024;
 
+/// How many final blocks, with the states after them, a node keeps at hand. States share what they have in common, so one more costs
+/// what its block changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateHistory {
+    /// The last so many, at least one; after a start, those since it.
+    Last(usize),
+    /// All since the genesis block: an archive. A start executes every stored block again.
+    All,
+}
+
+impl Default for StateHistory {
+    fn default() -> Self {
+        Self::Last(STATE_HISTORY_BLOCKS)
+    }
+}
+
+impl StateHistory {
+    /// States kept at most.
+    pub fn blocks_max(self) -> usize {
+        match self {
+            Self::Last(blocks) => blocks.max(1),
+            Self::All => usize::MAX,
+        }
+    }
+}
+
 pub(super) struct History {
+    kept: StateHistory,
     /// Oldest first, without gaps; never empty.
     blocks: VecDeque<(Arc<Sealed>, State)>,
     numbers: HashMap<B256, u64>,
 }
 
 impl History {
-    pub(super) fn new(latest: Arc<Sealed>, state: State) -> Self {
+    pub(super) fn new(latest: Arc<Sealed>, state: State, kept: StateHistory) -> Self {
         let mut history = Self {
+            kept,
             blocks: VecDeque::new(),
             numbers: HashMap::new(),
         };
@@ -28,12 +56,23 @@ impl History {
     }
 
     pub(super) fn push(&mut self, block: Arc<Sealed>, state: State) {
-        if self.blocks.len() == STATE_HISTORY_BLOCKS {
+        if self.blocks.len() >= self.kept.blocks_max() {
             let oldest = self.blocks.pop_front();
             oldest.map(|(block, _)| self.numbers.remove(&block.hash));
         }
         self.numbers.insert(block.hash, block.header.number);
         self.blocks.push_back((block, state));
+    }
+
+    pub(super) fn kept(&self) -> StateHistory {
+        self.kept
+    }
+
+    /// Height of the lowest block kept.
+    pub(super) fn oldest(&self) -> u64 {
+        self.blocks
+            .front()
+            .map_or(self.latest().header.number, |(block, _)| block.header.number)
     }
 
     fn last(&self) -> &(Arc<Sealed>, State) {

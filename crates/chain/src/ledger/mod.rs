@@ -4,7 +4,9 @@
 //! candidates, some of which will never be final. [`Ledger::finalize`] makes one durable and part of the chain for ever. The ledger
 //! itself has no clock, no socket and no task: who calls it decides when.
 
+mod archive;
 mod candidates;
+mod foreign;
 mod history;
 #[cfg(test)]
 mod tests;
@@ -23,7 +25,7 @@ use rayon::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::broadcast;
 
-pub use history::STATE_HISTORY_BLOCKS;
+pub use history::{STATE_HISTORY_BLOCKS, StateHistory};
 
 /// Final blocks a subscriber may fall behind before it misses some: 16 s at the default pace.
 const SUBSCRIPTION_BLOCKS: usize = 64;
@@ -75,6 +77,14 @@ pub enum LedgerError {
         hash: B256,
         /// The rule.
         source: Box<InvalidBlock>,
+    },
+    /// A block of another network does not execute to what its header says.
+    #[error("foreign block {hash}")]
+    Foreign {
+        /// The block.
+        hash: B256,
+        /// What differs.
+        source: Box<evm::foreign::ReplayError>,
     },
     /// A transaction of the block has no signer.
     #[error("transaction {index} of block {hash} has an invalid signature")]
@@ -140,13 +150,28 @@ impl std::fmt::Debug for Ledger {
 }
 
 impl Ledger {
-    /// Opens the chain of `genesis` in `store`, or begins it there.
+    /// Opens the chain of `genesis` in `store`, or begins it there; keeps the states that [`StateHistory::default`] says.
     ///
     /// # Errors
     ///
     /// [`StoreError::Genesis`] where the store holds another network; [`StoreError::StateRoot`] and [`StoreError::Corrupt`] where
     /// it was damaged.
     pub fn open(genesis: &evm::Genesis, store: Store, limits: PoolLimits) -> Result<Self, LedgerError> {
+        Self::open_with_history(genesis, store, limits, StateHistory::default())
+    }
+
+    /// As [`Ledger::open`], keeping as many states as `kept` says. An archive of a long chain takes its time: every stored block is
+    /// executed again.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::open`]; for an archive also [`LedgerError::Invalid`] where a stored block does not execute to its own header.
+    pub fn open_with_history(
+        genesis: &evm::Genesis,
+        store: Store,
+        limits: PoolLimits,
+        kept: StateHistory,
+    ) -> Result<Self, LedgerError> {
         let (genesis_header, genesis_state, genesis_diff) = genesis.build()?;
         let hash = genesis_header.hash_slow();
         let (latest, state) = match (store.genesis()?, store.height()?) {
@@ -176,29 +201,42 @@ impl Ledger {
                     receipts,
                 };
                 store.append(&block, &genesis_diff)?;
-                (block, genesis_state)
+                (block, genesis_state.clone())
             }
         };
-        let chain = Chain {
-            history: History::new(Arc::new(latest), state),
-            candidates: Candidates::default(),
+        let history = if kept == StateHistory::All {
+            archive::replay(&genesis_header, genesis_state, &latest, &store, genesis.chain_id)?
+        } else {
+            History::new(Arc::new(latest), state, kept)
         };
-        let limits = PoolLimits {
-            block_gas: limits.block_gas.min(genesis.gas_limit),
-            ..limits
-        };
-        let shared = Shared {
-            chain_id: genesis.chain_id,
-            genesis: genesis_header,
+        Ok(Self::assemble(
+            genesis.chain_id,
+            genesis_header,
+            history,
             store,
-            pool: Pool::new(genesis.chain_id, limits),
-            chain: Mutex::new(chain),
+            PoolLimits {
+                block_gas: limits.block_gas.min(genesis.gas_limit),
+                ..limits
+            },
+        ))
+    }
+
+    fn assemble(chain_id: u64, genesis: Header, history: History, store: Store, limits: PoolLimits) -> Self {
+        let shared = Shared {
+            chain_id,
+            genesis,
+            store,
+            pool: Pool::new(chain_id, limits),
+            chain: Mutex::new(Chain {
+                history,
+                candidates: Candidates::default(),
+            }),
             finals: broadcast::Sender::new(SUBSCRIPTION_BLOCKS),
             writing: Mutex::default(),
         };
-        Ok(Self {
+        Self {
             shared: Arc::new(shared),
-        })
+        }
     }
 
     fn chain(&self) -> MutexGuard<'_, Chain> {
@@ -408,7 +446,17 @@ impl Ledger {
         Ok(self.by_number(number)?.map(|block| (block, index as usize)))
     }
 
-    /// The state after the final block at `number`, if it is one of the last [`STATE_HISTORY_BLOCKS`] this node saw.
+    /// Which states this node keeps.
+    pub fn state_history(&self) -> StateHistory {
+        self.chain().history.kept()
+    }
+
+    /// Height of the lowest block whose state this node has now.
+    pub fn oldest_state(&self) -> u64 {
+        self.chain().history.oldest()
+    }
+
+    /// The state after the final block at `number`, if it is one that [`Ledger::state_history`] says this node keeps.
     pub fn state_at(&self, number: u64) -> Option<State> {
         self.chain().history.state(number).cloned()
     }

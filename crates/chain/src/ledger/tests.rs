@@ -242,3 +242,30 @@ fn many_transactions_of_many_senders_fill_a_block_to_its_gas_limit() {
         tips
     );
 }
+
+/// An archive answers for every block, also after a start; a node that keeps two states answers for two.
+#[test]
+fn an_archive_has_the_state_of_every_block_also_after_a_start() {
+    let disk = MemoryDisk::new();
+    let open = |kept| {
+        let store = crate::Store::in_memory(&disk).unwrap();
+        Ledger::open_with_history(&genesis(), store, crate::PoolLimits::default(), kept).unwrap()
+    };
+    let ledger = open(StateHistory::Last(2));
+    let mut roots = vec![ledger.genesis().state_root];
+    for number in 0..5 {
+        ledger.submit(&Wallet::nth(0).transfer(number)).unwrap();
+        roots.push(extend(&ledger, 7).header.state_root);
+    }
+    assert_eq!(ledger.oldest_state(), 4);
+    assert!(ledger.state_at(3).is_none());
+    drop(ledger);
+
+    let archive = open(StateHistory::All);
+    assert_eq!(archive.oldest_state(), 0);
+    for (number, root) in (0..).zip(&roots) {
+        assert_eq!(archive.state_at(number).unwrap().root(), *root, "after block {number}");
+    }
+    extend(&archive, 7);
+    assert!(archive.state_at(0).is_some());
+}
