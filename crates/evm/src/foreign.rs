@@ -210,7 +210,12 @@ impl Replay<'_> {
     }
 
     fn keep(&mut self, journal: EvmState) {
-        self.change(Diff::of_journal(&self.state, journal));
+        let diff = if self.config.spec.is_enabled_in(SpecId::SPURIOUS_DRAGON) {
+            Diff::of_journal(&self.state, journal)
+        } else {
+            Diff::of_journal_with_empty(&self.state, journal)
+        };
+        self.change(diff);
     }
 
     fn transaction(&mut self, transaction: &Transaction, spec: SpecId, gas_used: &mut u64) -> Result<Receipt, Refusal> {

@@ -51,13 +51,22 @@ impl Diff {
     /// The journal spans many transactions: an account counts as destroyed only if the last transaction that touched it
     /// destroyed it (revm empties it when a later one loads it), and its slots' `original_value` is not the parent's.
     pub(crate) fn of_journal(parent: &State, journal: EvmState) -> Self {
+        Self::collect(parent, journal, false)
+    }
+
+    /// As [`Diff::of_journal`] by the rules before EIP-161: an account that was touched exists, though it be empty.
+    pub(crate) fn of_journal_with_empty(parent: &State, journal: EvmState) -> Self {
+        Self::collect(parent, journal, true)
+    }
+
+    fn collect(parent: &State, journal: EvmState, keep_empty: bool) -> Self {
         let mut diff = Self::default();
         for (address, touched) in journal {
             if !touched.is_touched() {
                 continue;
             }
             let before = parent.stored(&address);
-            if touched.is_selfdestructed_locally() || touched.is_empty() {
+            if touched.is_selfdestructed_locally() || (touched.is_empty() && !keep_empty) {
                 if before.is_some() {
                     diff.accounts.insert(
                         address,
