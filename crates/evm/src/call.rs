@@ -40,6 +40,8 @@ pub struct CallRequest {
     pub value: U256,
     /// Call data, or creation code.
     pub data: Bytes,
+    /// Nonce, where a simulation checks it; others take any.
+    pub nonce: Option<u64>,
     /// Gas limit; at most [`CALL_GAS_MAX`] counts.
     pub gas: Option<u64>,
     /// Highest price per gas in wei; `None` or zero: gas is free.
@@ -63,6 +65,13 @@ pub struct CallOutcome {
     pub logs: Vec<Log>,
     /// How it ended.
     pub end: CallEnd,
+}
+
+impl CallOutcome {
+    /// Whether it returned.
+    pub fn succeeded(&self) -> bool {
+        matches!(self.end, CallEnd::Returned(_))
+    }
 }
 
 /// How a simulated call ended.
@@ -116,7 +125,8 @@ pub fn create_access_list(
         let inspector = AccessListInspector::new(transaction.access_list.clone());
         let config = simulation(chain_id, transaction.gas_price);
         let reader = Reader::new(state.clone(), hashes);
-        let mut evm: Evm<'_, _> = context(reader, block, config).build_mainnet_with_inspector(inspector);
+        let seen = seen_by(block, transaction.gas_price);
+        let mut evm: Evm<'_, _> = context(reader, &seen, config).build_mainnet_with_inspector(inspector);
         let result = evm
             .inspect_one_tx(transaction.clone())
             .map_err(|error| refusal(error, transaction.gas_price, block.base_fee))?;
@@ -165,6 +175,15 @@ pub(crate) fn simulation(chain_id: u64, gas_price: u128) -> CfgEnv {
     config
 }
 
+/// The block as a call sees it that pays `gas_price`: one that pays nothing sees a base fee of nothing, as in geth.
+pub(crate) fn seen_by(block: &BlockContext, gas_price: u128) -> BlockContext {
+    let base_fee = if gas_price == 0 { 0 } else { block.base_fee };
+    BlockContext {
+        base_fee,
+        ..block.clone()
+    }
+}
+
 fn run(
     state: &State,
     block: &BlockContext,
@@ -173,13 +192,14 @@ fn run(
 ) -> Result<CallOutcome, Refusal> {
     let fee = transaction.gas_price;
     let config = simulation(transaction.chain_id.expect("set for every call"), fee);
-    let mut evm = context(Reader::new(state.clone(), hashes), block, config).build_mainnet();
+    let reader = Reader::new(state.clone(), hashes);
+    let mut evm = context(reader, &seen_by(block, fee), config).build_mainnet();
     evm.transact_one(transaction)
         .map(outcome)
         .map_err(|error| refusal(error, fee, block.base_fee))
 }
 
-fn outcome(result: ExecutionResult) -> CallOutcome {
+pub(crate) fn outcome(result: ExecutionResult) -> CallOutcome {
     let gas = *result.gas();
     let (end, logs) = match result {
         ExecutionResult::Success {

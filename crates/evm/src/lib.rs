@@ -15,7 +15,9 @@ pub mod foreign;
 mod genesis;
 mod pack;
 mod revert;
+mod simulate;
 mod state;
+mod trace;
 mod transaction;
 mod trie;
 
@@ -28,5 +30,7 @@ pub use execute::{InvalidBlock, execute};
 pub use genesis::{Genesis, GenesisCall, GenesisError};
 pub use pack::{Executed, Packer, PushError, Receipt};
 pub use revert::revert_reason;
+pub use simulate::{Imagined, Simulation, SimulationError, SimulationRules};
 pub use state::{Account, AccountDiff, AccountProof, Diff, SlotProof, State};
+pub use trace::{GethDebugTracingOptions, GethTrace, TRACE_BYTES_MAX, TraceError, Tracer, trace_call};
 pub use transaction::{Refusal, Transaction};

@@ -3,12 +3,13 @@
 use super::{block, error::EthError};
 use alloy_eips::BlockId;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
-use alloy_rpc_types_eth::{EIP1186AccountProofResponse, EIP1186StorageProof};
+use alloy_rpc_types_eth::{AccountInfo, EIP1186AccountProofResponse, EIP1186StorageProof, StorageValuesRequest};
 use alloy_serde::JsonStorageKey;
 use chain::Ledger;
 use evm::State;
+use std::collections::BTreeMap;
 
-/// Slots that one proof may cover.
+/// Slots that one proof, or one question for values, may cover.
 const PROOF_SLOTS_MAX: usize = 1024;
 
 fn at(ledger: &Ledger, id: Option<BlockId>) -> Result<State, EthError> {
@@ -45,6 +46,44 @@ pub(crate) fn storage(
     id: Option<BlockId>,
 ) -> Result<B256, EthError> {
     Ok(at(ledger, id)?.storage(&address, slot.as_b256().into()).into())
+}
+
+/// Balance, nonce and code of an address at once.
+pub(crate) fn info(ledger: &Ledger, address: Address, id: Option<BlockId>) -> Result<AccountInfo, EthError> {
+    let state = at(ledger, id)?;
+    let account = state.account(&address);
+    Ok(AccountInfo {
+        balance: account.map_or(U256::ZERO, |account| account.balance),
+        nonce: account.map_or(0, |account| account.nonce),
+        code: account
+            .and_then(|account| state.code(&account.code_hash))
+            .unwrap_or_default(),
+    })
+}
+
+/// Many slots of many addresses at once, each whole 32 bytes.
+pub(crate) fn storage_values(
+    ledger: &Ledger,
+    request: StorageValuesRequest,
+    id: Option<BlockId>,
+) -> Result<BTreeMap<Address, Vec<B256>>, EthError> {
+    let slots: usize = request.0.values().map(Vec::len).sum();
+    if slots > PROOF_SLOTS_MAX {
+        return Err(EthError::Limit(format!(
+            "more than {PROOF_SLOTS_MAX} slots in one request"
+        )));
+    }
+    if slots == 0 {
+        return Err(EthError::Invalid("empty request".into()));
+    }
+    let state = at(ledger, id)?;
+    let values = request.0.into_iter().map(|(address, slots)| {
+        let values = slots
+            .into_iter()
+            .map(|slot| state.storage(&address, slot.into()).into());
+        (address, values.collect())
+    });
+    Ok(values.collect())
 }
 
 /// The account with proofs of itself and of some slots (EIP-1186).

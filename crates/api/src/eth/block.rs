@@ -76,7 +76,8 @@ pub(crate) fn header(block: &Sealed) -> Header {
     Header::from_consensus(sealed, None, Some(U256::from(size(block))))
 }
 
-/// Bytes of the block in Ethereum's encoding: header, transactions, no ommers, no withdrawals.
+/// Bytes of the block in Ethereum's encoding: header, transactions, no ommers, and no withdrawals if its
+/// fork has a list of them.
 fn size(block: &Sealed) -> usize {
     let list = |payload_length| {
         alloy_rlp::Header {
@@ -90,7 +91,8 @@ fn size(block: &Sealed) -> usize {
         .iter()
         .map(|transaction| transaction.inner().length())
         .sum();
-    list(block.header.length() + list(transactions) + 2 * list(0))
+    let withdrawals = block.header.withdrawals_root.map_or(0, |_| list(0));
+    list(block.header.length() + list(transactions) + list(0) + withdrawals)
 }
 
 /// The transaction at `index` of a block, which must exist.

@@ -79,7 +79,7 @@ fn returned(outcome: CallOutcome) -> Result<Bytes, EthError> {
 }
 
 /// The transaction to try, out of what clients send.
-fn read(ledger: &Ledger, request: TransactionRequest) -> Result<CallRequest, EthError> {
+pub(crate) fn read(ledger: &Ledger, request: TransactionRequest) -> Result<CallRequest, EthError> {
     let invalid = |text: &str| Err(EthError::Invalid(text.into()));
     if request.chain_id.is_some_and(|id| id != ledger.chain_id()) {
         return invalid("chainId does not match node's");
@@ -99,6 +99,7 @@ fn read(ledger: &Ledger, request: TransactionRequest) -> Result<CallRequest, Eth
         to: request.to.and_then(|kind| kind.into_to()),
         value: request.value.unwrap_or_default(),
         data: data.unwrap_or_default(),
+        nonce: request.nonce,
         gas: request.gas,
         max_fee: request.gas_price.or(request.max_fee_per_gas),
         tip: request.max_priority_fee_per_gas,
@@ -115,8 +116,19 @@ fn place(
     fields: Option<BlockOverrides>,
 ) -> Result<(BlockContext, State), EthError> {
     let (mut context, mut state) = block::state(ledger, id)?;
+    change(&mut context, &mut state, accounts, fields)?;
+    Ok((context, state))
+}
+
+/// Makes the changes that a client asks for before its call.
+pub(crate) fn change(
+    context: &mut BlockContext,
+    state: &mut State,
+    accounts: Option<StateOverride>,
+    fields: Option<BlockOverrides>,
+) -> Result<(), EthError> {
     if let Some(fields) = fields {
-        override_block(&mut context, fields)?;
+        override_block(context, fields)?;
     }
     if let Some(accounts) = accounts {
         if accounts.len() > OVERRIDES_MAX {
@@ -125,10 +137,10 @@ fn place(
             )));
         }
         for (address, change) in accounts {
-            override_account(&mut state, address, change)?;
+            override_account(state, address, change)?;
         }
     }
-    Ok((context, state))
+    Ok(())
 }
 
 fn override_block(context: &mut BlockContext, fields: BlockOverrides) -> Result<(), EthError> {
@@ -161,6 +173,9 @@ fn override_account(state: &mut State, address: Address, change: AccountOverride
         return Err(EthError::Invalid(format!(
             "account {address} has both 'state' and 'stateDiff'"
         )));
+    }
+    if change.move_precompile_to.is_some() {
+        return Err(EthError::Invalid("precompiled contracts cannot be moved here".into()));
     }
     let mut diff = Diff::default();
     let mut account = state.account(&address).unwrap_or(Account::with_balance(U256::ZERO));

@@ -1,8 +1,9 @@
 //! Errors as JSON-RPC clients expect them: codes and texts follow Ethereum's Go client, on which libraries match.
 
+use super::simulate::code;
 use alloy_primitives::Bytes;
 use chain::{LedgerError, PoolError, StoreError};
-use evm::{EstimateError, Refusal};
+use evm::{EstimateError, Refusal, SimulationError, TraceError};
 use jsonrpsee::types::{
     ErrorObjectOwned,
     error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE},
@@ -24,6 +25,18 @@ pub(crate) enum EthError {
     /// The block is known, but so old that the state after it is gone.
     #[error("historical state of block {number} is not available: this node keeps the last {kept}")]
     StateGone { number: u64, kept: usize },
+    /// A trace was asked of a block that is not there.
+    #[error("block not found")]
+    BlockNotFound,
+    /// There is no such final transaction.
+    #[error("transaction not found")]
+    UnknownTransaction,
+    /// Nothing was executed to make the genesis block, so nothing can be traced.
+    #[error("genesis is not traceable")]
+    GenesisTrace,
+    /// An error that its method gives a code of its own.
+    #[error("{1}")]
+    Coded(i32, String),
     /// A parameter that cannot be meant.
     #[error("{0}")]
     Invalid(String),
@@ -82,10 +95,37 @@ impl From<EstimateError> for EthError {
     }
 }
 
+impl From<SimulationError> for EthError {
+    fn from(error: SimulationError) -> Self {
+        let code = match &error {
+            SimulationError::Refused(Refusal::NonceTooLow { .. }) => code::NONCE_TOO_LOW,
+            SimulationError::Refused(Refusal::NonceTooHigh { .. }) => code::NONCE_TOO_HIGH,
+            SimulationError::Refused(Refusal::FeeBelowBase { .. }) => code::BASE_FEE,
+            SimulationError::Refused(Refusal::IntrinsicGas { .. }) => code::INTRINSIC_GAS,
+            SimulationError::Refused(Refusal::InsufficientFunds { .. }) => code::FUNDS,
+            SimulationError::Refused(_) => SERVER_ERROR_CODE,
+            SimulationError::BlockFull { .. } => code::BLOCK_GAS,
+            SimulationError::GasSpent => LIMIT_EXCEEDED_CODE,
+        };
+        Self::Coded(code, error.to_string())
+    }
+}
+
+impl From<TraceError> for EthError {
+    fn from(error: TraceError) -> Self {
+        match error {
+            TraceError::Refused(refusal) => Self::Refused(refusal),
+            error @ TraceError::Tracer(_) => Self::Invalid(error.to_string()),
+            error @ TraceError::TooLarge => Self::Limit(error.to_string()),
+        }
+    }
+}
+
 impl From<EthError> for ErrorObjectOwned {
     fn from(error: EthError) -> Self {
         let code = match &error {
             EthError::Reverted(_) => REVERTED_CODE,
+            EthError::Coded(code, _) => *code,
             EthError::Invalid(_) => INVALID_PARAMS_CODE,
             EthError::Limit(_) => LIMIT_EXCEEDED_CODE,
             EthError::Internal(source) => {

@@ -1,16 +1,23 @@
 //! The methods, as clients call them. A parameter in an `Option` may be left out or null.
 
-use super::pool;
+use super::{config::Capabilities, fill, pool, prefixed::Prefixed};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::{
-    AccessListResult, Block, BlockOverrides, EIP1186AccountProofResponse, FeeHistory, Filter, FilterChanges, Header,
-    Index, Log, SyncStatus, Transaction, TransactionReceipt, TransactionRequest,
+    AccessListResult, AccountInfo, Block, BlockOverrides, EIP1186AccountProofResponse, FeeHistory, Filter,
+    FilterChanges, Header, Index, Log, StorageValuesRequest, SyncStatus, Transaction, TransactionReceipt,
+    TransactionRequest,
     pubsub::{Params, SubscriptionKind},
+    simulate::{SimulatePayload, SimulatedBlock},
     state::StateOverride,
+};
+use alloy_rpc_types_trace::{
+    common::TraceResult,
+    geth::{GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace},
 };
 use alloy_serde::JsonStorageKey;
 use jsonrpsee::{core::RpcResult, proc_macros::rpc};
+use std::collections::BTreeMap;
 
 /// What wallets and libraries ask of a chain.
 #[rpc(server, namespace = "eth")]
@@ -32,6 +39,12 @@ pub(crate) trait Eth {
     fn max_priority_fee_per_gas(&self) -> RpcResult<U256>;
     #[method(name = "blobBaseFee")]
     fn blob_base_fee(&self) -> RpcResult<U256>;
+    #[method(name = "baseFee")]
+    fn base_fee(&self) -> RpcResult<U64>;
+    #[method(name = "config")]
+    fn config(&self) -> RpcResult<alloy_eips::eip7910::EthConfig>;
+    #[method(name = "capabilities")]
+    fn capabilities(&self) -> RpcResult<Capabilities>;
     #[method(name = "feeHistory")]
     async fn fee_history(
         &self,
@@ -48,6 +61,14 @@ pub(crate) trait Eth {
     fn transaction_count(&self, address: Address, block: Option<BlockId>) -> RpcResult<U64>;
     #[method(name = "getCode")]
     fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes>;
+    #[method(name = "getAccountInfo")]
+    fn account_info(&self, address: Address, block: Option<BlockId>) -> RpcResult<AccountInfo>;
+    #[method(name = "getStorageValues")]
+    async fn storage_values(
+        &self,
+        slots: StorageValuesRequest,
+        block: Option<BlockId>,
+    ) -> RpcResult<BTreeMap<Address, Vec<B256>>>;
     #[method(name = "getProof")]
     async fn proof(
         &self,
@@ -77,6 +98,12 @@ pub(crate) trait Eth {
         request: TransactionRequest,
         block: Option<BlockId>,
     ) -> RpcResult<AccessListResult>;
+
+    #[method(name = "fillTransaction")]
+    async fn fill_transaction(&self, request: TransactionRequest) -> RpcResult<fill::Filled>;
+
+    #[method(name = "simulateV1")]
+    async fn simulate(&self, payload: SimulatePayload, block: Option<BlockId>) -> RpcResult<Vec<SimulatedBlock>>;
 
     #[method(name = "sendRawTransaction")]
     async fn send_raw_transaction(&self, raw: Bytes) -> RpcResult<B256>;
@@ -134,6 +161,40 @@ pub(crate) trait Eth {
 
     #[subscription(name = "subscribe" => "subscription", unsubscribe = "unsubscribe", item = serde_json::Value)]
     async fn subscribe(&self, kind: SubscriptionKind, params: Option<Params>) -> jsonrpsee::core::SubscriptionResult;
+}
+
+/// What developers and explorers ask: encodings as they are on the wire, and traces.
+#[rpc(server, namespace = "debug")]
+pub(crate) trait Debug {
+    #[method(name = "getRawHeader")]
+    fn raw_header(&self, block: BlockId) -> RpcResult<Bytes>;
+    #[method(name = "getRawBlock")]
+    fn raw_block(&self, block: BlockId) -> RpcResult<Bytes>;
+    #[method(name = "getRawReceipts")]
+    fn raw_receipts(&self, block: BlockId) -> RpcResult<Vec<Bytes>>;
+    #[method(name = "getRawTransaction")]
+    fn raw_transaction(&self, hash: Prefixed<B256>) -> RpcResult<Bytes>;
+    #[method(name = "traceTransaction")]
+    async fn trace_transaction(&self, hash: B256, options: Option<GethDebugTracingOptions>) -> RpcResult<GethTrace>;
+    #[method(name = "traceCall")]
+    async fn trace_call(
+        &self,
+        request: TransactionRequest,
+        block: Option<BlockId>,
+        options: Option<GethDebugTracingCallOptions>,
+    ) -> RpcResult<GethTrace>;
+    #[method(name = "traceBlockByNumber")]
+    async fn trace_block_by_number(
+        &self,
+        block: BlockNumberOrTag,
+        options: Option<GethDebugTracingOptions>,
+    ) -> RpcResult<Vec<TraceResult<GethTrace, String>>>;
+    #[method(name = "traceBlockByHash")]
+    async fn trace_block_by_hash(
+        &self,
+        hash: B256,
+        options: Option<GethDebugTracingOptions>,
+    ) -> RpcResult<Vec<TraceResult<GethTrace, String>>>;
 }
 
 /// What is asked of the node rather than of the chain.

@@ -6,16 +6,22 @@
 mod account;
 mod block;
 mod call;
+mod config;
 mod error;
 mod fee;
+mod fill;
 mod filter;
 mod log;
 mod methods;
 mod pool;
+mod prefixed;
+mod raw;
 mod server;
+mod simulate;
 mod subscription;
 #[cfg(test)]
 mod tests;
+mod trace;
 mod transaction;
 
 pub use server::{EthConfig, EthServer, serve};

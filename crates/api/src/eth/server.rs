@@ -1,23 +1,31 @@
 //! The server: one port for HTTP and WebSocket, with a bound on everything a client can make it do.
 
 use super::{
-    account, block, call,
+    account, block, call, config,
     error::EthError,
-    fee, filter,
+    fee, fill, filter,
     filter::Filters,
     log,
-    methods::{self, NetServer, TxPoolServer, Web3Server},
+    methods::{self, DebugServer, NetServer, TxPoolServer, Web3Server},
     pool,
+    prefixed::Prefixed,
+    raw, simulate,
     subscription::{self, SubscriptionIds},
-    transaction,
+    trace, transaction,
 };
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use alloy_rpc_types_eth::{
-    AccessListResult, Block, BlockOverrides, EIP1186AccountProofResponse, FeeHistory, Filter, FilterChanges, Header,
-    Index, Log, SyncStatus, Transaction, TransactionReceipt, TransactionRequest,
+    AccessListResult, AccountInfo, Block, BlockOverrides, EIP1186AccountProofResponse, FeeHistory, Filter,
+    FilterChanges, Header, Index, Log, StorageValuesRequest, SyncStatus, Transaction, TransactionReceipt,
+    TransactionRequest,
     pubsub::{Params, SubscriptionKind},
+    simulate::{SimulatePayload, SimulatedBlock},
     state::StateOverride,
+};
+use alloy_rpc_types_trace::{
+    common::TraceResult,
+    geth::{GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace},
 };
 use alloy_serde::JsonStorageKey;
 use chain::Ledger;
@@ -26,7 +34,7 @@ use jsonrpsee::{
     core::{RpcResult, SubscriptionResult},
     server::{BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle},
 };
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
 use tokio::sync::Semaphore;
 use tower_http::cors::{Any, CorsLayer};
 
@@ -114,8 +122,9 @@ pub(super) fn module(config: EthConfig, ledger: Ledger) -> RpcModule<()> {
         config: Arc::new(config),
     };
     let mut module = RpcModule::new(());
-    let parts: [jsonrpsee::Methods; 4] = [
+    let parts: [jsonrpsee::Methods; 5] = [
         methods::EthServer::into_rpc(node.clone()).into(),
+        DebugServer::into_rpc(node.clone()).into(),
         NetServer::into_rpc(node.clone()).into(),
         Web3Server::into_rpc(node.clone()).into(),
         TxPoolServer::into_rpc(node).into(),
@@ -190,6 +199,18 @@ impl methods::EthServer for Node {
         Ok(U256::from(fee::BLOB_BASE_FEE))
     }
 
+    fn base_fee(&self) -> RpcResult<U64> {
+        Ok(U64::from(evm::next_base_fee(&self.ledger.latest().header)))
+    }
+
+    fn config(&self) -> RpcResult<alloy_eips::eip7910::EthConfig> {
+        Ok(config::config(&self.ledger))
+    }
+
+    fn capabilities(&self) -> RpcResult<config::Capabilities> {
+        Ok(config::capabilities(&self.ledger))
+    }
+
     async fn fee_history(
         &self,
         count: U64,
@@ -215,6 +236,19 @@ impl methods::EthServer for Node {
 
     fn code(&self, address: Address, block: Option<BlockId>) -> RpcResult<Bytes> {
         Ok(account::code(&self.ledger, address, block)?)
+    }
+
+    fn account_info(&self, address: Address, block: Option<BlockId>) -> RpcResult<AccountInfo> {
+        Ok(account::info(&self.ledger, address, block)?)
+    }
+
+    async fn storage_values(
+        &self,
+        slots: StorageValuesRequest,
+        block: Option<BlockId>,
+    ) -> RpcResult<BTreeMap<Address, Vec<B256>>> {
+        self.heavy(move |node| account::storage_values(&node.ledger, slots, block))
+            .await
     }
 
     async fn proof(
@@ -254,6 +288,15 @@ impl methods::EthServer for Node {
         block: Option<BlockId>,
     ) -> RpcResult<AccessListResult> {
         self.heavy(move |node| call::create_access_list(&node.ledger, request, block))
+            .await
+    }
+
+    async fn fill_transaction(&self, request: TransactionRequest) -> RpcResult<fill::Filled> {
+        self.heavy(move |node| fill::fill(&node.ledger, request)).await
+    }
+
+    async fn simulate(&self, payload: SimulatePayload, block: Option<BlockId>) -> RpcResult<Vec<SimulatedBlock>> {
+        self.heavy(move |node| simulate::simulate(&node.ledger, payload, block))
             .await
     }
 
@@ -367,6 +410,58 @@ impl methods::EthServer for Node {
     ) -> SubscriptionResult {
         subscription::serve(self.ledger.clone(), pending, kind, params).await;
         Ok(())
+    }
+}
+
+#[jsonrpsee::core::async_trait]
+impl DebugServer for Node {
+    fn raw_header(&self, block: BlockId) -> RpcResult<Bytes> {
+        Ok(raw::header(&self.ledger, block)?)
+    }
+
+    fn raw_block(&self, block: BlockId) -> RpcResult<Bytes> {
+        Ok(raw::block(&self.ledger, block)?)
+    }
+
+    fn raw_receipts(&self, block: BlockId) -> RpcResult<Vec<Bytes>> {
+        Ok(raw::receipts(&self.ledger, block)?)
+    }
+
+    fn raw_transaction(&self, hash: Prefixed<B256>) -> RpcResult<Bytes> {
+        Ok(raw::transaction(&self.ledger, hash.0)?)
+    }
+
+    async fn trace_transaction(&self, hash: B256, options: Option<GethDebugTracingOptions>) -> RpcResult<GethTrace> {
+        self.heavy(move |node| trace::transaction(&node.ledger, hash, options.unwrap_or_default()))
+            .await
+    }
+
+    async fn trace_call(
+        &self,
+        request: TransactionRequest,
+        block: Option<BlockId>,
+        options: Option<GethDebugTracingCallOptions>,
+    ) -> RpcResult<GethTrace> {
+        self.heavy(move |node| trace::call(&node.ledger, request, block, options.unwrap_or_default()))
+            .await
+    }
+
+    async fn trace_block_by_number(
+        &self,
+        block: BlockNumberOrTag,
+        options: Option<GethDebugTracingOptions>,
+    ) -> RpcResult<Vec<TraceResult<GethTrace, String>>> {
+        self.heavy(move |node| trace::block(&node.ledger, block.into(), &options.unwrap_or_default()))
+            .await
+    }
+
+    async fn trace_block_by_hash(
+        &self,
+        hash: B256,
+        options: Option<GethDebugTracingOptions>,
+    ) -> RpcResult<Vec<TraceResult<GethTrace, String>>> {
+        self.heavy(move |node| trace::block(&node.ledger, hash.into(), &options.unwrap_or_default()))
+            .await
     }
 }
 

@@ -522,3 +522,196 @@ async fn no_parameters_bring_the_node_down() {
         }
     }
 }
+
+#[tokio::test]
+async fn traces_say_what_a_transaction_did_where_it_was() {
+    let chain = Chain::new();
+    chain.seal(&[signed(1, 0, 1, TxKind::Create, creation(&LOGGER))]);
+    let logger = address(1).create(0);
+    // The transaction traced comes second: the first changes the state that it meets.
+    chain.seal(&[
+        signed(1, 1, 2, TxKind::Call(logger), []),
+        signed(2, 0, 1, TxKind::Call(logger), [7]),
+    ]);
+    let block = chain.ask("eth_getBlockByNumber", json!(["latest"])).await;
+    let second = &block["transactions"][1];
+    let steps = chain.ask("debug_traceTransaction", json!([second])).await;
+    let receipt = chain.ask("eth_getTransactionReceipt", json!([second])).await;
+    assert_eq!(json!(U256::from(steps["gas"].as_u64().unwrap())), receipt["gasUsed"]);
+    let operations: Vec<_> = steps["structLogs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|step| &step["op"])
+        .collect();
+    assert_eq!(operations[..3], ["PUSH1", "PUSH0", "LOG0"]);
+
+    let calls = json!({ "tracer": "callTracer", "tracerConfig": { "withLog": true } });
+    let call = chain.ask("debug_traceTransaction", json!([second, calls])).await;
+    assert_eq!(call["from"], json!(address(2)));
+    assert_eq!(call["logs"].as_array().unwrap().len(), 2);
+    let all = chain.ask("debug_traceBlockByNumber", json!(["latest", calls])).await;
+    assert_eq!((&all[1]["txHash"], &all[1]["result"]), (second, &call));
+
+    let changes = json!({ "tracer": "prestateTracer", "tracerConfig": { "diffMode": true } });
+    let changed = chain.ask("debug_traceTransaction", json!([second, changes])).await;
+    assert_eq!(changed["post"][address(2).to_string().to_lowercase()]["nonce"], 1);
+
+    let again = json!([{ "from": address(3), "to": logger }, "latest", calls]);
+    assert_eq!(chain.ask("debug_traceCall", again).await["type"], "CALL");
+    let genesis = chain.refused("debug_traceBlockByNumber", json!(["0x0"])).await;
+    assert_eq!(genesis, (-32000, "genesis is not traceable".into()));
+    let script = json!([second, { "tracer": "{ result: () => 1 }" }]);
+    assert_eq!(chain.refused("debug_traceTransaction", script).await.0, -32602);
+}
+
+/// A loop over a full stack: each of its steps takes 32 KiB of a trace.
+#[tokio::test]
+async fn a_trace_that_would_fill_the_memory_is_refused() {
+    let chain = Chain::new();
+    let mut code = vec![0x5f; 1000];
+    let start = code.len() as u16;
+    code.extend([0x5b, 0x61]);
+    code.extend(start.to_be_bytes());
+    code.push(0x56);
+    let to = Address::repeat_byte(9);
+    let code = json!({ to.to_string(): { "code": Bytes::from(code) } });
+    let params = json!([{ "to": to }, "latest", { "stateOverrides": code }]);
+    assert_eq!(chain.refused("debug_traceCall", params).await.0, -32005);
+}
+
+#[tokio::test]
+async fn a_filled_transaction_lacks_only_its_signature() {
+    let chain = Chain::new();
+    chain
+        .ledger
+        .submit(&signed(1, 0, 1, TxKind::Call(Address::ZERO), []))
+        .unwrap();
+    let request = json!([{ "from": address(1), "to": Address::repeat_byte(9), "value": "0x5" }]);
+    let filled = chain.ask("eth_fillTransaction", request).await;
+    let tx = &filled["tx"];
+    assert_eq!(
+        (&tx["type"], &tx["nonce"], &tx["gas"]),
+        (&json!("0x2"), &json!("0x1"), &json!("0x5208"))
+    );
+    assert_eq!(
+        (&tx["value"], &tx["chainId"]),
+        (&json!("0x5"), &json!(U256::from(CHAIN)))
+    );
+    assert!(filled["raw"].as_str().unwrap().starts_with("0x02"));
+    let nobody = json!([{ "to": Address::repeat_byte(9) }]);
+    assert_eq!(chain.refused("eth_fillTransaction", nobody).await.0, -32602);
+}
+
+#[tokio::test]
+async fn a_node_says_what_it_keeps_and_by_which_rules_it_runs() {
+    let chain = Chain::new();
+    chain.seal(&[signed(1, 0, 1, TxKind::Create, creation(&LOGGER))]);
+    let logger = address(1).create(0);
+    let said = chain.ask("eth_capabilities", json!([])).await;
+    assert_eq!(said["head"]["number"], "0x1");
+    assert_eq!(said["state"]["deleteStrategy"]["retentionBlocks"], "0x400");
+    let rules = chain.ask("eth_config", json!([])).await;
+    assert_eq!(rules["current"]["precompiles"].as_object().unwrap().len(), 17);
+    assert_eq!(rules["current"]["blobSchedule"]["max"], 0);
+    let account = chain.ask("eth_getAccountInfo", json!([logger, "latest"])).await;
+    assert_eq!(
+        (&account["code"], &account["nonce"]),
+        (&json!(Bytes::from(LOGGER)), &json!("0x1"))
+    );
+    let values = json!([{ logger.to_string(): [B256::ZERO, B256::with_last_byte(1)] }, "latest"]);
+    let values = chain.ask("eth_getStorageValues", values).await;
+    assert_eq!(
+        values.as_object().unwrap().values().next().unwrap(),
+        &json!([B256::ZERO, B256::ZERO])
+    );
+    assert_eq!(chain.ask("debug_getRawReceipts", json!(["0x0"])).await, json!([]));
+    let block = chain.ledger.latest();
+    let raw = chain.ask("debug_getRawHeader", json!(["0x1"])).await;
+    assert_eq!(raw, json!(Bytes::from(alloy_rlp::encode(&block.header))));
+}
+
+#[tokio::test]
+async fn simulated_blocks_build_on_one_another() {
+    let chain = Chain::new();
+    chain.seal(&[]);
+    let to = Address::repeat_byte(9);
+    // Returns BLOCKHASH(NUMBER - 1).
+    let asker = Address::repeat_byte(8);
+    let payload = json!({
+        "traceTransfers": true,
+        "blockStateCalls": [
+            {
+                "stateOverrides": {
+                    asker.to_string(): { "code": "0x60014303405f5260205ff3" },
+                    to.to_string(): { "balance": "0x0" },
+                },
+                "calls": [
+                    { "from": address(1), "to": to, "value": "0x5" },
+                    { "from": to, "to": asker, "value": "0x4" },
+                ],
+            },
+            { "blockOverrides": { "number": "0x4", "time": "0x7fffffff" }, "calls": [{ "to": asker }] },
+        ],
+    });
+    let blocks = chain.ask("eth_simulateV1", json!([payload, "latest"])).await;
+    let blocks = blocks.as_array().unwrap();
+    let numbers: Vec<_> = blocks.iter().map(|block| &block["number"]).collect();
+    assert_eq!(numbers, ["0x2", "0x3", "0x4"], "the one left out is there, empty");
+    for pair in blocks.windows(2) {
+        assert_eq!(pair[1]["parentHash"], pair[0]["hash"]);
+    }
+    let (first, last) = (&blocks[0], &blocks[2]);
+    let latest = chain.ledger.latest();
+    assert_eq!(first["parentHash"], json!(latest.hash));
+    assert_eq!(first["calls"][1]["returnData"], json!(latest.hash));
+    assert_eq!(
+        last["calls"][0]["returnData"], blocks[1]["hash"],
+        "BLOCKHASH knows imagined blocks"
+    );
+    assert_eq!(last["timestamp"], "0x7fffffff");
+    let transfer = &first["calls"][0]["logs"][0];
+    assert_eq!(transfer["address"], "0xeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee");
+    assert_eq!(transfer["blockHash"], first["hash"]);
+    assert_eq!(first["calls"][1]["status"], "0x1");
+    assert_eq!(first["transactions"].as_array().unwrap().len(), 2);
+    assert_eq!(
+        chain.ask("eth_getBalance", json!([to])).await,
+        "0x0",
+        "nothing happened"
+    );
+}
+
+#[tokio::test]
+async fn a_simulation_that_validates_refuses_what_a_block_would() {
+    let chain = Chain::new();
+    let refused = async |validation: bool, block: Value| {
+        let payload = json!({ "validation": validation, "blockStateCalls": [block] });
+        chain.refused("eth_simulateV1", json!([payload])).await.0
+    };
+    let call = |fields: Value| {
+        let mut call = json!({ "from": address(1), "to": address(2), "maxFeePerGas": "0x77359400" });
+        call.as_object_mut()
+            .unwrap()
+            .extend(fields.as_object().unwrap().clone());
+        json!({ "calls": [call] })
+    };
+    assert_eq!(refused(true, call(json!({ "nonce": "0x7" }))).await, -38011);
+    assert_eq!(refused(true, call(json!({ "maxFeePerGas": "0x0" }))).await, -38012);
+    assert_eq!(refused(true, call(json!({ "gas": "0x1" }))).await, -38013);
+    let rich = json!({ "from": Address::repeat_byte(7), "value": "0x1" });
+    assert_eq!(refused(false, call(rich)).await, -38014);
+    assert_eq!(refused(false, call(json!({ "gas": "0xffffffffff" }))).await, -38015);
+    assert_eq!(
+        refused(false, json!({ "blockOverrides": { "number": "0x0" } })).await,
+        -38020
+    );
+    assert_eq!(
+        refused(false, json!({ "blockOverrides": { "time": "0x1" } })).await,
+        -38021
+    );
+    assert_eq!(
+        refused(false, json!({ "blockOverrides": { "number": "0x200" } })).await,
+        -38026
+    );
+}

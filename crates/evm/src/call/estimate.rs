@@ -1,6 +1,6 @@
 //! The least gas limit with which a transaction succeeds.
 
-use super::{CALL_GAS_MAX, CallEnd, CallOutcome, CallRequest, run};
+use super::{CALL_GAS_MAX, CallEnd, CallRequest, run};
 use crate::{
     block::{BlockContext, BlockHashes},
     state::State,
@@ -62,7 +62,7 @@ pub fn estimate_gas(
         };
         run(state, block, hashes, request.environment(chain_id, gas))
     };
-    if is_transfer(state, request) && attempt(TRANSFER_GAS).is_ok_and(|outcome| succeeded(&outcome)) {
+    if is_transfer(state, request) && attempt(TRANSFER_GAS).is_ok_and(|outcome| outcome.succeeded()) {
         return Ok(TRANSFER_GAS);
     }
     let outcome = match attempt(high) {
@@ -76,7 +76,7 @@ pub fn estimate_gas(
         CallEnd::Halted(fault) => return Err(EstimateError::Halted(fault)),
     }
     let sufficient = |gas| match attempt(gas) {
-        Ok(outcome) => Ok(succeeded(&outcome)),
+        Ok(outcome) => Ok(outcome.succeeded()),
         Err(Refusal::IntrinsicGas { .. }) => Ok(false),
         Err(other) => Err(other),
     };
@@ -100,10 +100,6 @@ pub fn estimate_gas(
         }
     }
     Ok(high)
-}
-
-fn succeeded(outcome: &CallOutcome) -> bool {
-    matches!(outcome.end, CallEnd::Returned(_))
 }
 
 /// The gas that the sender's balance buys after the value, where the request names a price.
