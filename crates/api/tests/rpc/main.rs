@@ -1,0 +1,3 @@
+//! Whole-server tests of the chain's JSON-RPC.
+
+mod conformance;
