@@ -151,6 +151,28 @@ pub struct NodeEntry {
     /// Bytes of rows that it takes a second, of all dispersers together; as fast as it can when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ingest_bytes_per_s: Option<u64>,
+    /// States of the past that it keeps to answer from; those of the last 1,024 blocks when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_history: Option<StateHistorySetting>,
+}
+
+/// How many states of the past a node keeps: `{"blocks": 5000}` or `"all"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateHistorySetting {
+    /// Those of the last so many blocks.
+    Blocks(usize),
+    /// All: an archive, whose start executes every stored block again.
+    All,
+}
+
+impl From<StateHistorySetting> for chain::StateHistory {
+    fn from(setting: StateHistorySetting) -> Self {
+        match setting {
+            StateHistorySetting::Blocks(blocks) => Self::Last(blocks),
+            StateHistorySetting::All => Self::All,
+        }
+    }
 }
 
 /// Everything that the nodes of one local network must agree on.
@@ -254,6 +276,7 @@ impl Layout {
                     .to_bytes()
                     .into(),
                 ingest_bytes_per_s: None,
+                state_history: None,
             });
         }
         let shares: Vec<PathBuf> = nodes

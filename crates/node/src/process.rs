@@ -141,7 +141,8 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
 
     let path = dir.join("chain.redb");
     let store = Store::open(&path).map_err(|source| NodeError::Store { path, source })?;
-    let ledger = Ledger::open(&genesis(network)?, store, PoolLimits::default())?;
+    let history = entry.state_history.map(Into::into).unwrap_or_default();
+    let ledger = Ledger::open_with_history(&genesis(network)?, store, PoolLimits::default(), history)?;
     let committee = committee(network)?;
     let peers = network
         .nodes
