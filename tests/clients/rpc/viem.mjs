@@ -1,4 +1,4 @@
-// viem 2: wallet, transfer, deployment, reads, simulation, revert reasons, logs, proofs, fee history, filters, WebSocket.
+// viem 2: wallet, transfer, deployment, reads, simulations, revert reasons, logs, proofs, fee history, traces, filters, WebSocket.
 
 import { createPublicClient, createWalletClient, defineChain, http, parseEther, webSocket, zeroAddress } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
@@ -48,6 +48,14 @@ await story('viem', async () => {
   check(proof.accountProof.length > 0 && proof.storageProof.length === 1, 'a proof of state');
   const list = await client.createAccessList({ account, to: address, data: '0x18160ddd' });
   check(list.accessList.length === 1, 'an access list');
+
+  const trial = { account, calls: [{ to: address, abi, functionName: 'transfer', args: [to, 1n] }, { to, value: 1n }] };
+  const tried = await client.simulateCalls(trial);
+  check(tried.results.every((one) => one.status === 'success') && tried.results[0].result === true, 'calls simulated one after another');
+  const { tx } = await client.request({ method: 'eth_fillTransaction', params: [{ from: account.address, to, value: '0x1' }] });
+  check(BigInt(tx.gas) === 21_000n && BigInt(tx.maxFeePerGas) > 0n, 'a transaction filled in');
+  const trace = await client.request({ method: 'debug_traceTransaction', params: [paid.transactionHash, { tracer: 'callTracer' }] });
+  check(trace.type === 'CALL' && trace.to === address.toLowerCase(), 'a trace of calls');
 
   const filter = await client.createEventFilter({ address });
   const blocks = await client.createBlockFilter();
