@@ -1,4 +1,4 @@
-// foundry's cast: balance, send, receipt, deployment, call, logs, revert reason.
+// foundry's cast: balance, send, receipt, deployment, call, run, logs, revert reason.
 
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -31,6 +31,7 @@ await story('cast', async () => {
   check(cast('call', address, 'balanceOf(address)(uint256)', me) === '1000', 'a deployed contract, called');
   const paid = send(address, 'transfer(address,uint256)', to, '3');
   check(paid.logs.length === 1, 'an event in a receipt');
+  check(cast('run', paid.transactionHash).includes('successfully executed'), 'a transaction run again, from the state it met');
   const logs = cast('logs', '--json', '--address', address, '--from-block', `${Number(deployed.blockNumber)}`, 'Transfer(address indexed,address indexed,uint256)');
   check(JSON.parse(logs).length === 2, 'logs');
   check(BigInt(cast('estimate', '--from', me, address, 'transfer(address,uint256)', to, '1')) > 21000n, 'an estimate');
