@@ -440,7 +440,7 @@ mod tests {
             assert!(
                 error
                     .to_string()
-                    .contains("network.json is not a network file of version 1"),
+                    .contains("network.json is not a network file of version 2"),
                 "{error}"
             );
         }
