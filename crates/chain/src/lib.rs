@@ -13,6 +13,7 @@ mod fixtures;
 pub mod keys;
 pub mod ledger;
 pub mod pool;
+mod senders;
 pub mod store;
 
 pub use block::Block;

@@ -14,14 +14,14 @@ mod tests;
 use crate::{
     block::{EthereumBlock, MAX_BODY_BYTES, TRANSACTION_OVERHEAD_BYTES},
     pool::{AccountFunds, Origin, Pool, PoolError, PoolLimits},
+    senders,
     store::{Store, StoreError},
 };
-use alloy_consensus::{Header, TxEnvelope, transaction::SignerRecoverable as _};
+use alloy_consensus::{Header, TxEnvelope};
 use alloy_primitives::{Address, B256};
 use candidates::{Candidate, Candidates};
 use evm::{BlockContext, BlockHashes, GenesisError, InvalidBlock, Packer, PushError, State, Transaction};
 use history::History;
-use rayon::prelude::*;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::broadcast;
 
@@ -493,14 +493,19 @@ impl Ledger {
         self.insert(transaction, Origin::User)
     }
 
-    /// Takes transactions that another validator told us of; their senders are recovered in parallel. Says of each whether it
-    /// waits here now.
+    /// As [`Self::submit`], of many: their senders are recovered side by side, which is several times as fast.
+    pub fn submit_all(&self, batch: &[impl AsRef<[u8]> + Sync]) -> Vec<Result<B256, PoolError>> {
+        self.take(batch, Origin::User)
+    }
+
+    /// Takes transactions that another validator told us of. Says of each whether it waits here now.
     pub fn receive(&self, batch: &[impl AsRef<[u8]> + Sync]) -> Vec<Result<B256, PoolError>> {
-        let admitted: Vec<_> = batch.par_iter().map(|raw| self.pool().admit(raw.as_ref())).collect();
-        admitted
-            .into_iter()
-            .map(|transaction| self.insert(transaction?, Origin::Validator))
-            .collect()
+        self.take(batch, Origin::Validator)
+    }
+
+    fn take(&self, batch: &[impl AsRef<[u8]> + Sync], origin: Origin) -> Vec<Result<B256, PoolError>> {
+        let admitted = self.pool().admit_all(batch).into_iter();
+        admitted.map(|transaction| self.insert(transaction?, origin)).collect()
     }
 
     fn insert(&self, transaction: Transaction, origin: Origin) -> Result<B256, PoolError> {
@@ -527,17 +532,24 @@ impl Ledger {
         self.shared.finals.subscribe()
     }
 
-    /// The block's transactions with their senders: those the pool knows, and the others recovered in parallel.
+    /// The block's transactions with their senders: those the pool knows, and the others recovered together.
     fn with_senders(&self, block: B256, transactions: &[TxEnvelope]) -> Result<Vec<Transaction>, LedgerError> {
         let hashes: Vec<B256> = transactions.iter().map(|transaction| *transaction.tx_hash()).collect();
         let known = self.pool().senders(&hashes);
+        let unknown: Vec<&TxEnvelope> = transactions
+            .iter()
+            .zip(&known)
+            .filter(|(_, known)| known.is_none())
+            .map(|(transaction, _)| transaction)
+            .collect();
+        let mut recovered = senders::recover(&unknown).into_iter();
         transactions
-            .par_iter()
+            .iter()
             .zip(known)
             .enumerate()
             .map(|(index, (transaction, known))| {
-                let sender = known.map_or_else(|| transaction.recover_signer(), Ok);
-                let sender = sender.map_err(|_| LedgerError::InvalidSignature { hash: block, index })?;
+                let sender = known.or_else(|| recovered.next().expect("one for each that was not known"));
+                let sender = sender.ok_or(LedgerError::InvalidSignature { hash: block, index })?;
                 Ok(Transaction::new_unchecked(transaction.clone(), sender))
             })
             .collect()

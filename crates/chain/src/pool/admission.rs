@@ -12,8 +12,15 @@ const BLOB_TYPE: u8 = 3;
 /// Most bytes of creation code (EIP-3860).
 const MAX_INIT_CODE_BYTES: usize = 49_152;
 
-/// Decodes and checks `raw`, and recovers its sender: 31 µs, most of what a transfer costs a validator.
+/// As [`check`], and recovers its sender: alone some 40 µs, most of what a transfer costs a validator.
 pub(super) fn admit(raw: &[u8], chain_id: u64, limits: &PoolLimits) -> Result<Transaction, PoolError> {
+    let envelope = check(raw, chain_id, limits)?;
+    let sender = envelope.recover_signer().map_err(|_| PoolError::InvalidSignature)?;
+    Ok(Transaction::new_unchecked(envelope, sender))
+}
+
+/// Decodes and checks `raw` but for its signature.
+pub(super) fn check(raw: &[u8], chain_id: u64, limits: &PoolLimits) -> Result<TxEnvelope, PoolError> {
     if raw.len() > MAX_TRANSACTION_BYTES {
         return Err(PoolError::TooLarge {
             bytes: raw.len(),
@@ -24,9 +31,8 @@ pub(super) fn admit(raw: &[u8], chain_id: u64, limits: &PoolLimits) -> Result<Tr
         return Err(PoolError::UnsupportedType);
     }
     let envelope = read_transaction(raw).map_err(|error| PoolError::Malformed { reason: reason(&error) })?;
-    check(&envelope, chain_id, limits)?;
-    let sender = envelope.recover_signer().map_err(|_| PoolError::InvalidSignature)?;
-    Ok(Transaction::new_unchecked(envelope, sender))
+    check_terms(&envelope, chain_id, limits)?;
+    Ok(envelope)
 }
 
 /// What a decoder says, with its cause.
@@ -37,7 +43,7 @@ fn reason(error: &CodecError) -> String {
     }
 }
 
-fn check(transaction: &TxEnvelope, chain_id: u64, limits: &PoolLimits) -> Result<(), PoolError> {
+fn check_terms(transaction: &TxEnvelope, chain_id: u64, limits: &PoolLimits) -> Result<(), PoolError> {
     match transaction.chain_id() {
         None => return Err(PoolError::Unprotected),
         Some(have) if have != chain_id => return Err(PoolError::WrongChain { have, want: chain_id }),

@@ -16,10 +16,11 @@ pub use arrivals::Arrivals;
 pub use error::PoolError;
 pub use selection::Selection;
 
-use crate::block::TRANSACTION_OVERHEAD_BYTES;
+use crate::{block::TRANSACTION_OVERHEAD_BYTES, senders};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use evm::Transaction;
+use rayon::prelude::*;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard},
@@ -119,13 +120,34 @@ impl Pool {
         self.state.lock().expect("no holder of the pool's lock panics")
     }
 
-    /// Checks `raw` as far as no account is needed, and recovers its sender (31 µs). Holds no lock.
+    /// Checks `raw` as far as no account is needed, and recovers its sender (some 40 µs). Holds no lock.
     ///
     /// # Errors
     ///
     /// [`PoolError`] says what is wrong with the transaction.
     pub fn admit(&self, raw: &[u8]) -> Result<Transaction, PoolError> {
         admission::admit(raw, self.chain_id, &self.limits)
+    }
+
+    /// As [`Self::admit`], of each of `batch`, on all threads: senders are recovered many at a time.
+    pub fn admit_all(&self, batch: &[impl AsRef<[u8]> + Sync]) -> Vec<Result<Transaction, PoolError>> {
+        let checked: Vec<_> = batch
+            .par_iter()
+            .map(|raw| admission::check(raw.as_ref(), self.chain_id, &self.limits))
+            .collect();
+        let good: Vec<_> = checked.iter().flatten().collect();
+        let mut senders = senders::recover(&good).into_iter();
+        checked
+            .into_iter()
+            .map(|envelope| {
+                let envelope = envelope?;
+                let sender = senders.next().expect("one for each that is good");
+                Ok(Transaction::new_unchecked(
+                    envelope,
+                    sender.ok_or(PoolError::InvalidSignature)?,
+                ))
+            })
+            .collect()
     }
 
     /// Adds an admitted transaction of an account that has `funds`.

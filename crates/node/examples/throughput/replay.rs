@@ -63,9 +63,8 @@ pub fn run(mut words: impl Iterator<Item = String>) {
     let blocks: Vec<_> = transactions
         .chunks(each as usize)
         .map(|transactions| {
-            for signed in transactions {
-                maker.submit(&signed.raw).expect("a good transaction");
-            }
+            let raw: Vec<&[u8]> = transactions.iter().map(|signed| &signed.raw[..]).collect();
+            assert!(maker.submit_all(&raw).iter().all(Result::is_ok), "good transactions");
             let parent = maker.latest();
             let made = maker
                 .propose(

@@ -31,6 +31,8 @@ pub const HIDDEN_VERB: &str = "validator-process";
 const WORKER_THREADS: usize = 2;
 /// Transactions that a file's reader lets wait in the pool: some full blocks.
 const WAITING_MAX: usize = 16_000;
+/// Transactions that it gives at a time.
+const FEED_BATCH: usize = 256;
 /// How long it waits while they do.
 const FEED_PAUSE: Duration = Duration::from_millis(5);
 
@@ -253,11 +255,17 @@ async fn count(ledger: Ledger, done: Arc<AtomicU64>) {
 /// Reads a file's transactions into the pool, as fast as they leave it.
 fn feed(ledger: Ledger, path: PathBuf) {
     std::thread::spawn(move || {
-        for raw in workload::read(&path) {
+        let mut transactions = workload::read(&path);
+        loop {
+            let batch: Vec<Vec<u8>> = transactions.by_ref().take(FEED_BATCH).collect();
+            if batch.is_empty() {
+                return;
+            }
             while ledger.pool().len() > WAITING_MAX {
                 std::thread::sleep(FEED_PAUSE);
             }
-            ledger.submit(&raw).expect("a good transaction");
+            let taken = ledger.submit_all(&batch);
+            assert!(taken.iter().all(Result::is_ok), "good transactions");
         }
     });
 }
