@@ -169,7 +169,7 @@ fn parents<'a>(pairs: impl Iterator<Item = [&'a Digest; 2]>) -> Vec<Digest> {
         let blocks: Vec<_> = pairs.map(|[left, right]| children(left, right)).collect();
         lanes::keyed_digests::<__m512i>(&NODE_KEY, &blocks)
             .or_else(|| lanes::keyed_digests::<__m256i>(&NODE_KEY, &blocks))
-            .unwrap_or_else(|| blocks.iter().map(|block| node(block)).collect())
+            .unwrap_or_else(|| blocks.iter().map(node).collect())
     }
     #[cfg(not(target_arch = "x86_64"))]
     pairs.map(|[left, right]| parent(left, right)).collect()

@@ -96,7 +96,11 @@ fn every_verb_that_help_lists_is_on_the_page() {
 /// An example is the part of a help text that is read.
 #[test]
 fn every_verb_shows_an_example() {
-    let is_group = |verb: &&[&str]| VERBS.iter().any(|other| other.len() > verb.len() && other.starts_with(verb));
+    let is_group = |verb: &&[&str]| {
+        VERBS
+            .iter()
+            .any(|other| other.len() > verb.len() && other.starts_with(verb))
+    };
     for verb in VERBS.iter().copied().filter(|verb| !is_group(verb)) {
         assert!(
             help(verb).contains("Example: aloft"),

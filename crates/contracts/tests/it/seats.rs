@@ -39,18 +39,19 @@ pub fn apportion(stakes: &[u128], seats: u32) -> Vec<u32> {
             reached.iter().for_each(|&i| given[i] = Some(most));
             continue;
         }
-        if weight > 0 {
-            let mut parts: Vec<(u128, usize)> = Vec::new();
-            for i in open(&given) {
-                let exact = stakes[i] * u128::from(free);
-                given[i] = Some((exact / weight) as u32);
-                parts.push((exact % weight, i));
-            }
-            let left = free - parts.iter().map(|&(_, i)| given[i].unwrap()).sum::<u32>();
-            parts.sort_by_key(|&(remainder, i)| (std::cmp::Reverse(remainder), i));
-            for &(_, i) in &parts[..left as usize] {
-                given[i] = given[i].map(|seats| seats + 1);
-            }
+        if weight == 0 {
+            return given.into_iter().map(Option::unwrap_or_default).collect();
+        }
+        let mut parts: Vec<(u128, usize)> = Vec::new();
+        for i in open(&given) {
+            let exact = stakes[i] * u128::from(free);
+            given[i] = Some((exact / weight) as u32);
+            parts.push((exact % weight, i));
+        }
+        let left = free - parts.iter().map(|&(_, i)| given[i].unwrap()).sum::<u32>();
+        parts.sort_by_key(|&(remainder, i)| (std::cmp::Reverse(remainder), i));
+        for &(_, i) in &parts[..left as usize] {
+            given[i] = given[i].map(|seats| seats + 1);
         }
         return given.into_iter().map(Option::unwrap_or_default).collect();
     }
