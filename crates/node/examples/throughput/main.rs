@@ -237,7 +237,7 @@ struct Anvil {
 impl Anvil {
     fn start(program: &std::path::Path) -> Self {
         let port = validator::free_ports(1)[0].rpc;
-        // Blocks as often as ours, no limit that ours does not have, no history, nothing printed: its best settings.
+        // Blocks as often as ours, no limit that ours does not have, no history, nothing printed. Its fastest settings were not searched for.
         let child = Command::new(program)
             .args([
                 "--port",
