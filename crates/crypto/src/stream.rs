@@ -107,28 +107,14 @@ pub fn plain_len(sealed_bytes: u64) -> Option<u64> {
 pub fn seal(key: &Key, nonce_prefix: [u8; NONCE_PREFIX_BYTES], aad: &[u8], plain: &[u8]) -> Vec<u8> {
     let sealed_bytes = usize::try_from(sealed_len(plain.len() as u64)).expect("a ciphertext fits in memory");
     let mut sealed = vec![0; sealed_bytes];
-    seal_into(key, nonce_prefix, aad, plain, &mut sealed);
-    sealed
-}
-
-/// As [`seal`], into `sealed`: memory used before is written faster than memory never touched.
-///
-/// # Panics
-///
-/// As [`seal`], and when `sealed` is not [`sealed_len`] of `plain` long.
-pub fn seal_into(key: &Key, nonce_prefix: [u8; NONCE_PREFIX_BYTES], aad: &[u8], plain: &[u8], sealed: &mut [u8]) {
-    assert_eq!(
-        sealed.len() as u64,
-        sealed_len(plain.len() as u64),
-        "room for the ciphertext"
-    );
     for (sealed, plain) in sealed
         .chunks_mut(SEGMENT_BYTES + TAG_BYTES)
         .zip(plain.chunks(SEGMENT_BYTES))
     {
         sealed[..plain.len()].copy_from_slice(plain);
     }
-    seal_in_place(key, nonce_prefix, aad, sealed);
+    seal_in_place(key, nonce_prefix, aad, &mut sealed);
+    sealed
 }
 
 /// As [`seal`], of content that lies where it will be sealed: every [`SEGMENT_BYTES`] of it are followed by [`TAG_BYTES`], of any value.

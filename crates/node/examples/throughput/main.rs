@@ -135,7 +135,7 @@ fn main() {
     if let Some(program) = &arguments.anvil {
         eprintln!("anvil, through JSON-RPC");
         let anvil = Anvil::start(program);
-        let funded = load::fund(&anvil.url(), &workload);
+        let funded = load::fund(&anvil.address(), &workload);
         assert!(funded, "anvil takes balances");
         let load = Load::start(vec![anvil.address()], &transfers, None);
         std::thread::sleep(WARM_UP);
@@ -263,10 +263,6 @@ impl Anvil {
 
     fn address(&self) -> std::net::SocketAddr {
         ([127, 0, 0, 1], self.port).into()
-    }
-
-    fn url(&self) -> std::net::SocketAddr {
-        self.address()
     }
 }
 
