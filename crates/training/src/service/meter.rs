@@ -9,7 +9,7 @@ use std::sync::{
 /// Bytes that crossed a socket, as this side sees it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
-    /// Bytes sent.
+    /// Bytes handed to the socket: never fewer than the other side has received.
     pub sent_bytes: u64,
     /// Bytes received.
     pub received_bytes: u64,
@@ -55,10 +55,10 @@ pub(super) struct Metered<H> {
 impl<O: Sink> Sink for Metered<O> {
     async fn send(&mut self, bufs: impl Into<IoBufs> + Send) -> Result<(), Error> {
         let bufs = bufs.into();
-        let count = bytes::Buf::remaining(&bufs) as u64;
-        self.inner.send(bufs).await?;
-        self.bytes.fetch_add(count, Ordering::Relaxed);
-        Ok(())
+        // Before they leave: the other side may answer, and this task be ended, before it is told that they left.
+        self.bytes
+            .fetch_add(bytes::Buf::remaining(&bufs) as u64, Ordering::Relaxed);
+        self.inner.send(bufs).await
     }
 }
 
