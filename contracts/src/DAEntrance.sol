@@ -3,12 +3,15 @@ pragma solidity ^0.8.28;
 
 import {Bls12381} from "./Bls12381.sol";
 import {Epochs} from "./Epochs.sol";
-import {PullPayments} from "./PullPayments.sol";
+import {PaymentPermits} from "./PaymentPermits.sol";
 import {BlobHeader, CertifiedBlob, IDAEntrance} from "./interfaces/IDAEntrance.sol";
 import {INetworkRegistry, Member} from "./interfaces/INetworkRegistry.sol";
+import {Permit} from "./interfaces/IPaymentPermits.sol";
 
 /// @title Where availability certificates reach the chain.
-contract DAEntrance is Epochs, PullPayments, IDAEntrance {
+contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
+    /// Most blobs of one certificate.
+    uint256 public constant MAX_BATCH = 64;
     /// Fewest data rows: a group of the hash tree.
     uint32 public constant MIN_DATA_ROWS = 32;
     /// Most data rows, and the only number where operators are not trusted: rows enough for the quorum's odds.
@@ -56,41 +59,42 @@ contract DAEntrance is Epochs, PullPayments, IDAEntrance {
     }
 
     /// @inheritdoc IDAEntrance
-    function submit(BlobHeader calldata header, bytes calldata signersBitmap, bytes calldata signature)
-        external
-        payable
-    {
-        if (_blobs[header.root].certifiedBlock != 0) revert AlreadyCertified(header.root);
-        _checkHeader(header);
-        uint256 fee = quote(header.rowCount, header.rowBytes, header.expiryBlock - uint64(block.number));
-        if (msg.value < fee) revert FeeTooLow(msg.value, fee);
+    function submit(
+        BlobHeader[] calldata headers,
+        Permit[] calldata permits,
+        bytes calldata signersBitmap,
+        bytes calldata signature
+    ) external {
+        if (headers.length == 0 || headers.length > MAX_BATCH || permits.length != headers.length) {
+            revert InvalidBatch(headers.length, permits.length);
+        }
+        (uint32 seats, Member[] memory members) = _checkSignature(headers, signersBitmap, signature);
+        uint256 fees = 0;
+        uint256 shapeHeld = 0;
+        bool recorded = false;
+        for (uint256 i = 0; i < headers.length; i++) {
+            BlobHeader calldata header = headers[i];
+            if (header.epoch != headers[0].epoch) revert WrongEpoch(header.epoch, headers[0].epoch);
+            if (_blobs[header.root].certifiedBlock != 0) continue;
+            recorded = true;
+            _checkHeader(header);
+            // Most batches are of one shape, for which the signers are counted once.
+            uint256 shape = header.base == 0 ? uint256(header.dataRows) << 32 | header.rowCount : 0;
+            if (shape == 0 || shape != shapeHeld) _checkQuorum(members, seats, header);
+            shapeHeld = shape;
+            fees += _record(header, permits[i], signersBitmap);
+        }
+        if (!recorded) revert AlreadyCertified(headers[0].root);
+        _credit(fees, members);
+    }
 
-        (bytes memory key, uint32 seats, Member[] memory members) =
-            networks.signers(service, header.epoch, signersBitmap);
-        _checkQuorum(members, seats, header);
-        bytes memory message = abi.encodePacked(certificateMessage(header));
-        if (!Bls12381.verify(key, message, signature, Bls12381.SIGNATURE_DST)) revert InvalidSignature();
-
-        _blobs[header.root] = CertifiedBlob({
-            groupsRoot: header.groupsRoot,
-            commitmentHead: header.commitmentHead,
-            commitmentTail: header.commitmentTail,
-            length: header.length,
-            expiryBlock: header.expiryBlock,
-            epoch: header.epoch,
-            certifiedBlock: uint64(block.number),
-            dataRows: header.dataRows,
-            firstRow: header.firstRow,
-            rowCount: header.rowCount,
-            rowBytes: header.rowBytes
-        });
-        if (header.base != 0) _added[header.base][header.firstRow] = AddedCoset(header.root, msg.sender);
-        signersHash[header.root] = keccak256(signersBitmap);
-        _credit(fee, members);
-        if (msg.value > fee) balances[msg.sender] += msg.value - fee;
-        emit BlobCertified(header.root, msg.sender, header, signersBitmap);
-        emit DataUpload(msg.sender, header.root, header.epoch, service, fee);
-        emit ErasureCommitmentVerified(header.root, header.epoch, service);
+    /// @inheritdoc IDAEntrance
+    function lapse(BlobHeader calldata header, Permit calldata permit) external {
+        if (_blobs[header.root].certifiedBlock != 0) revert NotLapsed(header.root);
+        uint256 fee = quote(header.rowCount, header.rowBytes, PERMIT_BLOCKS);
+        uint256 charged = _chargeLapsed(header, permit, fee);
+        (, Member[] memory members) = networks.committee(service, header.epoch);
+        _credit(charged, members);
     }
 
     /// @inheritdoc IDAEntrance
@@ -122,8 +126,47 @@ contract DAEntrance is Epochs, PullPayments, IDAEntrance {
     }
 
     /// @inheritdoc IDAEntrance
-    function certificateMessage(BlobHeader calldata header) public view returns (bytes32) {
-        return keccak256(abi.encode("aloft/da/certificate/v1", block.chainid, address(this), header));
+    function certificateMessage(BlobHeader[] calldata headers) public view returns (bytes32) {
+        return keccak256(abi.encode("aloft/da/certificate/v2", block.chainid, address(this), headers));
+    }
+
+    /// @dev Who signed for `headers`.
+    function _checkSignature(BlobHeader[] calldata headers, bytes calldata signersBitmap, bytes calldata signature)
+        private
+        view
+        returns (uint32 seats, Member[] memory members)
+    {
+        bytes memory key;
+        (key, seats, members) = networks.signers(service, headers[0].epoch, signersBitmap);
+        bytes memory message = abi.encodePacked(certificateMessage(headers));
+        if (!Bls12381.verify(key, message, signature, Bls12381.SIGNATURE_DST)) revert InvalidSignature();
+    }
+
+    /// @dev Records one blob of a batch, and charges its payer.
+    function _record(BlobHeader calldata header, Permit calldata permit, bytes calldata signersBitmap)
+        private
+        returns (uint256 fee)
+    {
+        fee = quote(header.rowCount, header.rowBytes, header.expiryBlock - uint64(block.number));
+        address payer = _redeem(header, permit, fee);
+        _blobs[header.root] = CertifiedBlob({
+            groupsRoot: header.groupsRoot,
+            commitmentHead: header.commitmentHead,
+            commitmentTail: header.commitmentTail,
+            length: header.length,
+            expiryBlock: header.expiryBlock,
+            epoch: header.epoch,
+            certifiedBlock: uint64(block.number),
+            dataRows: header.dataRows,
+            firstRow: header.firstRow,
+            rowCount: header.rowCount,
+            rowBytes: header.rowBytes
+        });
+        if (header.base != 0) _added[header.base][header.firstRow] = AddedCoset(header.root, payer);
+        signersHash[header.root] = keccak256(signersBitmap);
+        emit BlobCertified(header.root, payer, header, signersBitmap);
+        emit DataUpload(payer, header.root, header.epoch, service, fee);
+        emit ErasureCommitmentVerified(header.root, header.epoch, service);
     }
 
     function _checkHeader(BlobHeader calldata header) private view {
@@ -192,7 +235,7 @@ contract DAEntrance is Epochs, PullPayments, IDAEntrance {
         if (3 * held < thirds) revert BelowQuorum(held, rows);
     }
 
-    /// @dev Shares in proportion to seats, rounded down; the remainder to the first. A quorum is never empty.
+    /// @dev Shares in proportion to seats, rounded down; the remainder to the first. A quorum is never empty, a committee neither.
     function _credit(uint256 fee, Member[] memory members) private {
         uint256 seats = 0;
         for (uint256 i = 0; i < members.length; i++) seats += members[i].endSeat - members[i].firstSeat;

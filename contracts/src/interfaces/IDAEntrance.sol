@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.28;
 
+import {IPaymentPermits, Permit} from "./IPaymentPermits.sol";
 import {IPullPayments} from "./IPullPayments.sol";
 
 /// What a certificate says of a blob. The operators checked all of it against their rows before they signed.
@@ -48,8 +49,8 @@ struct CertifiedBlob {
 }
 
 /// @title Where availability certificates reach the chain.
-/// @notice A blob is recorded once, when operators that hold a quorum of its rows have signed for it and its fee is paid.
-/// The blob's bytes never come here. There is no owner; the price is fixed at deployment.
+/// @notice A blob is recorded once, when operators that hold a quorum of its rows have signed for it; its payer promised the fee beforehand, by
+/// a permit, and has it in escrow. The blob's bytes never come here. There is no owner; the price is fixed at deployment.
 ///
 /// A blob is 2, 3 or 4 cosets of `dataRows` rows, the first of them the data. A quorum holds two thirds of the rows, and so many that
 /// honest operators are left with `dataRows` when the others own less than a third: `3 · held ≥ max(2 · rows, 3 · dataRows + rows)`.
@@ -62,10 +63,11 @@ struct CertifiedBlob {
 /// the blob's permutation of its `R` rows. A certificate counts until two epochs after its blob's. Another quorum of operators is another
 /// service with an entrance of its own.
 ///
-/// Operators sign `keccak256(abi.encode("aloft/da/certificate/v1", chainId, this contract, header))` with the BLS suite
+/// Blobs of one epoch are certified together, up to `MAX_BATCH` by one signature. Operators sign
+/// `keccak256(abi.encode("aloft/da/certificate/v2", chainId, this contract, headers))` with the BLS suite
 /// `BLS_SIG_BLS12381G2_XMD:SHA-256_SSWU_RO_POP_`; the 32-byte hash is the message.
-interface IDAEntrance is IPullPayments {
-    /// A quorum signed for a blob, and somebody paid.
+interface IDAEntrance is IPullPayments, IPaymentPermits {
+    /// A quorum signed for a blob, and its payer was charged.
     event BlobCertified(bytes32 indexed root, address indexed payer, BlobHeader header, bytes signersBitmap);
     /// As 0G's entrance says that a blob was paid for: its indexers read this one's logs unchanged. `quorumId` is the service; `blobPrice` is the whole fee, wei. There it comes before the rows are sent, here with the certificate.
     event DataUpload(address sender, bytes32 dataRoot, uint256 epoch, uint256 quorumId, uint256 blobPrice);
@@ -74,8 +76,10 @@ interface IDAEntrance is IPullPayments {
     /// Who paid for the last coset of `base` that was added takes it away: its rows may be deleted.
     event CosetDropped(bytes32 indexed base, bytes32 indexed root, uint32 firstRow);
 
-    /// The root is recorded already.
+    /// All the roots are recorded already, this one first.
     error AlreadyCertified(bytes32 root);
+    /// Not 1 to `MAX_BATCH` headers, or not a permit for each.
+    error InvalidBatch(uint256 headers, uint256 permits);
     /// The header names an epoch that has not begun, or ended too long ago.
     error WrongEpoch(uint64 epoch, uint64 current);
     /// The blob expires before it is recorded, or later than `MAX_RETENTION_BLOCKS` from now.
@@ -90,18 +94,25 @@ interface IDAEntrance is IPullPayments {
     error BelowQuorum(uint256 held, uint256 total);
     /// The aggregate signature does not verify.
     error InvalidSignature();
-    /// Less than the fee was sent.
-    error FeeTooLow(uint256 sent, uint256 fee);
 
-    /// @notice Records a certified blob and takes its fee, in the native coin.
-    /// @dev The fee is divided among the signers by their seats, rounded down, the remainder to the first; what was sent beyond the fee is the
-    /// sender's to withdraw (the fee falls with every block, so nobody can know it to the wei beforehand).
-    /// @param header What was signed.
+    /// @notice Records certified blobs and charges who promised to pay for them. Anybody may send this.
+    /// @dev A blob that is recorded already is left as it is, and nobody pays for it twice. The fees are divided among the signers by their seats,
+    /// rounded down, the remainder to the first.
+    /// @param headers What was signed: blobs of one epoch.
+    /// @param permits Who pays for each.
     /// @param signersBitmap Member `i` of the committee is bit `i % 8` (least significant first) of byte `i / 8`.
     /// @param signature Sum of the signers' signatures, a point of G2, 256 bytes as EIP-2537 encodes it.
-    function submit(BlobHeader calldata header, bytes calldata signersBitmap, bytes calldata signature)
-        external
-        payable;
+    function submit(
+        BlobHeader[] calldata headers,
+        Permit[] calldata permits,
+        bytes calldata signersBitmap,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Charges who promised to pay for a blob that was not certified in time: the fee of `PERMIT_BLOCKS`, for the disks that waited. It is
+    /// divided among the whole committee of the blob's epoch by seats, so that nobody gains by not signing. Anybody may send this.
+    /// @param header Of it, the fields that the permit names.
+    function lapse(BlobHeader calldata header, Permit calldata permit) external;
 
     /// @notice Takes away the coset added last to `base`; the caller paid for it. Nothing is paid back.
     function drop(bytes32 base) external;
@@ -129,6 +140,6 @@ interface IDAEntrance is IPullPayments {
     /// unknown.
     function signersHash(bytes32 root) external view returns (bytes32);
 
-    /// @notice What the operators sign for `header`.
-    function certificateMessage(BlobHeader calldata header) external view returns (bytes32);
+    /// @notice What the operators sign for `headers`.
+    function certificateMessage(BlobHeader[] calldata headers) external view returns (bytes32);
 }

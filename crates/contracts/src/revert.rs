@@ -51,7 +51,7 @@ fn whole_reason(data: &[u8]) -> String {
     format!("0x{}", hex::encode(&data[..data.len().min(MAX_PRINTED_BYTES)]))
 }
 
-/// `FeeTooLow(FeeTooLow { sent: 1, fee: 2 })` without the repetition.
+/// `BelowQuorum(BelowQuorum { held: 1, total: 2 })` without the repetition.
 fn readable(debug: &str) -> String {
     let inner = debug.find('(').map_or(debug, |open| &debug[open + 1..debug.len() - 1]);
     inner.replace(" { ", "(").replace(" }", ")")
@@ -66,11 +66,11 @@ mod tests {
 
     #[test]
     fn a_contracts_refusal_reads_as_its_name_and_values() {
-        let fee = abi::DAEntrance::FeeTooLow {
-            sent: U256::from(1),
-            fee: U256::from(2),
+        let quorum = abi::DAEntrance::BelowQuorum {
+            held: U256::from(1),
+            total: U256::from(2),
         };
-        assert_eq!(reason(&fee.abi_encode()), "FeeTooLow(sent: 1, fee: 2)");
+        assert_eq!(reason(&quorum.abi_encode()), "BelowQuorum(held: 1, total: 2)");
         let text = alloy_sol_types::Revert { reason: "no".into() };
         assert_eq!(reason(&text.abi_encode()), "no");
         assert_eq!(reason(&[]), "no reason given");

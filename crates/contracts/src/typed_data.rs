@@ -16,7 +16,9 @@ const CHANNELS_DOMAIN: (&str, &str) = ("x402 Batch Settlement", "1");
 /// EIP-712 name and version of the test token.
 const USDX_DOMAIN: (&str, &str) = ("USDX", "1");
 /// Names the purpose of a certificate's signature, so that it can mean nothing else.
-const CERTIFICATE_TAG: &str = "aloft/da/certificate/v1";
+const CERTIFICATE_TAG: &str = "aloft/da/certificate/v2";
+/// EIP-712 name and version of promises to pay for blobs.
+const PERMITS_DOMAIN: (&str, &str) = ("Aloft DA", "1");
 
 sol! {
     /// What a payer authorizer signs: EIP-712's view of a voucher.
@@ -41,6 +43,9 @@ sol! {
     struct TransferWithAuthorization {
         address from; address to; uint256 value; uint256 validAfter; uint256 validBefore; bytes32 nonce;
     }
+    /// What a payer signs to promise a blob's fee.
+    #[derive(Debug, PartialEq, Eq)]
+    struct Permit { bytes32 root; uint64 epoch; uint32 rowCount; uint32 rowBytes; uint64 expiryBlock; uint64 deadline; }
 }
 
 /// An EIP-712 domain with name, version, chain and contract.
@@ -122,9 +127,23 @@ pub fn collector_data(valid_after: U256, valid_before: U256, salt: U256, signatu
     (valid_after, valid_before, salt, signature).abi_encode_params().into()
 }
 
-/// What DA operators sign for a blob, with BLS over these 32 bytes. `entrance` is the contract that will verify it.
-pub fn certificate_message(chain_id: u64, entrance: Address, header: &BlobHeader) -> B256 {
-    keccak256((CERTIFICATE_TAG, U256::from(chain_id), entrance, header.clone()).abi_encode_params())
+/// What DA operators sign for blobs of one epoch, with BLS over these 32 bytes. `entrance` is the contract that will verify it.
+pub fn certificate_message(chain_id: u64, entrance: Address, headers: &[BlobHeader]) -> B256 {
+    keccak256((CERTIFICATE_TAG, U256::from(chain_id), entrance, headers.to_vec()).abi_encode_params())
+}
+
+/// What a payer signs to promise the fee of the blob of `header`, if it is certified by block `deadline`. `entrance` is the contract that
+/// will charge it.
+pub fn permit_digest(chain_id: u64, entrance: Address, header: &BlobHeader, deadline: u64) -> B256 {
+    let permit = Permit {
+        root: header.root,
+        epoch: header.epoch,
+        rowCount: header.rowCount,
+        rowBytes: header.rowBytes,
+        expiryBlock: header.expiryBlock,
+        deadline,
+    };
+    permit.eip712_signing_hash(&domain(PERMITS_DOMAIN, chain_id, entrance))
 }
 
 /// A 48-byte KZG commitment as the two words of a [`BlobHeader`].

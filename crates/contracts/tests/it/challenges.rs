@@ -37,9 +37,8 @@ impl Scene {
         let (mut chain, operators) = entrance::network(4);
         let blobs = vectors().blobs;
         for blob in &blobs {
-            let fee = entrance::fee(&mut chain, &blob.header);
             let call = entrance::certificate(&blob.header, &operators, &[0, 1, 2, 3]);
-            chain.pay(entrance::PAYER, DA_ENTRANCE, &call, fee).unwrap();
+            chain.send(entrance::PAYER, DA_ENTRANCE, &call).unwrap();
         }
         for account in [CHALLENGER, STRANGER] {
             chain.fund(account, U256::from(1000 * SLASH_WEI));
@@ -338,9 +337,8 @@ fn a_challenge_names_a_piece_that_the_operator_signed_for_and_must_still_have() 
 fn an_operator_that_did_not_sign_cannot_be_challenged() {
     let (mut chain, operators) = entrance::network(4);
     let blob = &vectors().blobs[0];
-    let fee = entrance::fee(&mut chain, &blob.header);
     let call = entrance::certificate(&blob.header, &operators, &[0, 1, 2]);
-    chain.pay(entrance::PAYER, DA_ENTRANCE, &call, fee).unwrap();
+    chain.send(entrance::PAYER, DA_ENTRANCE, &call).unwrap();
     let piece = Piece {
         root: blob.header.root,
         row: 0,
