@@ -3,10 +3,13 @@
 
 use aloft_fuzz::BLOB;
 use commonware_codec::Encode;
-use da::wire::{Request, Rows};
+use da::{
+    Permit,
+    wire::{Request, Rows},
+};
 use std::sync::LazyLock;
 
-static VALID: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
+static VALID: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
     let head = BLOB.head();
     let rows = Rows {
         row_bytes: head.row_bytes(),
@@ -16,8 +19,13 @@ static VALID: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
         root: head.root(),
         rows: vec![1, 7, 3071],
     };
+    let permit = Permit {
+        deadline: 7,
+        signature: [8; 65],
+    };
     [
-        Request::Disperse(Box::new(head.head().clone())),
+        Request::Disperse(Box::new(head.head().clone()), permit),
+        Request::Sign(vec![head.root(); 2]),
         Request::Rows(rows),
         read,
     ]

@@ -18,12 +18,13 @@ use commonware_cryptography::ed25519;
 use contracts::ProviderError;
 use crypto::{envelope::RecipientPublic, recipients::RecipientsError, stream::Key, threshold::Released};
 use da::{
-    Committee, DealtBeacon, Domain, Encoder, Header, Meta, Record, Runtime, Shape,
+    Committee, DealtBeacon, Domain, Encoder, Header, Meta, Publisher, Record, Runtime, Shape,
     access::{self, AccessError},
     committee::CommitteeError,
-    disperse::{DisperseError, Peer},
+    disperse::Peer,
     encode::EncodeError,
     object,
+    publish::PublishError,
     release::{CollectError, KeepersError},
     retrieve::{RecordError, RetrieveError},
     sample::{self, SampleError, Sampled},
@@ -31,6 +32,7 @@ use da::{
 use primitives::{B256, BlobRoot, Digest, Epoch, U256};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::sync::Arc;
 
 /// Why a file was not stored or not read.
 #[derive(Debug, thiserror::Error)]
@@ -83,9 +85,9 @@ pub enum FileError {
     /// The file cannot be coded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// Too few nodes signed for their rows.
+    /// Too few nodes signed for their rows, or the chain does not take what they signed.
     #[error(transparent)]
-    Disperse(#[from] DisperseError),
+    Publish(#[from] PublishError),
     /// The chain does not know the file.
     #[error(transparent)]
     Record(#[from] RecordError),
@@ -248,6 +250,7 @@ pub struct Files<E: Runtime> {
     /// Of the epoch in which the last file was stored, or these were opened.
     committee: Committee,
     peer: Peer,
+    publisher: Arc<Publisher<HttpProvider>>,
     encoder: Encoder,
     check_code: bool,
     local_parity: bool,
@@ -285,12 +288,14 @@ impl<E: Runtime> Files<E> {
             stream_key,
             domain: Domain::of_chain(provider.chain_id()),
         };
+        let publisher = Arc::new(Publisher::new(provider.clone(), peer.clone(), 0));
         Ok(Self {
             context,
             provider,
             beacon,
             committee,
             peer,
+            publisher,
             encoder: Encoder::new(),
             check_code: false,
             local_parity: false,

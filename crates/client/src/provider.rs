@@ -6,6 +6,7 @@ use crate::{
 };
 use alloy_consensus::TxEip1559;
 use contracts::{Event, EventFilter, Mined, Provider, ProviderError, Request};
+use da::{Domain, Header, Payer, Permit};
 use primitives::{Address, B256, Bytes, U256, hex};
 use serde::Deserialize;
 use serde_json::json;
@@ -194,6 +195,16 @@ impl HttpProvider {
                 data: Bytes::new(),
             },
         }
+    }
+}
+
+impl Payer for HttpProvider {
+    fn account(&self) -> Address {
+        self.wallet.address()
+    }
+
+    fn promise(&self, domain: &Domain, header: &Header, deadline: u64) -> Permit {
+        Permit::sign(self.wallet.secret(), domain, header, deadline)
     }
 }
 

@@ -1,9 +1,9 @@
-//! Availability certificates: proof that a quorum holds its rows of a blob.
+//! Availability certificates: proof that a quorum holds its rows of blobs.
 //!
-//! An operator that holds all its rows signs what the chain is to record of the blob. Shares add up to one BLS signature; a
-//! certificate is that signature and who signed. `DAEntrance` verifies the same bytes on chain.
+//! An operator that holds all its rows of some blobs signs what the chain is to record of them, once for all. Shares add up to one BLS
+//! signature; a certificate is that signature and who signed. `DAEntrance` verifies the same bytes on chain.
 
-use crate::{Committee, Header, Shape};
+use crate::{Committee, Header, Permit, Shape};
 use alloy_sol_types::SolCall;
 use contracts::{
     Request,
@@ -12,10 +12,13 @@ use contracts::{
     typed_data::{self, BlobHeader},
 };
 use crypto::bls;
-use primitives::{Address, B256, BlobRoot, U256};
+use primitives::{Address, B256, U256};
 
 #[cfg(test)]
 mod tests;
+
+/// Most blobs of one certificate: `DAEntrance.MAX_BATCH`.
+pub const MAX_BATCH: usize = 64;
 
 /// Where a certificate counts: a signature for one chain says nothing on another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,9 +38,10 @@ impl Domain {
         }
     }
 
-    /// What operators sign for the blob of `header`.
-    pub fn message(&self, header: &Header) -> B256 {
-        typed_data::certificate_message(self.chain_id, self.entrance, &on_chain(header))
+    /// What operators sign for the blobs of `headers`, in this order.
+    pub fn message<'a>(&self, headers: impl IntoIterator<Item = &'a Header>) -> B256 {
+        let headers: Vec<_> = headers.into_iter().map(on_chain).collect();
+        typed_data::certificate_message(self.chain_id, self.entrance, &headers)
     }
 }
 
@@ -86,27 +90,27 @@ pub enum ShareError {
     },
 }
 
-/// Collects shares for one blob until they are a certificate.
+/// Collects shares for blobs of one epoch until they are a certificate.
 pub struct Quorum<'a> {
     committee: &'a Committee,
-    header: &'a Header,
+    headers: Vec<Header>,
     message: B256,
     shares: Vec<Option<bls::Signature>>,
 }
 
 impl<'a> Quorum<'a> {
-    /// Awaits shares of `committee` for the blob of `header`.
-    pub fn new(domain: &Domain, committee: &'a Committee, header: &'a Header) -> Self {
+    /// Awaits shares of `committee` for the blobs of `headers`: 1 to [`MAX_BATCH`], in the order in which they are signed.
+    pub fn new(domain: &Domain, committee: &'a Committee, headers: Vec<Header>) -> Self {
         let shares = vec![None; committee.operators().len()];
         Self {
             committee,
-            header,
-            message: domain.message(header),
+            message: domain.message(&headers),
+            headers,
             shares,
         }
     }
 
-    /// Adds a share; returns the certificate when the signers now own a quorum of the rows. Shares beyond those
+    /// Adds a share; returns the certificate when the signers now own a quorum of the rows of each blob. Shares beyond those
     /// make a certificate with more signers.
     ///
     /// # Errors
@@ -126,10 +130,10 @@ impl<'a> Quorum<'a> {
         Ok(self.certificate())
     }
 
-    /// Rows that those who signed own.
+    /// Rows of the first blob that those who signed own.
     pub fn rows_signed(&self) -> u32 {
-        let shape = self.header.params.shape;
-        self.signers().map(|index| self.committee.row_count(index, shape)).sum()
+        let Some(first) = self.headers.first() else { return 0 };
+        rows_of(self.committee, self.signers(), first.params.shape)
     }
 
     fn signers(&self) -> impl Iterator<Item = u32> + '_ {
@@ -138,34 +142,36 @@ impl<'a> Quorum<'a> {
 
     fn certificate(&self) -> Option<Certificate> {
         let signers: Vec<u32> = self.signers().collect();
-        if !self
-            .header
-            .params
-            .quorums()
-            .all(|shape| is_quorum(self.committee, &signers, shape))
-        {
+        if (self.headers.iter()).any(|header| quorum_missed(self.committee, &signers, header).is_some()) {
             return None;
         }
         let signatures: Vec<_> = self.shares.iter().flatten().copied().collect();
         let signature = bls::Signature::aggregate(&signatures).expect("a quorum has a signature");
         Some(Certificate {
-            header: self.header.clone(),
+            headers: self.headers.clone(),
             signers,
             signature,
         })
     }
 }
 
-/// Whether `signers` own a quorum of the rows of `shape`.
-fn is_quorum(committee: &Committee, signers: &[u32], shape: Shape) -> bool {
-    let rows: u32 = signers.iter().map(|&index| committee.row_count(index, shape)).sum();
-    rows >= shape.quorum_rows()
+/// How many rows of `shape` these members own together.
+pub(crate) fn rows_of(committee: &Committee, members: impl IntoIterator<Item = u32>, shape: Shape) -> u32 {
+    let members = members.into_iter();
+    members.map(|index| committee.row_count(index, shape)).sum()
 }
 
-/// A blob's header, signed by operators that own a quorum of its rows.
+/// The shape of which `members` own too few rows for the blob of `header`, and how many they own.
+pub(crate) fn quorum_missed(committee: &Committee, members: &[u32], header: &Header) -> Option<(Shape, u32)> {
+    (header.params.quorums())
+        .map(|shape| (shape, rows_of(committee, members.iter().copied(), shape)))
+        .find(|(shape, rows)| *rows < shape.quorum_rows())
+}
+
+/// Headers of blobs of one epoch, signed by operators that own a quorum of the rows of each.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
-    header: Header,
+    headers: Vec<Header>,
     /// Indices of who signed, ascending.
     signers: Vec<u32>,
     signature: bls::Signature,
@@ -174,6 +180,12 @@ pub struct Certificate {
 /// Why a certificate does not hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CertificateError {
+    /// There are not 1 to [`MAX_BATCH`] blobs.
+    #[error("a certificate of {blobs} blobs: 1 to {MAX_BATCH} are signed for together")]
+    Batch {
+        /// How many there are.
+        blobs: usize,
+    },
     /// The signers are not ascending indices of the committee.
     #[error("signers are not ascending indices of {operators} operators")]
     Signers {
@@ -203,22 +215,17 @@ pub enum CertificateError {
 
 impl Certificate {
     /// A certificate as claimed by whoever sent it: [`verify`](Self::verify) it.
-    pub fn new(header: Header, signers: Vec<u32>, signature: bls::Signature) -> Self {
+    pub fn new(headers: Vec<Header>, signers: Vec<u32>, signature: bls::Signature) -> Self {
         Self {
-            header,
+            headers,
             signers,
             signature,
         }
     }
 
-    /// The blob's name.
-    pub fn root(&self) -> BlobRoot {
-        self.header.root()
-    }
-
-    /// The blob's header.
-    pub fn header(&self) -> &Header {
-        &self.header
+    /// The blobs' headers, in the order in which they were signed.
+    pub fn headers(&self) -> &[Header] {
+        &self.headers
     }
 
     /// Indices of the operators that signed, ascending.
@@ -232,21 +239,24 @@ impl Certificate {
     ///
     /// [`CertificateError`].
     pub fn verify(&self, domain: &Domain, committee: &Committee) -> Result<(), CertificateError> {
+        let blobs = self.headers.len();
+        if !(1..=MAX_BATCH).contains(&blobs) {
+            return Err(CertificateError::Batch { blobs });
+        }
         let operators = committee.len();
         let ascending = self.signers.windows(2).all(|pair| pair[0] < pair[1]);
         if !ascending || self.signers.last().is_some_and(|&last| last >= operators) {
             return Err(CertificateError::Signers { operators });
         }
-        let (found, expected) = (self.header.params.epoch, committee.epoch());
-        if found != expected {
-            return Err(CertificateError::WrongEpoch { found, expected });
-        }
-        if let Some(shape) = (self.header.params.quorums()).find(|shape| !is_quorum(committee, &self.signers, *shape)) {
-            let rows = (self.signers.iter())
-                .map(|&index| committee.row_count(index, shape))
-                .sum();
-            let needed = shape.quorum_rows();
-            return Err(CertificateError::BelowQuorum { rows, needed });
+        for header in &self.headers {
+            let (found, expected) = (header.params.epoch, committee.epoch());
+            if found != expected {
+                return Err(CertificateError::WrongEpoch { found, expected });
+            }
+            if let Some((shape, rows)) = quorum_missed(committee, &self.signers, header) {
+                let needed = shape.quorum_rows();
+                return Err(CertificateError::BelowQuorum { rows, needed });
+            }
         }
         let keys: Vec<_> = self
             .signers
@@ -255,24 +265,28 @@ impl Certificate {
             .collect();
         match self
             .signature
-            .fast_aggregate_verify(&keys, domain.message(&self.header).as_slice())
+            .fast_aggregate_verify(&keys, domain.message(&self.headers).as_slice())
         {
             true => Ok(()),
             false => Err(CertificateError::WrongSignature),
         }
     }
 
-    /// The transaction that records the blob on chain with `fee_wei`: what `DAEntrance.quote` asks for, or more (the rest is
-    /// the sender's to withdraw).
-    pub fn submission(&self, domain: &Domain, committee: &Committee, fee_wei: U256) -> Request {
+    /// The transaction that records the blobs, each on the promise of `permits` at its place. Anybody may send it.
+    pub fn submission(&self, domain: &Domain, committee: &Committee, permits: &[Permit]) -> Request {
+        let permits = permits.iter().map(|permit| DAEntrance::Permit {
+            deadline: permit.deadline,
+            signature: permit.signature.to_vec().into(),
+        });
         let call = DAEntrance::submitCall {
-            header: on_chain(&self.header),
+            headers: self.headers.iter().map(on_chain).collect(),
+            permits: permits.collect(),
             signersBitmap: typed_data::signers_bitmap(self.signers.iter().copied(), committee.len()),
             signature: self.signature.to_eip2537().to_vec().into(),
         };
         Request {
             to: Some(domain.entrance),
-            value: fee_wei,
+            value: U256::ZERO,
             data: call.abi_encode().into(),
         }
     }
@@ -280,6 +294,7 @@ impl Certificate {
 
 impl std::fmt::Debug for Certificate {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Certificate({}, signers {:?})", self.root(), self.signers)
+        let roots: Vec<_> = self.headers.iter().map(Header::root).collect();
+        write!(f, "Certificate({roots:?}, signers {:?})", self.signers)
     }
 }

@@ -1,22 +1,23 @@
-//! Hand each operator its rows of a blob, and come back with a certificate.
+//! Hand each operator its rows of a blob, and come back with a certificate, of one blob or of several together.
 //!
-//! One stream an operator, all at once, each on its own task: an operator that is dead, slow or wrong delays nobody. The
-//! certificate is returned as soon as a quorum of the rows is signed for; the other streams go on in the background until
-//! they are done or stand still for [`STALL_TIMEOUT`], as children of the task that called.
+//! One stream an operator, all at once, each on its own task: an operator that is dead, slow or wrong delays nobody. A [`Dispersal`] is
+//! [`stored`](Dispersal::stored) as soon as operators have a quorum of its rows, and [`certify`] asks for one signature for as many of them as
+//! there are. The other streams go on in the background until they are done or stand still for [`STALL_TIMEOUT`], as children of the
+//! task that called.
 
 use crate::{
-    Certificate, CodedBlob, Committee, Domain, Quorum, Runtime, Share,
-    certificate::ShareError,
-    wire::{self, Refusal, Request, Response, Rows, WireError, rows_per_message},
+    Certificate, CodedBlob, Committee, Domain, Header, Permit, Quorum, Runtime, Share,
+    certificate::{ShareError, quorum_missed, rows_of},
+    wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
 };
 use commonware_cryptography::ed25519;
 use crypto::bls;
 use futures::{
-    SinkExt, StreamExt,
+    StreamExt,
     channel::mpsc,
     future::{Either, select},
 };
-use primitives::BlobRoot;
+use primitives::{BlobRoot, Epoch};
 use std::{pin::pin, sync::Arc, time::Duration};
 
 /// Longest that a stream may stand still: the operator takes no message, or does not answer.
@@ -24,6 +25,12 @@ pub const STALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Longest that one operator's rows may take to send, all together: 128 MiB at 36 KiB/s.
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Times that an operator is asked again whose chain may not have seen yet what the payer has in escrow.
+const UNFUNDED_RETRIES: u32 = 5;
+
+/// First pause before an operator is asked again for what it should do soon; each is twice the one before.
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// Who disperses or reads, and where.
 #[derive(Clone)]
@@ -43,6 +50,13 @@ pub enum Progress<'a> {
         operator: u32,
         /// Rows sent since the last step.
         rows: u32,
+    },
+    /// An operator has all its rows.
+    Stored {
+        /// Its index.
+        operator: u32,
+        /// Rows that all who have theirs own.
+        rows_stored: u32,
     },
     /// An operator has all its rows on disk and signed.
     Signed {
@@ -85,6 +99,12 @@ pub enum DeliveryError {
         /// Its index.
         operator: u32,
     },
+    /// It has not all its rows of all the blobs that it is to sign for.
+    #[error("operator {operator} lacks rows of what it is to sign for")]
+    Incomplete {
+        /// Its index.
+        operator: u32,
+    },
     /// Its signature is not its own.
     #[error("share of operator {operator}")]
     Share {
@@ -104,16 +124,16 @@ pub enum DisperseError {
         /// Which blob.
         root: BlobRoot,
         /// Its epoch.
-        found: primitives::Epoch,
+        found: Epoch,
         /// The committee's.
-        expected: primitives::Epoch,
+        expected: Epoch,
     },
-    /// Too few operators signed.
+    /// Too few operators took their rows, or signed.
     #[error("operators owning {rows_signed} rows of blob {root} signed: {needed} are needed")]
     NoQuorum {
-        /// Which blob.
+        /// Which blob: the first, of several that were to be signed for together.
         root: BlobRoot,
-        /// Rows that those who signed own.
+        /// Rows that those who did own.
         rows_signed: u32,
         /// Rows that are a quorum.
         needed: u32,
@@ -125,11 +145,25 @@ pub enum DisperseError {
 /// What a stream reports.
 enum Event {
     Sent { operator: u32, rows: u32 },
+    Stored { operator: u32 },
     Signed(Share),
     Failed(DeliveryError),
 }
 
-/// Disperses `blob` to `committee` and returns the certificate, as soon as there is a quorum.
+/// A blob on its way to the operators.
+pub struct Dispersal {
+    header: Header,
+    committee: Committee,
+    /// At most one a message of rows, and three a stream.
+    events: mpsc::UnboundedReceiver<Event>,
+    /// What the operators are to sign for, once they have their rows.
+    orders: Vec<mpsc::Sender<Arc<Vec<BlobRoot>>>>,
+    /// Operators that have all their rows, ascending.
+    stored: Vec<u32>,
+    failures: Vec<DeliveryError>,
+}
+
+/// Disperses `blob` to `committee` on the promise of `permit` and returns its certificate, as soon as there is a quorum.
 ///
 /// # Errors
 ///
@@ -139,78 +173,188 @@ pub async fn disperse<E: Runtime>(
     peer: &Peer,
     committee: &Committee,
     blob: &CodedBlob,
+    permit: &Permit,
     mut progress: impl FnMut(Progress<'_>),
 ) -> Result<Certificate, DisperseError> {
-    let header = blob.head().header();
-    let root = blob.head().root();
-    let (found, expected) = (header.params.epoch, committee.epoch());
-    if found != expected {
-        return Err(DisperseError::WrongEpoch { root, found, expected });
-    }
-    let (events, mut inbox) = mpsc::channel(committee.operators().len());
-    let head = Arc::new(Request::Disperse(Box::new(blob.head().head().clone())));
-    for operator in 0..committee.len() {
-        let delivery = Delivery {
-            operator,
-            peer: peer.clone(),
-            committee: committee.clone(),
-            head: head.clone(),
-            blob: blob.clone(),
-            events: events.clone(),
-        };
-        context.child("delivery").spawn(move |context| delivery.run(context));
-    }
-    drop(events);
+    let mut dispersal = Dispersal::begin(context, peer, committee, blob, permit)?;
+    dispersal.stored(&mut progress).await?;
+    certify(peer, vec![dispersal], progress).await
+}
 
-    let mut quorum = Quorum::new(&peer.domain, committee, header);
-    let mut failures = Vec::new();
-    // Ends when every delivery did.
-    while let Some(event) = inbox.next().await {
-        match event {
-            Event::Sent { operator, rows } => progress(Progress::Sent { operator, rows }),
-            Event::Signed(share) => {
-                let operator = share.operator;
-                match quorum.record(share) {
-                    Ok(certificate) => {
-                        progress(Progress::Signed {
-                            operator,
-                            rows_signed: quorum.rows_signed(),
-                        });
-                        if let Some(certificate) = certificate {
-                            return Ok(certificate);
-                        }
-                    }
-                    Err(source) => {
-                        let error = DeliveryError::Share { operator, source };
-                        progress(Progress::Failed {
-                            operator,
-                            error: &error,
-                        });
-                        failures.push(error);
+/// Has the blobs of `batch` signed for together: 1 to [`MAX_BATCH`](crate::certificate::MAX_BATCH), all of one committee, each
+/// [`stored`](Dispersal::stored). Their order is that of the certificate's headers.
+///
+/// # Errors
+///
+/// [`DisperseError::NoQuorum`]: too few operators have all of them. Each may still be certified alone, dispersed again: rows that are
+/// there are not sent again.
+///
+/// # Panics
+///
+/// When `batch` is empty.
+pub async fn certify(
+    peer: &Peer,
+    mut batch: Vec<Dispersal>,
+    mut progress: impl FnMut(Progress<'_>),
+) -> Result<Certificate, DisperseError> {
+    let headers: Vec<Header> = batch.iter().map(|dispersal| dispersal.header.clone()).collect();
+    let order = Arc::new(headers.iter().map(Header::root).collect::<Vec<_>>());
+    // The streams of the first blob carry the question for all.
+    let lead = &mut batch[0];
+    for orders in &mut lead.orders {
+        // A stream that failed takes no more orders.
+        let _ = orders.try_send(order.clone());
+    }
+    let mut quorum = Quorum::new(&peer.domain, &lead.committee, headers);
+    // A stream ends after its order.
+    lead.orders.clear();
+    while let Some(event) = lead.events.next().await {
+        let failure = match event {
+            Event::Sent { operator, rows } => {
+                progress(Progress::Sent { operator, rows });
+                continue;
+            }
+            Event::Stored { .. } => continue,
+            Event::Signed(share) => match quorum.record(share) {
+                Ok(certificate) => {
+                    progress(Progress::Signed {
+                        operator: share.operator,
+                        rows_signed: quorum.rows_signed(),
+                    });
+                    match certificate {
+                        Some(certificate) => return Ok(certificate),
+                        None => continue,
                     }
                 }
-            }
-            Event::Failed(error) => {
-                let operator = match &error {
-                    DeliveryError::Wire { operator, .. }
-                    | DeliveryError::Refused { operator, .. }
-                    | DeliveryError::OutOfTurn { operator }
-                    | DeliveryError::Share { operator, .. } => *operator,
-                };
-                progress(Progress::Failed {
-                    operator,
-                    error: &error,
-                });
-                failures.push(error);
+                Err(source) => DeliveryError::Share {
+                    operator: share.operator,
+                    source,
+                },
+            },
+            Event::Failed(error) => error,
+        };
+        progress(Progress::failed(&failure));
+        lead.failures.push(failure);
+    }
+    let rows_signed = quorum.rows_signed();
+    Err(batch.swap_remove(0).no_quorum(rows_signed))
+}
+
+impl Progress<'_> {
+    fn failed(error: &DeliveryError) -> Progress<'_> {
+        let operator = match error {
+            DeliveryError::Wire { operator, .. }
+            | DeliveryError::Refused { operator, .. }
+            | DeliveryError::OutOfTurn { operator }
+            | DeliveryError::Incomplete { operator }
+            | DeliveryError::Share { operator, .. } => *operator,
+        };
+        Progress::Failed { operator, error }
+    }
+}
+
+impl Dispersal {
+    /// Begins to send `blob` to all of `committee`, on the promise of `permit`. The streams are children of `context`.
+    ///
+    /// # Errors
+    ///
+    /// [`DisperseError::WrongEpoch`].
+    pub fn begin<E: Runtime>(
+        context: &E,
+        peer: &Peer,
+        committee: &Committee,
+        blob: &CodedBlob,
+        permit: &Permit,
+    ) -> Result<Self, DisperseError> {
+        let header = blob.head().header();
+        let (found, expected) = (header.params.epoch, committee.epoch());
+        if found != expected {
+            let root = blob.head().root();
+            return Err(DisperseError::WrongEpoch { root, found, expected });
+        }
+        let (events, inbox) = mpsc::unbounded();
+        let offer = Arc::new(Request::Disperse(Box::new(blob.head().head().clone()), *permit));
+        let orders = (0..committee.len()).map(|operator| {
+            let (order, orders) = mpsc::channel(1);
+            let delivery = Delivery {
+                operator,
+                peer: peer.clone(),
+                committee: committee.clone(),
+                offer: offer.clone(),
+                blob: Some(blob.clone()),
+                events: events.clone(),
+                orders,
+            };
+            context.child("delivery").spawn(move |context| delivery.run(context));
+            order
+        });
+        Ok(Self {
+            header: header.clone(),
+            committee: committee.clone(),
+            orders: orders.collect(),
+            events: inbox,
+            stored: Vec::new(),
+            failures: Vec::new(),
+        })
+    }
+
+    /// The blob's header.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Waits until operators that own a quorum of the rows have them.
+    ///
+    /// # Errors
+    ///
+    /// [`DisperseError::NoQuorum`].
+    pub async fn stored(&mut self, mut progress: impl FnMut(Progress<'_>)) -> Result<(), DisperseError> {
+        while quorum_missed(&self.committee, &self.stored, &self.header).is_some() {
+            match self.events.next().await {
+                Some(Event::Sent { operator, rows }) => progress(Progress::Sent { operator, rows }),
+                Some(Event::Stored { operator }) => {
+                    self.stored.push(operator);
+                    let rows_stored = self.rows_stored();
+                    progress(Progress::Stored { operator, rows_stored });
+                }
+                // Nobody was asked to sign yet.
+                Some(Event::Signed(_)) => {}
+                Some(Event::Failed(error)) => {
+                    progress(Progress::failed(&error));
+                    self.failures.push(error);
+                    // Those that are left may wait for orders: they send no event any more.
+                    if self.stored.len() + self.failures.len() == self.orders.len() {
+                        return Err(self.give_up());
+                    }
+                }
+                None => return Err(self.give_up()),
             }
         }
+        Ok(())
     }
-    Err(DisperseError::NoQuorum {
-        root,
-        rows_signed: quorum.rows_signed(),
-        needed: header.params.shape.quorum_rows(),
-        failures,
-    })
+
+    fn rows_stored(&self) -> u32 {
+        rows_of(&self.committee, self.stored.iter().copied(), self.header.params.shape)
+    }
+
+    fn give_up(&mut self) -> DisperseError {
+        let rows = self.rows_stored();
+        DisperseError::NoQuorum {
+            root: self.header.root(),
+            rows_signed: rows,
+            needed: self.header.params.shape.quorum_rows(),
+            failures: std::mem::take(&mut self.failures),
+        }
+    }
+
+    fn no_quorum(self, rows_signed: u32) -> DisperseError {
+        DisperseError::NoQuorum {
+            root: self.header.root(),
+            rows_signed,
+            needed: self.header.params.shape.quorum_rows(),
+            failures: self.failures,
+        }
+    }
 }
 
 /// One operator's stream.
@@ -218,71 +362,115 @@ struct Delivery {
     operator: u32,
     peer: Peer,
     committee: Committee,
-    head: Arc<Request>,
-    blob: CodedBlob,
-    events: mpsc::Sender<Event>,
+    offer: Arc<Request>,
+    /// Until it is sent.
+    blob: Option<CodedBlob>,
+    events: mpsc::UnboundedSender<Event>,
+    orders: mpsc::Receiver<Arc<Vec<BlobRoot>>>,
 }
 
 impl Delivery {
     async fn run<E: Runtime>(mut self, context: E) {
-        let event = match self.deliver(&context).await {
-            Ok(signature) => Event::Signed(Share {
-                operator: self.operator,
-                signature,
-            }),
-            Err(error) => {
-                tracing::debug!(operator = self.operator, ?error, "delivery failed");
-                Event::Failed(error)
-            }
-        };
-        // Nobody listens any more once there is a quorum: the rows are delivered all the same.
-        let _ = self.events.send(event).await;
+        if let Err(error) = self.deliver(&context).await {
+            tracing::debug!(operator = self.operator, ?error, "delivery failed");
+            self.tell(Event::Failed(error));
+        }
     }
 
-    async fn deliver<E: Runtime>(&mut self, context: &E) -> Result<bls::Signature, DeliveryError> {
+    /// Nobody listens any more once there is a quorum: the rows are delivered all the same.
+    fn tell(&self, event: Event) {
+        let _ = self.events.unbounded_send(event);
+    }
+
+    fn wire(&self) -> impl Fn(WireError) -> DeliveryError + use<> {
         let operator = self.operator;
-        let wire = |source| DeliveryError::Wire { operator, source };
-        let member = &self.committee.operators()[operator as usize];
-        let wire::Connection {
-            mut sender,
-            mut receiver,
-        } = wire::dial(context, &self.peer.stream_key, self.peer.domain.chain_id, member)
-            .await
-            .map_err(wire)?;
-        sender.send(self.head.as_ref(), STALL_TIMEOUT).await.map_err(wire)?;
-        let missing = match receiver.receive(STALL_TIMEOUT).await.map_err(wire)? {
-            Response::Accepted { missing } => missing,
-            Response::Signed(signature) => return Ok(signature),
-            Response::Refused(source) => return Err(DeliveryError::Refused { operator, source }),
-            _ => return Err(DeliveryError::OutOfTurn { operator }),
-        };
-        // An operator may ask for its own rows only: others would not count for its signature.
-        let owned = self
-            .committee
-            .rows_of(operator, &self.blob.head().root(), self.blob.head().shape());
-        if missing.is_empty() || missing.iter().any(|&row| !owned.contains(row)) {
-            return Err(DeliveryError::OutOfTurn { operator });
+        move |source| DeliveryError::Wire { operator, source }
+    }
+
+    async fn deliver<E: Runtime>(&mut self, context: &E) -> Result<(), DeliveryError> {
+        let operator = self.operator;
+        let blob = self.blob.take().expect("delivered once");
+        let (mut connection, missing) = self.offer(context, &blob).await?;
+        if let Some(missing) = missing {
+            self.send_rows(context, &blob, &mut connection, &missing).await?;
         }
-        let row_bytes = self.blob.head().row_bytes();
-        let (blob, events) = (&self.blob, &mut self.events);
+        // The memory is the next blob's.
+        drop(blob);
+        self.tell(Event::Stored { operator });
+        let wire = self.wire();
+        let Self { events, orders, .. } = self;
+        let Some(roots) = orders.next().await else {
+            return Ok(());
+        };
+        let signature = sign(context, &mut connection, roots, operator, wire).await?;
+        let _ = events.unbounded_send(Event::Signed(Share { operator, signature }));
+        Ok(())
+    }
+
+    /// Offers the blob; returns the rows that the operator lacks, if it does.
+    async fn offer<E: Runtime>(
+        &self,
+        context: &E,
+        blob: &CodedBlob,
+    ) -> Result<(Connection<E>, Option<Vec<u32>>), DeliveryError> {
+        let (operator, wire) = (self.operator, self.wire());
+        let member = &self.committee.operators()[operator as usize];
+        let mut pause = RETRY_PAUSE;
+        for attempt in 0.. {
+            let mut connection = wire::dial(context, &self.peer.stream_key, self.peer.domain.chain_id, member)
+                .await
+                .map_err(&wire)?;
+            connection
+                .sender
+                .send(self.offer.as_ref(), STALL_TIMEOUT)
+                .await
+                .map_err(&wire)?;
+            match connection.receiver.receive(STALL_TIMEOUT).await.map_err(&wire)? {
+                Response::Accepted { missing } => {
+                    // An operator may ask for its own rows only: others would not count for its signature.
+                    let head = blob.head();
+                    let owned = self.committee.rows_of(operator, &head.root(), head.shape());
+                    if missing.is_empty() || missing.iter().any(|&row| !owned.contains(row)) {
+                        return Err(DeliveryError::OutOfTurn { operator });
+                    }
+                    return Ok((connection, Some(missing)));
+                }
+                Response::Stored => return Ok((connection, None)),
+                Response::Refused(Refusal::Unfunded { .. }) if attempt < UNFUNDED_RETRIES => {
+                    context.sleep(pause).await;
+                    pause *= 2;
+                }
+                Response::Refused(source) => return Err(DeliveryError::Refused { operator, source }),
+                _ => break,
+            }
+        }
+        Err(DeliveryError::OutOfTurn { operator })
+    }
+
+    async fn send_rows<E: Runtime>(
+        &self,
+        context: &E,
+        blob: &CodedBlob,
+        connection: &mut Connection<E>,
+        missing: &[u32],
+    ) -> Result<(), DeliveryError> {
+        let operator = self.operator;
+        let row_bytes = blob.head().row_bytes();
+        let Connection { sender, receiver } = connection;
         let send = async {
             for indices in missing.chunks(rows_per_message(row_bytes)) {
                 let rows = indices.iter().map(|&index| blob.row(index).row().clone()).collect();
                 sender
                     .send(&Request::Rows(Rows { row_bytes, rows }), STALL_TIMEOUT)
                     .await?;
-                let _ = events
-                    .send(Event::Sent {
-                        operator,
-                        rows: indices.len() as u32,
-                    })
-                    .await;
+                let rows = indices.len() as u32;
+                self.tell(Event::Sent { operator, rows });
             }
             Ok::<_, WireError>(())
         };
         // A refusal may come while rows are still going out, and then nobody reads them.
         let answer = async {
-            // `send` bounds each step; once it is through, the operator has its disk to sync.
+            // `send` bounds each step; once it is through, the operator has its rows to check and to write.
             receiver.receive::<Response>(DELIVERY_TIMEOUT).await
         };
         let answer = match select(pin!(answer), pin!(send)).await {
@@ -292,10 +480,38 @@ impl Delivery {
                 .await
                 .and_then(|answer| answer),
         };
-        match answer.map_err(wire)? {
-            Response::Signed(signature) => Ok(signature),
+        match answer.map_err(self.wire())? {
+            Response::Stored => Ok(()),
             Response::Refused(source) => Err(DeliveryError::Refused { operator, source }),
             _ => Err(DeliveryError::OutOfTurn { operator }),
+        }
+    }
+}
+
+/// Asks an operator for its signature for `roots`; again and again for [`STALL_TIMEOUT`], while it has not all of them.
+async fn sign<E: Runtime>(
+    context: &E,
+    connection: &mut Connection<E>,
+    roots: Arc<Vec<BlobRoot>>,
+    operator: u32,
+    wire: impl Fn(WireError) -> DeliveryError,
+) -> Result<bls::Signature, DeliveryError> {
+    let request = Request::Sign(roots.to_vec());
+    let mut pause = RETRY_PAUSE;
+    let mut waited = Duration::ZERO;
+    loop {
+        connection.sender.send(&request, STALL_TIMEOUT).await.map_err(&wire)?;
+        // It has its disk to sync.
+        match connection.receiver.receive(STALL_TIMEOUT).await.map_err(&wire)? {
+            Response::Signed(signature) => return Ok(signature),
+            Response::NotFound if waited < STALL_TIMEOUT => {
+                context.sleep(pause).await;
+                waited += pause;
+                pause *= 2;
+            }
+            Response::NotFound => return Err(DeliveryError::Incomplete { operator }),
+            Response::Refused(source) => return Err(DeliveryError::Refused { operator, source }),
+            _ => return Err(DeliveryError::OutOfTurn { operator }),
         }
     }
 }

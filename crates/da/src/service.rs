@@ -6,6 +6,7 @@
 
 mod defend;
 mod epochs;
+mod escrow;
 mod follow;
 mod ingest;
 mod local;
@@ -14,11 +15,13 @@ mod release;
 pub mod repair;
 mod session;
 mod show;
+mod unpaid;
 
 use crate::{
-    Committee, RowSet, Runtime, Shape, VerifiedHead,
+    Committee, Domain, RowSet, Runtime, Shape, VerifiedHead,
     committee::{CommitteeError, DealtBeacon, bls_key},
     disperse::Peer,
+    permit,
     record::Record,
     release::Member,
     sample::Prover,
@@ -30,7 +33,7 @@ use commonware_runtime::{Handle, Listener};
 use commonware_utils::sync::Mutex;
 use contracts::{
     CallError, Provider, ProviderError,
-    abi::{NetworkRegistry, OperatorRegistry},
+    abi::{DAEntrance, NetworkRegistry, OperatorRegistry},
     addresses,
 };
 use crypto::{bls, threshold::SecretShare};
@@ -46,6 +49,7 @@ use std::{
     },
     time::Duration,
 };
+use unpaid::{Promise, Unpaid};
 
 /// Most streams served at a time. Each may hold a message of 512 KiB three times (as received, decoded, as written).
 pub const MAX_STREAMS: u32 = 64;
@@ -53,8 +57,9 @@ pub const MAX_STREAMS: u32 = 64;
 pub const MAX_GUEST_STREAMS: u32 = 48;
 /// Latest expiry that the chain takes, in blocks from now: `DAEntrance.MAX_RETENTION_BLOCKS`.
 pub const MAX_RETENTION_BLOCKS: u64 = 126_144_000;
-/// Blocks that rows are kept for a certificate that was not submitted, hence not paid for.
-pub const UNPAID_BLOCKS: u64 = 1_200;
+/// Blocks that an operator lets a permit last beyond [`PERMIT_BLOCKS`](crate::permit::PERMIT_BLOCKS): payers may be ahead of what it has seen
+/// of the chain.
+pub const PERMIT_SLACK_BLOCKS: u64 = 100;
 
 /// Blobs whose provers are kept: 40 KiB each.
 const PROVERS_MAX: usize = 32;
@@ -146,12 +151,16 @@ struct Shared<E: Runtime> {
     account: Address,
     /// Blocks of an epoch.
     epoch_blocks: u64,
+    /// What the chain charges for a byte and block, wei.
+    price: U256,
     store: Store<E>,
     /// Endpoints and epochs change, so the tasks take a copy of a committee when they begin something.
     epochs: Mutex<Epochs>,
     chain: Mutex<ChainView>,
     streams: AtomicU32,
     ingest: Ingest,
+    /// Where it is asked what payers have.
+    escrows: escrow::Desk,
     /// Where requests for releases go, if this operator is a member of the committee.
     releases: Mutex<Option<release::Desk>>,
     /// Challenges on chain that wait for this operator's answer.
@@ -166,6 +175,8 @@ struct ChainView {
     height: u64,
     /// Certified blobs that did not expire.
     certified: BTreeMap<BlobRoot, Record>,
+    /// Blobs that are kept and not certified. None of them is in `certified`.
+    unpaid: Unpaid,
 }
 
 impl<E: Runtime> Shared<E> {
@@ -222,17 +233,6 @@ impl<E: Runtime> Shared<E> {
         prover
     }
 
-    /// Bytes that rows take whose blob nobody has paid for yet.
-    fn unpaid_bytes(&self) -> u64 {
-        let blobs = self.store.blobs();
-        let chain = self.chain.lock();
-        blobs
-            .iter()
-            .filter(|(head, _)| !chain.certified.contains_key(&head.root()))
-            .map(|(_, bytes)| bytes)
-            .sum()
-    }
-
     /// Certified blobs of which rows that this operator owns are missing, and how many.
     fn missing(&self) -> Vec<(Record, u32)> {
         let chain = self.chain.lock();
@@ -271,6 +271,8 @@ impl<E: Runtime> Service<E> {
         if epoch_blocks == 0 {
             return Err(StartError::EpochBlocks { blocks: epoch_blocks });
         }
+        let entrance = config.peer.domain.entrance;
+        let price = contracts::read(&provider, entrance, &DAEntrance::pricePerByteBlockCall {}).await?;
         let committee = Committee::read(&provider, config.beacon).await?;
         let (store, opened) =
             Store::open(context.child("store"), config.partition.clone(), config.capacity_bytes).await?;
@@ -282,12 +284,19 @@ impl<E: Runtime> Service<E> {
             source,
         })?;
         let listen = listener.local_addr().unwrap_or(config.listen);
+        let chain = ChainView {
+            unpaid: promised(&store, &config.peer.domain, price),
+            ..ChainView::default()
+        };
+        let (escrows, teller) = escrow::Teller::new(provider.clone(), entrance);
         let shared = Arc::new(Shared {
             account,
             epoch_blocks,
+            price,
             store,
+            escrows,
             epochs: Mutex::new(Epochs::new(committee)),
-            chain: Mutex::default(),
+            chain: Mutex::new(chain),
             streams: AtomicU32::new(0),
             ingest: Ingest::new(config.ingest_bytes_per_s),
             releases: Mutex::default(),
@@ -295,6 +304,7 @@ impl<E: Runtime> Service<E> {
             provers: Mutex::default(),
             config,
         });
+        let telling = context.child("escrows").spawn(move |_| teller.run());
         let defending = context.child("defend").spawn({
             let (shared, provider) = (shared.clone(), provider.clone());
             move |context| defend::Defender::new(shared, provider).run(context)
@@ -330,7 +340,7 @@ impl<E: Runtime> Service<E> {
             shared,
             opened,
             listen,
-            tasks: vec![following, defending, accepting],
+            tasks: vec![telling, following, defending, accepting],
         })
     }
 
@@ -379,6 +389,30 @@ impl<E: Runtime> Service<E> {
     pub fn stop(self) {
         self.tasks.iter().for_each(|task| task.abort());
     }
+}
+
+/// What the blobs on disk are kept on. Those that were certified meanwhile are found out by following the chain; those with no promise, by
+/// what follows it too.
+fn promised<E: Runtime>(store: &Store<E>, domain: &Domain, price: U256) -> Unpaid {
+    let mut unpaid = Unpaid::default();
+    for (head, bytes) in store.blobs() {
+        let Some(permit) = store.permit(head.root()) else {
+            continue;
+        };
+        // Damaged on disk, if it is nobody's.
+        let Ok(payer) = permit.payer(domain, head.header()) else {
+            continue;
+        };
+        let promise = Promise {
+            payer,
+            // At which height it was made is not known: as if it was at its deadline, which is at most the longest promise too little.
+            fee_wei: permit::fee_wei(head.header(), price, permit.deadline),
+            bytes,
+            deadline: permit.deadline,
+        };
+        unpaid.hold(head.root(), promise);
+    }
+    unpaid
 }
 
 /// The account of the operator with the keys of `config`. It need not have a seat: it may have one in a later epoch.

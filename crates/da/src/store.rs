@@ -16,7 +16,7 @@ mod local;
 #[cfg(test)]
 mod tests;
 
-use crate::{Row, RowSet, VerifiedHead, VerifiedRow, head::MAX_HEAD_BYTES};
+use crate::{Permit, Row, RowSet, VerifiedHead, VerifiedRow, head::MAX_HEAD_BYTES};
 use commonware_runtime::Storage;
 use commonware_utils::sync::Mutex;
 use file::File;
@@ -25,7 +25,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// Bytes that the head's region takes in each file: whole pages, and room for the largest head.
 const HEAD_REGION_BYTES: u64 = 32 * 1024;
-const _: () = assert!(4 + MAX_HEAD_BYTES as u64 <= HEAD_REGION_BYTES);
+const _: () = assert!((file::HEAD_OFFSET + MAX_HEAD_BYTES) as u64 <= HEAD_REGION_BYTES);
 
 /// Most files kept open: a process has 1,024 descriptors, and sockets need some.
 const MAX_OPEN_FILES: usize = 256;
@@ -95,6 +95,8 @@ struct Blobs<E: Storage> {
 /// One blob's file.
 struct Entry<E: Storage> {
     head: VerifiedHead,
+    /// What it was taken on, when that was a promise.
+    permit: Mutex<Option<Permit>>,
     /// Bytes set aside for the file.
     reserved_bytes: Mutex<u64>,
     /// Rows in the file that checked when they were last looked at, and where.
@@ -180,6 +182,7 @@ impl<E: Storage> Store<E> {
                     used_bytes += scan.bytes;
                     let entry = Entry {
                         head: scan.head,
+                        permit: Mutex::new(scan.permit),
                         reserved_bytes: Mutex::new(scan.bytes),
                         index: Mutex::new(scan.index),
                         local_bytes: futures::lock::Mutex::new(0),
@@ -228,12 +231,13 @@ impl<E: Storage> Store<E> {
         ))
     }
 
-    /// Makes room for `rows` rows of the blob of `head`. Does nothing when there is room for them already.
+    /// Makes room for `rows` rows of the blob of `head`, and keeps the permit that they are taken on unless it has one that lasts longer. Does
+    /// nothing when there is room for them already.
     ///
     /// # Errors
     ///
     /// [`StoreError::Full`], before anything is written.
-    pub async fn create(&self, head: &VerifiedHead, rows: u32) -> Result<(), StoreError> {
+    pub async fn create(&self, head: &VerifiedHead, rows: u32, permit: Option<&Permit>) -> Result<(), StoreError> {
         let needed = HEAD_REGION_BYTES + u64::from(rows) * record_bytes(head);
         let entry = {
             let mut blobs = self.blobs.lock();
@@ -248,6 +252,7 @@ impl<E: Storage> Store<E> {
             let entry = entry.unwrap_or_else(|| {
                 let entry = Arc::new(Entry {
                     head: head.clone(),
+                    permit: Mutex::new(None),
                     reserved_bytes: Mutex::new(0),
                     index: Mutex::default(),
                     local_bytes: futures::lock::Mutex::new(0),
@@ -261,11 +266,26 @@ impl<E: Storage> Store<E> {
         };
         let mut file = self.file(&entry).await?;
         let file = file.as_mut().expect("just opened");
+        let before = *entry.permit.lock();
+        let later = permit.filter(|permit| before.is_none_or(|before| before.deadline < permit.deadline));
         if file.len() == 0 {
-            file.write_head(&entry.head).await.map_err(entry.disk("write"))?;
-            entry.index.lock().dirty = true;
+            file.write_head(&entry.head, permit)
+                .await
+                .map_err(entry.disk("write"))?;
+        } else if let Some(permit) = later {
+            file.write_permit(permit).await.map_err(entry.disk("write"))?;
+        } else {
+            return Ok(());
         }
+        *entry.permit.lock() = later.copied().or(before);
+        entry.index.lock().dirty = true;
         Ok(())
+    }
+
+    /// The permit that blob `root` was taken on; none when it is not stored, or came without.
+    pub fn permit(&self, root: BlobRoot) -> Option<Permit> {
+        let blobs = self.blobs.lock();
+        blobs.entries.get(&root).and_then(|entry| *entry.permit.lock())
     }
 
     /// Writes `rows` of blob `root`; rows that are there already are skipped. Not durable before [`sync`](Self::sync).

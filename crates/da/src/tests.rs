@@ -13,6 +13,8 @@ mod local;
 mod loopback;
 mod network;
 mod parts;
+mod permits;
+mod publish;
 mod releases;
 mod scenarios;
 

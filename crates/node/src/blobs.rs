@@ -9,11 +9,10 @@ use api::{
     disperser::{self, Disperser},
     http,
 };
-use client::catalogue;
 use commonware_runtime::{Clock, Spawner, Supervisor as _, tokio::Context};
 use contracts::{Provider, abi::DAEntrance, read};
 use da::{
-    CodedBlob, Committee, DealtBeacon, Domain, Meta, Privacy, Record, VerifiedHead,
+    CodedBlob, Committee, DealtBeacon, Domain, Meta, Payer as _, Privacy, Publisher, Record, VerifiedHead,
     disperse::{DisperseError, Peer},
     encode,
     header::Secrecy,
@@ -26,7 +25,7 @@ use std::{
     error::Error,
     io,
     ops::Range,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
@@ -45,6 +44,9 @@ const BEHIND_TIMEOUT: Duration = Duration::from_secs(60);
 /// Pause between two looks at whether rows still go out.
 const BEHIND_POLL: Duration = Duration::from_millis(100);
 
+/// Payloads like the one at hand that a deposit into escrow covers beyond what is needed, so that few payloads wait for one.
+pub const SPARE_PAYLOADS: u32 = 15;
+
 /// Heads of blobs that were read by parts lately, so that the next part does not fetch them again: 20 KB each.
 const HEADS_MAX: usize = 64;
 
@@ -59,6 +61,8 @@ pub struct NetworkBlobs {
     pub provider: LedgerProvider,
     /// Key and chain of the streams to operators.
     pub peer: Peer,
+    /// Who has payloads certified and pays for them.
+    pub publisher: Arc<Publisher<LedgerProvider>>,
     /// Seed of the epoch's shuffles.
     pub beacon: DealtBeacon,
     /// Heads that were fetched.
@@ -177,16 +181,17 @@ impl Blobs for NetworkBlobs {
         let root = blob.head().root();
 
         let (ended, end) = oneshot::channel();
-        let publisher = Publisher {
+        let outgoing = Outgoing {
             provider: self.provider.clone(),
             peer: self.peer.clone(),
+            publisher: self.publisher.clone(),
             committee,
             blob,
             room,
         };
         self.context
             .child("publication")
-            .spawn(move |context| publisher.run(context, ended));
+            .spawn(move |context| outgoing.run(context, ended));
         let outcome = async { end.await.unwrap_or_else(|_| Err(failed("publish", "the node stopped"))) };
         Ok(Publication {
             root,
@@ -276,15 +281,16 @@ async fn find(provider: &impl Provider, domain: &Domain, root: BlobRoot) -> Resu
 }
 
 /// One payload on its way to the operators and the chain.
-struct Publisher {
+struct Outgoing {
     provider: LedgerProvider,
     peer: Peer,
+    publisher: Arc<Publisher<LedgerProvider>>,
     committee: Committee,
     blob: CodedBlob,
     room: Room,
 }
 
-impl Publisher {
+impl Outgoing {
     /// Tells `ended` as soon as the certificate is final, and ends when no row is in memory any more: until then the room is taken.
     async fn run(self, context: Context, ended: oneshot::Sender<Result<Published, PublishError>>) {
         let published = self.publish(&context).await;
@@ -308,33 +314,25 @@ impl Publisher {
         if let Some(published) = find().await? {
             return Ok(published);
         }
-        let certificate = da::disperse(context, &self.peer, &self.committee, &self.blob, |_| {})
-            .await
-            .map_err(|error| match error {
-                DisperseError::NoQuorum { .. } => PublishError::NoQuorum {
-                    root,
-                    source: cause(error),
-                },
-                error => failed("send the rows", error),
-            })?;
-        let height = self
-            .provider
-            .height()
-            .await
-            .map_err(|error| failed("read the height of the chain", error))?;
-        let params = &certificate.header().params;
-        let blocks = params.expiry_block.saturating_sub(height);
-        let cost = catalogue::cost(&self.provider, params.shape, params.length, blocks)
-            .await
-            .map_err(|error| failed("ask the price", error))?;
-        let submission = certificate.submission(domain, &self.committee, cost.fee_wei);
-        let sent = self.provider.send(submission).await;
+        let sent = self
+            .publisher
+            .publish(context, &self.committee, &self.blob, |_| {})
+            .await;
+        if let Err(da::publish::PublishError::Disperse(error)) = &sent
+            && matches!(**error, DisperseError::NoQuorum { .. })
+        {
+            let source = cause(error.clone());
+            return Err(PublishError::NoQuorum { root, source });
+        }
         // Also after an error: the same payload may have been recorded for another client, or this one's answer be late.
         match (find().await?, sent) {
             (Some(published), _) => Ok(published),
-            (None, Err(error)) => Err(failed("record the certificate", error)),
-            (None, Ok(mined)) => {
-                let text = format!("transaction {} is final and the blob is not recorded", mined.hash);
+            (None, Err(error)) => Err(failed("publish", error)),
+            (None, Ok(recorded)) => {
+                let text = format!(
+                    "transaction {} is final and the blob is not recorded",
+                    recorded.transaction
+                );
                 Err(failed("record the certificate", text))
             }
         }

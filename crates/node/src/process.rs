@@ -1,7 +1,7 @@
 //! One node: every role in one process, from its folder and the network's file to listeners on loopback.
 
 use crate::{
-    blobs::{Heads, Interop, NetworkBlobs},
+    blobs::{Heads, Interop, NetworkBlobs, SPARE_PAYLOADS},
     genesis::{GenesisError, committee, genesis},
     keys::{KeyFileError, NodeKeys},
     layout::{Layout, LayoutError, NodeEntry, Ports},
@@ -211,6 +211,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let blobs = NetworkBlobs {
         context: context.child("blobs"),
         provider: provider.clone(),
+        publisher: Arc::new(da::Publisher::new(provider.clone(), peer.clone(), SPARE_PAYLOADS)),
         peer,
         beacon,
         heads: Heads::default(),

@@ -4,6 +4,7 @@ use alloy_consensus::{Transaction as _, TxEip1559};
 use chain::{Ledger, PoolError, StoreError};
 use client::Wallet;
 use contracts::{Event, EventFilter, Mined, Provider, ProviderError, Request};
+use da::{Domain, Header, Payer, Permit};
 use evm::{BlockContext, CallEnd, CallRequest, State};
 use primitives::{Address, B256, Bytes, U256};
 use std::{sync::Arc, time::Duration};
@@ -38,11 +39,6 @@ impl LedgerProvider {
             wallet,
             sending: Arc::default(),
         }
-    }
-
-    /// The account that signs.
-    pub fn account(&self) -> Address {
-        self.wallet.address()
     }
 
     fn request(&self, request: &Request) -> CallRequest {
@@ -107,6 +103,16 @@ impl LedgerProvider {
                 Err(refusal) => return Err(failed(refusal)),
             }
         }
+    }
+}
+
+impl Payer for LedgerProvider {
+    fn account(&self) -> Address {
+        self.wallet.address()
+    }
+
+    fn promise(&self, domain: &Domain, header: &Header, deadline: u64) -> Permit {
+        Permit::sign(self.wallet.secret(), domain, header, deadline)
     }
 }
 

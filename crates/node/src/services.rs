@@ -10,7 +10,7 @@ use contracts::{
     abi::{ModelRegistry, RevenueSplitter},
     addresses, read,
 };
-use da::{Committee, DealtBeacon, Record, disperse::Peer};
+use da::{Committee, DealtBeacon, Payer as _, Record, disperse::Peer};
 use primitives::{Address, BlobRoot};
 use std::{sync::Arc, time::Duration};
 

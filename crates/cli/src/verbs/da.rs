@@ -2,6 +2,7 @@
 
 mod challenge;
 mod coding;
+mod escrow;
 pub mod policy;
 
 use super::connection::Connection;
@@ -13,8 +14,8 @@ use primitives::{BlobRoot, ByteCount};
 use serde::Serialize;
 use std::{fmt, time::Instant};
 
-/// Check that stored data is there without reading it, hold its operators to that, change how widely it is coded, and say to whom keys are
-/// released.
+/// Check that stored data is there without reading it, hold its operators to that, change how widely it is coded, say to whom keys are
+/// released, and see the money set aside for it.
 #[derive(clap::Args)]
 pub struct Da {
     #[command(subcommand)]
@@ -29,6 +30,7 @@ enum Command {
     Widen(coding::Widen),
     Narrow(coding::Narrow),
     Policy(policy::Policy),
+    Escrow(escrow::Escrow),
 }
 
 /// Ask the nodes for random pieces of a stored file, check each against the chain's record, and say what that shows.
@@ -116,6 +118,7 @@ impl Da {
             Command::Widen(widen) => widen.run(context, output).await,
             Command::Narrow(narrow) => narrow.run(context, output).await,
             Command::Policy(policy) => policy.run(output).await,
+            Command::Escrow(escrow) => escrow.run(output).await,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! How widely files are coded: chosen by what the network is measured to be, and changed while they are kept and read.
 
 use super::{FileError, Files, Transfer};
-use crate::catalogue;
 use alloy_sol_types::SolCall;
 use contracts::{CallError, Mined, Provider, Request, abi::DAEntrance, addresses};
 use crypto::stream::sealed_len;
@@ -119,23 +118,21 @@ impl<E: Runtime> Files<E> {
         progress(Transfer::Coded {
             rows: shape.row_count(),
         });
-        let certificate = da::disperse(&self.context, &self.peer, &committee, &coset, |step| {
-            if let da::disperse::Progress::Sent { rows, .. } = step {
-                progress(Transfer::Sent { rows });
-            }
-        })
-        .await?;
-        let blocks = (record.expiry_block()).saturating_sub(self.provider.height().await?);
-        let cost = catalogue::cost(&self.provider, shape, record.length(), blocks).await?;
-        let submission = certificate.submission(&self.peer.domain, &committee, cost.fee_wei);
-        let Mined { hash, block, .. } = self.provider.send(submission).await?;
+        let published = self
+            .publisher
+            .publish(&self.context, &committee, &coset, |step| {
+                if let da::disperse::Progress::Sent { rows, .. } = step {
+                    progress(Transfer::Sent { rows });
+                }
+            })
+            .await?;
         Ok(Added {
             root,
-            added: certificate.root(),
+            added: coset.head().root(),
             rows: shape.rows().end,
-            fee_wei: cost.fee_wei,
-            transaction: hash,
-            block,
+            fee_wei: published.fee_wei,
+            transaction: published.transaction,
+            block: published.block,
         })
     }
 

@@ -18,13 +18,13 @@ use crypto::{
     threshold::Released,
 };
 use da::{
-    Certificate, CodedBlob, Committee, DealtBeacon, Encoder, Meta, Privacy, Record, Runtime, Shape, VerifiedHead,
-    access,
-    disperse::{DisperseError, Peer},
+    CodedBlob, Committee, DealtBeacon, Encoder, Meta, Privacy, Publisher, Record, Runtime, Shape, VerifiedHead, access,
+    disperse::Peer,
     encode,
     header::Secrecy,
     local,
     object::{self, Manifest, Part, STRIPE_BYTES, stripe_count, stripe_key},
+    publish::{PublishError, Published},
     retrieve::{self, Blob, RetrieveError},
 };
 use futures::channel::oneshot;
@@ -33,6 +33,7 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use std::{
     io::{Read, Write},
     ops::Range,
+    sync::Arc,
     time::Duration,
 };
 
@@ -210,6 +211,11 @@ impl<E: Runtime> Files<E> {
             progress(Transfer::Sent { rows });
         }
         let first = upload.stripes_done();
+        let height = self.provider.height().await?;
+        let left = (upload.expiry_block.saturating_sub(height), upload.length);
+        let whole = cost(&self.provider, self.encoder.shape(), left.1, upload.is_public(), left.0).await?;
+        let paid = upload.fee_wei.min(whole.fee_wei);
+        self.publisher.fund(whole.fee_wei - paid).await?;
         let rest: Vec<usize> = (first..count).map(lengths).collect();
         pipeline::store(&network, source, first, rest.into_iter(), |(stripe, digest)| {
             let StoredStripe {
@@ -418,28 +424,27 @@ impl<E: Runtime> Files<E> {
         stripes: u32,
         progress: &mut impl FnMut(Transfer),
     ) -> Result<Stored, FileError> {
-        let certificate = da::disperse(&self.context, &self.peer, &self.committee, &blob, |step| {
-            if let da::disperse::Progress::Sent { rows, .. } = step {
-                progress(Transfer::Sent { rows });
-            }
-        })
-        .await?;
-        let fee_wei = network.fee(&blob).await?;
-        let submission = certificate.submission(&self.peer.domain, &self.committee, fee_wei);
-        let mined = self.provider.send(submission).await?;
+        let published = network
+            .publisher
+            .publish(&self.context, &self.committee, &blob, |step| {
+                if let da::disperse::Progress::Sent { rows, .. } = step {
+                    progress(Transfer::Sent { rows });
+                }
+            })
+            .await?;
         if self.local_parity {
             add_local_parity(&self.context, &self.peer, &self.committee, &blob).await;
         }
         Ok(Stored {
-            root: certificate.root(),
+            root: blob.head().root(),
             length: upload.length,
             stripes,
-            fee_wei: upload.fee_wei + fee_wei,
+            fee_wei: upload.fee_wei + published.fee_wei,
             expiry_block: upload.expiry_block,
-            signers: certificate.signers().to_vec(),
-            transaction: mined.hash,
-            block: mined.block,
-            gas_used: upload.gas_used + mined.gas_used,
+            signers: published.signers,
+            transaction: published.transaction,
+            block: published.block,
+            gas_used: upload.gas_used + published.gas_used,
         })
     }
 
@@ -450,6 +455,7 @@ impl<E: Runtime> Files<E> {
             beacon: self.beacon,
             committee: self.committee.clone(),
             peer: self.peer.clone(),
+            publisher: self.publisher.clone(),
             encoder: self.encoder.clone(),
             check_code: self.check_code,
             local_parity: self.local_parity,
@@ -510,6 +516,7 @@ struct Network<E: Runtime> {
     beacon: DealtBeacon,
     committee: Committee,
     peer: Peer,
+    publisher: Arc<Publisher<HttpProvider>>,
     encoder: Encoder,
     check_code: bool,
     local_parity: bool,
@@ -523,16 +530,6 @@ struct Network<E: Runtime> {
 impl<E: Runtime> Network<E> {
     async fn committee_of(&self, epoch: Epoch) -> Result<Committee, FileError> {
         Ok(committee_of(&self.provider, self.beacon, &self.committee, epoch).await?)
-    }
-
-    /// What keeping `blob` costs from now on, wei.
-    async fn fee(&self, blob: &CodedBlob) -> Result<U256, FileError> {
-        let height = self.provider.height().await?;
-        let blocks = self.expiry_block.saturating_sub(height);
-        let params = &blob.head().header().params;
-        Ok(catalogue::cost(&self.provider, params.shape, params.length, blocks)
-            .await?
-            .fee_wei)
     }
 
     /// Codes a stripe for `committee`. The same stripe of the same upload is the same blob in the same epoch, so that it is not stored twice.
@@ -558,19 +555,20 @@ impl<E: Runtime> Network<E> {
         Ok(self.encoder.encode(&mut ChaCha20Rng::from_seed(seed), bytes, request)?)
     }
 
-    /// Disperses `blob` on a task of its own, which ends when no row is in memory any more.
-    fn disperse(
+    /// Publishes `blob` on a task of its own, which ends when no row is in memory any more.
+    fn publish(
         &self,
         committee: Committee,
         blob: CodedBlob,
-    ) -> (oneshot::Receiver<Result<Certificate, DisperseError>>, impl Future) {
-        let (certified, certificate) = oneshot::channel();
+    ) -> (oneshot::Receiver<Result<Published, PublishError>>, impl Future) {
+        let (ended, end) = oneshot::channel();
         let (peer, local_parity) = (self.peer.clone(), self.local_parity);
+        let publisher = self.publisher.clone();
         let task = self.context.child("stripe").spawn(move |context| async move {
-            let result = da::disperse(&context, &peer, &committee, &blob, |_| {}).await;
-            let is_certified = result.is_ok();
-            let _ = certified.send(result);
-            if is_certified && local_parity {
+            let published = publisher.publish(&context, &committee, &blob, |_| {}).await;
+            let is_published = published.is_ok();
+            let _ = ended.send(published);
+            if is_published && local_parity {
                 add_local_parity(&context, &peer, &committee, &blob).await;
             }
             let begun = context.current();
@@ -579,7 +577,7 @@ impl<E: Runtime> Network<E> {
             }
             // Deliveries are this task's children: those that still stand are ended with it.
         });
-        (certificate, task)
+        (end, task)
     }
 }
 
@@ -605,14 +603,11 @@ impl<E: Runtime> Stripes for Network<E> {
             // It was recorded when the upload broke off.
             return Ok(stored(U256::ZERO, 0));
         }
-        let fee_wei = self.fee(&blob).await?;
-        let (certificate, sending) = self.disperse(committee.clone(), blob);
-        let certificate = certificate.await.map_err(|_| FileError::Stopped)??;
-        let submission = certificate.submission(&self.peer.domain, &committee, fee_wei);
-        let sent = self.provider.send(submission).await;
+        let (published, sending) = self.publish(committee, blob);
+        let published = published.await.map_err(|_| FileError::Stopped)?;
         sending.await;
-        match sent {
-            Ok(mined) => Ok(stored(fee_wei, mined.gas_used)),
+        match published {
+            Ok(published) => Ok(stored(published.fee_wei, published.gas_used)),
             // Stripes with the same content, for everybody, are one blob: another of them was recorded first.
             Err(_) if catalogue::find(&self.provider, root).await?.is_some() => Ok(stored(U256::ZERO, 0)),
             Err(error) => Err(error.into()),

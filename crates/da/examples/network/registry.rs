@@ -4,11 +4,11 @@ use alloy_sol_types::{SolCall, SolValue};
 use commonware_cryptography::{Signer, ed25519};
 use contracts::{
     Event, EventFilter, Mined, Provider, ProviderError, Request,
-    abi::{NetworkRegistry, OperatorRegistry},
+    abi::{DAEntrance, NetworkRegistry, OperatorRegistry},
     addresses,
 };
-use crypto::bls;
-use da::{Committee, DealtBeacon, Domain, Operator, disperse::Peer};
+use crypto::{bls, ecdsa};
+use da::{Committee, DealtBeacon, Domain, Header, Operator, Permit, disperse::Peer, permit::LIFETIME_BLOCKS};
 use primitives::{Address, B256, Bytes, CHAIN_ID, Digest, Epoch};
 use std::{
     net::SocketAddr,
@@ -58,6 +58,12 @@ pub fn committee(count: u32, endpoints: &[SocketAddr]) -> Committee {
     Committee::new(Epoch(0), beacon(), operators.collect()).expect("1 to 600 operators")
 }
 
+/// A promise to pay for the blob of `header`, of an account that has enough, at any height that operators see.
+pub fn permit(header: &Header, height: u64) -> Permit {
+    let payer = ecdsa::Secret::from_bytes(&[1; 32]).expect("a small number is a key");
+    Permit::sign(&payer, &peer(None).domain, header, height + LIFETIME_BLOCKS)
+}
+
 /// What an operator sees instead of a chain.
 #[derive(Clone)]
 pub struct FixedChain {
@@ -80,9 +86,10 @@ impl FixedChain {
 
 impl Provider for FixedChain {
     async fn call(&self, to: Address, data: Bytes) -> Result<Bytes, ProviderError> {
+        use addresses::{DA_ENTRANCE, NETWORK_REGISTRY, OPERATOR_REGISTRY};
         assert!(
-            [addresses::OPERATOR_REGISTRY, addresses::NETWORK_REGISTRY].contains(&to),
-            "operators read nothing but who they are"
+            [OPERATOR_REGISTRY, NETWORK_REGISTRY, DA_ENTRANCE].contains(&to),
+            "operators read nothing but who they are and who has paid"
         );
         let committee = committee(self.operators, &[]);
         let entry = |index: u32| {
@@ -117,6 +124,15 @@ impl Provider for FixedChain {
                     members: members.collect(),
                 })
                 .into()
+            }
+            DAEntrance::pricePerByteBlockCall::SELECTOR => 1u64.abi_encode().into(),
+            DAEntrance::escrowOfCall::SELECTOR => {
+                let rich = DAEntrance::Escrow {
+                    balance: u128::MAX,
+                    leaving: 0,
+                    freeBlock: 0,
+                };
+                rich.abi_encode().into()
             }
             OperatorRegistry::numberOfKeyCall::SELECTOR => {
                 let call = OperatorRegistry::numberOfKeyCall::abi_decode(&data).expect("a key");

@@ -56,7 +56,7 @@ pub fn measure(figures: &mut Figures) {
 /// What does not depend on how many rows an operator has.
 fn per_blob(figures: &mut Figures, committee: &Committee, blob: &CodedBlob) {
     let (head, (_, bls_key)) = (blob.head().head(), registry::keys(0));
-    let message = registry::peer(None).domain.message(&head.header);
+    let message = registry::peer(None).domain.message([&head.header]);
     let mut stage = |name: &str, seconds: f64| figures.set(&format!("stage_{name}_cpu_ms_per_blob"), seconds * 1e3);
     let checked = || head.clone().check().expect("an honest head");
     stage("head", seconds_each(|| drop(black_box(checked()))));
@@ -88,7 +88,10 @@ async fn store(context: &tokio::Context, head: &VerifiedHead, checker: &RowCheck
     let rows = checker.check_all(rows.to_vec()).expect("honest rows");
     let before = CpuTime::of_this_process();
     for _ in 0..ROUNDS {
-        store.create(head, rows.len() as u32).await.expect("room for a blob");
+        store
+            .create(head, rows.len() as u32, None)
+            .await
+            .expect("room for a blob");
         for rows in rows.chunks(rows_per_message(head.row_bytes())) {
             store.put(head.root(), rows).await.expect("write rows");
         }

@@ -23,7 +23,7 @@ fn committee(operators: u32) -> Committee {
 fn share(domain: &Domain, header: &Header, operator: u32) -> Share {
     Share {
         operator,
-        signature: secret(operator).sign(domain.message(header).as_slice()),
+        signature: secret(operator).sign(domain.message([header]).as_slice()),
     }
 }
 
@@ -32,7 +32,7 @@ fn three_of_four_operators_make_a_certificate_and_two_do_not() {
     let (domain, committee) = (Domain::of_chain(CHAIN_ID), committee(4));
     let blob = public_blob(1, 1000);
     let header = blob.head().header();
-    let mut quorum = Quorum::new(&domain, &committee, header);
+    let mut quorum = Quorum::new(&domain, &committee, vec![header.clone()]);
     assert_eq!(quorum.record(share(&domain, header, 2)).unwrap(), None);
     // The same share twice is one share.
     assert_eq!(quorum.record(share(&domain, header, 2)).unwrap(), None);
@@ -53,7 +53,7 @@ fn a_share_of_another_operator_blob_or_chain_does_not_count() {
     let (domain, committee) = (Domain::of_chain(CHAIN_ID), committee(4));
     let (blob, other) = (public_blob(1, 1000), public_blob(2, 1000));
     let header = blob.head().header();
-    let mut quorum = Quorum::new(&domain, &committee, header);
+    let mut quorum = Quorum::new(&domain, &committee, vec![header.clone()]);
     let wrong = |operator| Err(ShareError::WrongSignature { operator });
     let theirs = Share {
         operator: 1,
@@ -82,7 +82,7 @@ fn a_certificate_that_was_changed_does_not_verify() {
         bls::Signature::aggregate(&shares).unwrap()
     };
     let verify = |header: &Header, signers: &[u32], signature| {
-        Certificate::new(header.clone(), signers.to_vec(), signature).verify(&domain, &committee)
+        Certificate::new(vec![header.clone()], signers.to_vec(), signature).verify(&domain, &committee)
     };
     let signers = Err(CertificateError::Signers { operators: 4 });
     assert_eq!(verify(header, &[0, 1, 2], sum(&[0, 1, 2])), Ok(()));

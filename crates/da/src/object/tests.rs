@@ -29,7 +29,7 @@ fn a_manifest_reads_back_and_every_byte_of_the_object_is_in_one_part() {
             for part in manifest.parts(start..end) {
                 assert_eq!(part.root, manifest.roots()[part.stripe as usize]);
                 assert_eq!(u64::from(part.stripe) * u64::from(stripe_bytes) + part.range.start, at);
-                assert!(part.range.start < part.range.end && part.range.end <= stripe_bytes.into());
+                assert!(part.range.start < part.range.end && part.range.end <= u64::from(stripe_bytes));
                 at += part.range.end - part.range.start;
             }
             assert_eq!(at, end.min(length).max(start));

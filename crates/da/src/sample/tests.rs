@@ -185,7 +185,7 @@ fn an_operator_answers_from_its_store_for_the_rows_it_has() {
             .await
             .unwrap();
         let blob = public_blob(9, 2 << 20);
-        store.create(blob.head(), 3).await.unwrap();
+        store.create(blob.head(), 3, None).await.unwrap();
         let rows = [7, 1500, 3071].map(|row| blob.row(row));
         store.put(blob.head().root(), &rows).await.unwrap();
         let prover = Prover::new(store.head(blob.head().root()).unwrap());

@@ -1,14 +1,14 @@
 //! Follow the chain: which blobs are certified, which expired, which epoch it is, who moved.
 
-use super::{ChainView, Shared, UNPAID_BLOCKS, repair};
-use crate::{Committee, Runtime, record::Record, store::StoreError};
+use super::{ChainView, Promise, Shared, repair};
+use crate::{Committee, Runtime, permit::PERMIT_BLOCKS, record::Record, store::StoreError};
 use alloy_sol_types::SolEvent;
 use contracts::{
     EventFilter, GRACE_EPOCHS, Provider, ProviderError,
     abi::{DAEntrance, OperatorRegistry},
     addresses,
 };
-use primitives::{BlobRoot, Epoch};
+use primitives::{Address, BlobRoot, Epoch, U256};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -27,8 +27,8 @@ pub(super) struct Follower<E: Runtime, P: Provider> {
     next_block: u64,
     /// Whether an operator moved since committees were read.
     moved: bool,
-    /// Height at which each blob that nobody paid for was first seen.
-    unpaid_since: BTreeMap<BlobRoot, u64>,
+    /// Whether blobs on disk that came without a promise were looked for.
+    reconciled: bool,
     /// When to try again what could not be repaired, and how long was waited before.
     retry: BTreeMap<BlobRoot, (SystemTime, Duration)>,
 }
@@ -40,7 +40,7 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
             provider,
             next_block: 0,
             moved: false,
-            unpaid_since: BTreeMap::new(),
+            reconciled: false,
             retry: BTreeMap::new(),
         }
     }
@@ -86,13 +86,14 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
                 for event in &events {
                     if let Some(record) = Record::of_event(event) {
                         dropped.retain(|root| *root != record.root());
+                        chain.unpaid.release(&record.root());
                         chain.certified.insert(record.root(), record);
                     } else if let Ok(event) = event.decode::<DAEntrance::CosetDropped>() {
                         chain.certified.remove(&BlobRoot(event.root));
                         dropped.push(BlobRoot(event.root));
                     }
                 }
-                let ChainView { height, certified } = &mut *chain;
+                let ChainView { height, certified, .. } = &mut *chain;
                 *height = to;
                 certified.retain(|_, record| record.expiry_block() >= to);
             }
@@ -135,29 +136,42 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
         }
     }
 
-    /// Deletes blobs that expired, and those that nobody paid for in time.
+    /// Deletes blobs that expired, and those that were not certified in time.
     async fn prune(&mut self) -> Result<(), StoreError> {
         let height = self.shared.height();
         let blobs = self.shared.store.blobs();
-        self.unpaid_since
-            .retain(|root, _| blobs.iter().any(|(head, _)| head.root() == *root));
-        for (head, _) in blobs {
-            let root = head.root();
-            let paid = self.shared.chain.lock().certified.contains_key(&root);
-            let unpaid_since = match paid {
-                true => {
-                    self.unpaid_since.remove(&root);
-                    height
-                }
-                false => *self.unpaid_since.entry(root).or_insert(height),
-            };
-            let expired = head.header().params.expiry_block < height;
-            if expired || height - unpaid_since > UNPAID_BLOCKS {
-                tracing::info!(%root, expired, "delete the rows of a blob");
-                self.shared.store.remove(root).await?;
-            }
+        if !std::mem::replace(&mut self.reconciled, true) {
+            self.reconcile(height);
+        }
+        let expired = (blobs.iter())
+            .filter(|(head, _)| head.header().params.expiry_block < height)
+            .map(|(head, _)| (head.root(), "it expired"));
+        let over = self.shared.chain.lock().unpaid.over(height);
+        let over = over.into_iter().map(|root| (root, "it was not certified in time"));
+        for (root, why) in expired.chain(over) {
+            tracing::info!(%root, why, "delete the rows of a blob");
+            self.shared.store.remove(root).await?;
+            self.shared.chain.lock().unpaid.release(&root);
         }
         Ok(())
+    }
+
+    /// Blobs on disk that are neither certified nor promised, by a permit that did not survive: they are kept as long as any promise lasts.
+    fn reconcile(&self, height: u64) {
+        let mut chain = self.shared.chain.lock();
+        for (head, bytes) in self.shared.store.blobs() {
+            let root = head.root();
+            if chain.certified.contains_key(&root) || chain.unpaid.contains(&root) {
+                continue;
+            }
+            let promise = Promise {
+                payer: Address::ZERO,
+                fee_wei: U256::ZERO,
+                bytes,
+                deadline: height + PERMIT_BLOCKS,
+            };
+            chain.unpaid.hold(root, promise);
+        }
     }
 
     /// Repairs what is missing, one blob after the other: a repair holds the blob in memory.

@@ -92,7 +92,7 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         .await
         .map_err(RepairError::Interrupted)?;
     let owned = committee.rows_of(index, &root, head.shape());
-    shared.store.create(&head, owned.len()).await?;
+    shared.store.create(&head, owned.len(), None).await?;
     let held = shared.store.held(root);
     let rows: Vec<VerifiedRow> = owned.without(&held).map(|index| recoded.row(index)).collect();
     let wanted = rows.len();

@@ -1,15 +1,19 @@
 //! One stream to an operator: requests in, answers out, one after the other.
 
-use super::{MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, Shared, Slot, local, release};
+use super::{
+    MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, PERMIT_SLACK_BLOCKS, Promise, Shared, Slot, escrow, local, release,
+};
 use crate::{
-    Head, RowChecker, RowSet, Runtime, VerifiedHead,
+    Head, Header, Permit, RowChecker, RowSet, Runtime,
     disperse::STALL_TIMEOUT,
+    permit::{self, PERMIT_BLOCKS},
     sample::{self, Challenge},
     store::StoreError,
     wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
 };
 use commonware_runtime::{SinkOf, StreamOf};
-use primitives::BlobRoot;
+use futures::future::try_join_all;
+use primitives::{BlobRoot, U256};
 use std::{sync::atomic::Ordering, time::Duration};
 
 /// Longest that a stream may ask nothing.
@@ -43,12 +47,13 @@ async fn serve<E: Runtime>(context: &E, shared: &Shared<E>, connection: &mut Con
     loop {
         let request = connection.receiver.receive(IDLE_TIMEOUT).await?;
         let answer = match request {
-            Request::Disperse(head) => begin(shared, *head, &mut dispersal).await.map(Some),
+            Request::Disperse(head, permit) => begin(shared, *head, permit, &mut dispersal).await.map(Some),
             Request::Rows(rows) => {
                 let bytes = u64::from(rows.row_bytes) * rows.rows.len() as u64;
                 shared.ingest.take(context, bytes).await;
                 keep(shared, dispersal.as_ref(), rows).await
             }
+            Request::Sign(roots) => sign(shared, &roots).await.map(Some),
             Request::ReadHead(root) => Ok(Some(match shared.store.head(root) {
                 Some(head) => Response::Head(Box::new(head.head().clone())),
                 None => Response::NotFound,
@@ -80,6 +85,7 @@ async fn serve<E: Runtime>(context: &E, shared: &Shared<E>, connection: &mut Con
 async fn begin<E: Runtime>(
     shared: &Shared<E>,
     head: Head,
+    permit: Permit,
     dispersal: &mut Option<Dispersal>,
 ) -> Result<Response, Refusal> {
     let epoch = head.header.params.epoch;
@@ -97,25 +103,62 @@ async fn begin<E: Runtime>(
     if !(height + 1..=limit).contains(&head.header.params.expiry_block) {
         return Err(Refusal::Expiry { height, limit });
     }
+    let root = head.header.root();
+    let owned = committee.rows_of(index, &root, head.header.params.shape);
+    let certified = shared.chain.lock().certified.contains_key(&root);
+    let promise = match certified {
+        true => None,
+        // Before anything that costs more than a signature's check.
+        false => Some(promised(shared, &head.header, permit, owned.len()).await?),
+    };
     let head = head.check().map_err(|_| Refusal::BadHead)?;
-    let owned = committee.rows_of(index, &head.root(), head.shape());
-    let certified = shared.chain.lock().certified.contains_key(&head.root());
-    let known = shared.store.head(head.root()).is_some();
-    if !certified && !known && shared.unpaid_bytes() >= shared.config.unpaid_bytes_max {
-        return Err(Refusal::Full);
-    }
     let checker = RowChecker::new(head.clone());
     if let Some(base) = head.header().params.base {
         check_base(shared, &checker, base.root).await?;
     }
-    shared.store.create(&head, owned.len()).await.map_err(refusal)?;
-    let held = shared.store.held(head.root());
+    if let Some((promise, escrow_wei)) = promise {
+        let mut chain = shared.chain.lock();
+        // It may have been certified while this looked at it.
+        if !chain.certified.contains_key(&root) {
+            let bytes_max = shared.config.unpaid_bytes_max;
+            chain.unpaid.admit(root, promise, escrow_wei, bytes_max)?;
+        }
+    }
+    let created = shared.store.create(&head, owned.len(), Some(&permit)).await;
+    if created.is_err() && shared.store.head(root).is_none() {
+        shared.chain.lock().unpaid.release(&root);
+    }
+    created.map_err(refusal)?;
+    let held = shared.store.held(root);
     let missing: Vec<u32> = owned.without(&held).collect();
     if missing.is_empty() {
-        return sign(shared, &head).await;
+        return Ok(Response::Stored);
     }
     *dispersal = Some(Dispersal { checker, owned });
     Ok(Response::Accepted { missing })
+}
+
+/// What the permit for `rows` rows of the blob of `header` promises, and what its payer has in escrow, wei.
+async fn promised<E: Runtime>(
+    shared: &Shared<E>,
+    header: &Header,
+    permit: Permit,
+    rows: u32,
+) -> Result<(Promise, U256), Refusal> {
+    let height = shared.height();
+    let limit = height.saturating_add(PERMIT_BLOCKS + PERMIT_SLACK_BLOCKS);
+    let payer = permit.payer(&shared.config.peer.domain, header);
+    let (true, Ok(payer)) = ((height + 1..=limit).contains(&permit.deadline), payer) else {
+        return Err(Refusal::Permit { height, limit });
+    };
+    let escrow_wei = escrow::of(shared, payer).await.ok_or(Refusal::Chain)?;
+    let promise = Promise {
+        payer,
+        fee_wei: permit::fee_wei(header, shared.price, height),
+        bytes: u64::from(rows) * u64::from(header.params.row_bytes()),
+        deadline: permit.deadline,
+    };
+    Ok((promise, escrow_wei))
 }
 
 /// Checks that the rows of `checker` are added to a blob of which this operator holds all its rows, and that these are of the same codeword:
@@ -143,7 +186,7 @@ async fn check_base<E: Runtime>(shared: &Shared<E>, checker: &RowChecker, root: 
     Ok(())
 }
 
-/// Upon receiving `Rows`: check each, write them, and sign when none is missing any more.
+/// Upon receiving `Rows`: check each, write them, and say so when none is missing any more.
 async fn keep<E: Runtime>(
     shared: &Shared<E>,
     dispersal: Option<&Dispersal>,
@@ -159,16 +202,29 @@ async fn keep<E: Runtime>(
         Refusal::BadRow { row: error.index() }
     })?;
     shared.store.put(root, &rows).await.map_err(refusal)?;
-    if owned.without(&shared.store.held(root)).next().is_some() {
-        return Ok(None);
-    }
-    sign(shared, checker.head()).await.map(Some)
+    let missing = owned.without(&shared.store.held(root)).next().is_some();
+    Ok((!missing).then_some(Response::Stored))
 }
 
-/// Signs for a blob of which this operator holds all its rows, once they are durable.
-async fn sign<E: Runtime>(shared: &Shared<E>, head: &VerifiedHead) -> Result<Response, Refusal> {
-    shared.store.sync(head.root()).await.map_err(refusal)?;
-    let message = shared.config.peer.domain.message(head.header());
+/// Upon receiving `Sign`: signs for blobs of which this operator holds all its rows, once they are durable.
+async fn sign<E: Runtime>(shared: &Shared<E>, roots: &[BlobRoot]) -> Result<Response, Refusal> {
+    let mut headers = Vec::with_capacity(roots.len());
+    for root in roots {
+        let Some(head) = shared.store.head(*root) else {
+            return Ok(Response::NotFound);
+        };
+        let header = head.header();
+        let owned = shared.owned(header.params.epoch, root, header.params.shape);
+        let held = shared.store.held(*root);
+        if owned.is_none_or(|owned| owned.without(&held).next().is_some()) {
+            return Ok(Response::NotFound);
+        }
+        headers.push(header.clone());
+    }
+    // Together: disks take many files at once in the time of one.
+    let synced = try_join_all(roots.iter().map(|root| shared.store.sync(*root))).await;
+    synced.map_err(refusal)?;
+    let message = shared.config.peer.domain.message(&headers);
     Ok(Response::Signed(shared.config.bls_key.sign(message.as_slice())))
 }
 

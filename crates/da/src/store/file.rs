@@ -1,9 +1,9 @@
 //! One blob's file: its bytes, and what a look through it finds.
 
 use super::{HEAD_REGION_BYTES, Index, record_bytes};
-use crate::{Head, Row, VerifiedHead, VerifiedRow, head::MAX_HEAD_BYTES};
+use crate::{Head, Permit, Row, VerifiedHead, VerifiedRow, head::MAX_HEAD_BYTES};
 use bytes::{BufMut, Bytes};
-use commonware_codec::{DecodeExt, Encode};
+use commonware_codec::{DecodeExt, Encode, FixedSize};
 use commonware_runtime::{Blob, Error, IoBuf, IoBufs, ReadOptions, WriteOptions};
 use primitives::BlobRoot;
 
@@ -12,6 +12,11 @@ const SCAN_BYTES: u64 = 1 << 20;
 
 /// Rows from this length on are written from where they are; shorter ones are copied together, which costs less than a piece each.
 const PIECE_BYTES_MIN: u32 = 4 * 1024;
+
+/// Where the permit is in the file: `1 | permit`, or zeros when there is none. Within the first sector, so that a crash leaves the old one or the new.
+const PERMIT_OFFSET: usize = 4;
+/// Where the head is, after its length and the permit.
+pub(super) const HEAD_OFFSET: usize = PERMIT_OFFSET + 1 + Permit::SIZE;
 
 /// An open file.
 pub(super) struct File<B> {
@@ -22,6 +27,7 @@ pub(super) struct File<B> {
 /// What a look through a file found.
 pub(super) struct Scan {
     pub(super) head: VerifiedHead,
+    pub(super) permit: Option<Permit>,
     pub(super) index: Index,
     pub(super) bad_records: u32,
     /// Length of the file, after the cut.
@@ -33,7 +39,7 @@ pub(super) async fn scan<B: Blob>(blob: B, len: u64, root: BlobRoot) -> Result<O
     if len < HEAD_REGION_BYTES {
         return Ok(None);
     }
-    let Some(head) = read_head(&blob, root).await? else {
+    let Some((head, permit)) = read_head(&blob, root).await? else {
         return Ok(None);
     };
     let record = record_bytes(&head);
@@ -72,14 +78,15 @@ pub(super) async fn scan<B: Blob>(blob: B, len: u64, root: BlobRoot) -> Result<O
     index.free = bad.into_iter().filter(|&number| number < index.records).collect();
     Ok(Some(Scan {
         head,
+        permit,
         index,
         bad_records,
         bytes: end,
     }))
 }
 
-/// The head at the start of the file, if it is the one that `root` names.
-async fn read_head<B: Blob>(blob: &B, root: BlobRoot) -> Result<Option<VerifiedHead>, Error> {
+/// The head at the start of the file, if it is the one that `root` names, and the permit before it.
+async fn read_head<B: Blob>(blob: &B, root: BlobRoot) -> Result<Option<(VerifiedHead, Option<Permit>)>, Error> {
     let region = blob
         .read_at(0, HEAD_REGION_BYTES as usize, ReadOptions::default())
         .await?;
@@ -88,10 +95,13 @@ async fn read_head<B: Blob>(blob: &B, root: BlobRoot) -> Result<Option<VerifiedH
     if bytes > MAX_HEAD_BYTES {
         return Ok(None);
     }
-    let head = Head::decode(region.slice(4..4 + bytes)).ok();
+    let permit =
+        (region[PERMIT_OFFSET] == 1).then(|| Permit::decode(region.slice(PERMIT_OFFSET + 1..HEAD_OFFSET)).ok());
+    let head = Head::decode(region.slice(HEAD_OFFSET..HEAD_OFFSET + bytes)).ok();
     Ok(head
         .and_then(|head| head.check_groups_root().ok())
-        .filter(|head| head.root() == root))
+        .filter(|head| head.root() == root)
+        .map(|head| (head, permit.flatten())))
 }
 
 impl<B: Blob> File<B> {
@@ -104,13 +114,20 @@ impl<B: Blob> File<B> {
         self.len
     }
 
-    pub(super) async fn write_head(&mut self, head: &VerifiedHead) -> Result<(), Error> {
+    pub(super) async fn write_head(&mut self, head: &VerifiedHead, permit: Option<&Permit>) -> Result<(), Error> {
         let encoded = head.head().encode();
         let mut region = Vec::with_capacity(HEAD_REGION_BYTES as usize);
         region.put_u32(encoded.len() as u32);
+        permit.inspect(|permit| region.put_slice(&permit_bytes(permit)));
+        region.resize(HEAD_OFFSET, 0);
         region.put_slice(&encoded);
         region.resize(HEAD_REGION_BYTES as usize, 0);
         self.write(0, region).await
+    }
+
+    /// Writes another permit in the place of the one before.
+    pub(super) async fn write_permit(&mut self, permit: &Permit) -> Result<(), Error> {
+        self.write(PERMIT_OFFSET as u64, permit_bytes(permit)).await
     }
 
     /// Writes `rows` one after the other, the first as record number `record`.
@@ -169,4 +186,8 @@ impl<B: Blob> File<B> {
         self.len = self.len.max(end);
         Ok(())
     }
+}
+
+fn permit_bytes(permit: &Permit) -> Vec<u8> {
+    [&[1][..], &permit.encode()].concat()
 }

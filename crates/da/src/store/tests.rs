@@ -30,7 +30,7 @@ fn rows_that_were_written_read_back_and_others_are_missing() {
             store.put(root, &rows(&blob, [1])).await,
             Err(StoreError::Unknown { .. })
         ));
-        store.create(blob.head(), 768).await.unwrap();
+        store.create(blob.head(), 768, None).await.unwrap();
         store.put(root, &rows(&blob, [5, 9, 3000])).await.unwrap();
         // Again, with one more: what is there is not written twice.
         store.put(root, &rows(&blob, [9, 9, 7])).await.unwrap();
@@ -51,14 +51,14 @@ fn a_blob_that_does_not_fit_is_refused_before_anything_is_written() {
     deterministic::Runner::default().start(|context| async move {
         let (store, _) = open(context.child("store")).await;
         let blob = public_blob(2, 24 << 20);
-        let error = store.create(blob.head(), TOTAL_ROWS).await.unwrap_err();
+        let error = store.create(blob.head(), TOTAL_ROWS, None).await.unwrap_err();
         let needed = HEAD_REGION_BYTES + u64::from(TOTAL_ROWS) * record_bytes(blob.head());
         let StoreError::Full { needed: found, free } = error else {
             panic!("{error}")
         };
         assert_eq!((found, free), (needed, CAPACITY));
         assert!(store.head(blob.head().root()).is_none());
-        store.create(blob.head(), 768).await.unwrap();
+        store.create(blob.head(), 768, None).await.unwrap();
     });
 }
 
@@ -88,7 +88,7 @@ fn crash_after(steps: usize, seed: u64) {
                 return synced;
             }
             let (store, _) = open(context.child("store")).await;
-            store.create(blob.head(), 768).await.unwrap();
+            store.create(blob.head(), 768, None).await.unwrap();
             for step in 1..steps {
                 if step % SYNC_EVERY == 0 {
                     store.sync(root).await.unwrap();
@@ -114,7 +114,7 @@ fn crash_after(steps: usize, seed: u64) {
             assert_eq!(store.read(root, row).await.unwrap().as_ref(), Some(blob.row(row).row()));
         }
         // The life goes on: what was torn is written again, over the holes.
-        store.create(blob.head(), 768).await.unwrap();
+        store.create(blob.head(), 768, None).await.unwrap();
         store.put(root, &rows(&blob, 0..768)).await.unwrap();
         store.sync(root).await.unwrap();
         drop(store);
@@ -140,7 +140,7 @@ fn a_flipped_bit_is_found_when_the_row_is_read() {
         let blob = public_blob(4, 150_000);
         let root = blob.head().root();
         let (store, _) = open(context.child("store")).await;
-        store.create(blob.head(), 768).await.unwrap();
+        store.create(blob.head(), 768, None).await.unwrap();
         store.put(root, &rows(&blob, 0..10)).await.unwrap();
         // Behind the store's back, in the fourth record.
         let entry = store.entry(root).unwrap();
@@ -169,7 +169,7 @@ fn files_are_closed_and_opened_again_as_needed() {
             .map(|seed| public_blob(seed, 100))
             .collect();
         for blob in &blobs {
-            store.create(blob.head(), 1).await.unwrap();
+            store.create(blob.head(), 1, None).await.unwrap();
             store.put(blob.head().root(), &rows(blob, [7])).await.unwrap();
             store.sync(blob.head().root()).await.unwrap();
         }

@@ -48,11 +48,11 @@ fn a_disperser_that_shows_two_headers_gets_a_certificate_of_neither() {
             cut.into_iter().for_each(|operator| network.set_link(operator, UP));
         }
         let (committee, peer) = (network.chain.committee(), guest());
-        let mut quorum = Quorum::new(&peer.domain, &committee, blobs[0].head().header());
+        let mut quorum = Quorum::new(&peer.domain, &committee, vec![blobs[0].head().header().clone()]);
         for operator in 0..OPERATORS {
             let (_, key) = super::chain::keys(operator);
             let of = if operator < 2 { &blobs[0] } else { &blobs[1] };
-            let signature = key.sign(peer.domain.message(of.head().header()).as_slice());
+            let signature = key.sign(peer.domain.message([of.head().header()]).as_slice());
             let recorded = quorum.record(Share { operator, signature });
             match operator {
                 0 | 1 => assert!(recorded.unwrap().is_none()),

@@ -1,6 +1,9 @@
 //! A simulated chain: a registry and a log of certified blobs. Verifies certificates as the contract does, in Rust.
 
-use crate::{Certificate, Committee, DealtBeacon, Domain, Operator, certificate};
+use crate::{
+    Certificate, Committee, DealtBeacon, Domain, Header, Operator, Permit, certificate, disperse::Peer,
+    permit::LIFETIME_BLOCKS, service::Config,
+};
 use alloy_sol_types::{SolCall, SolEvent, SolValue};
 use commonware_cryptography::{Signer, ed25519};
 use commonware_utils::sync::Mutex;
@@ -9,8 +12,8 @@ use contracts::{
     abi::{DAEntrance, NetworkRegistry, OperatorRegistry},
     addresses, typed_data,
 };
-use crypto::bls;
-use primitives::{Address, B256, BlobRoot, Bytes, CHAIN_ID, Digest, Epoch};
+use crypto::{bls, ecdsa};
+use primitives::{Address, B256, BlobRoot, Bytes, CHAIN_ID, Digest, Epoch, MIB};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
 pub(super) const BEACON: fn() -> DealtBeacon = || DealtBeacon(Digest::of(b"a dealt beacon"));
@@ -21,6 +24,30 @@ pub(super) fn keys(index: u32) -> (ed25519::PrivateKey, bls::SecretKey) {
         ed25519::PrivateKey::from_seed(100 + u64::from(index)),
         bls::SecretKey::from_seed(&[index as u8 + 1; 32]),
     )
+}
+
+/// What operator `index` runs with.
+pub(super) fn config(index: u32, listen: SocketAddr) -> Config {
+    let (stream_key, bls_key) = keys(index);
+    Config {
+        listen,
+        peer: Peer {
+            stream_key,
+            domain: Domain::of_chain(CHAIN_ID),
+        },
+        bls_key,
+        beacon: BEACON(),
+        partition: partition(index),
+        capacity_bytes: 64 * MIB,
+        unpaid_bytes_max: 16 * MIB,
+        ingest_bytes_per_s: None,
+        poll_ms: 200,
+    }
+}
+
+/// Folder of an operator's rows.
+pub(super) fn partition(operator: u32) -> String {
+    format!("rows-{operator}")
 }
 
 #[derive(Clone)]
@@ -34,6 +61,16 @@ struct State {
     /// Number and seats of each member, from an epoch on.
     committees: BTreeMap<u64, Vec<(u32, u32)>>,
     events: Vec<Event>,
+    /// What accounts have in escrow, wei; others have nothing.
+    escrows: BTreeMap<Address, u128>,
+}
+
+/// Wei a byte and block.
+pub(super) const PRICE: u64 = 3;
+
+/// Who pays for the tests' blobs, out of a full escrow.
+pub(super) fn payer() -> ecdsa::Secret {
+    ecdsa::Secret::from_bytes(&[0x77; 32]).unwrap()
 }
 
 impl SimChain {
@@ -46,6 +83,7 @@ impl SimChain {
             endpoints,
             committees: BTreeMap::from([(0, all)]),
             events: Vec::new(),
+            escrows: BTreeMap::from([(payer().address(), u128::MAX)]),
         })))
     }
 
@@ -102,21 +140,33 @@ impl SimChain {
         state.log(addresses::OPERATOR_REGISTRY, &event);
     }
 
+    /// What `payer` has in escrow from now on, wei.
+    pub(super) fn set_escrow(&self, payer: Address, wei: u128) {
+        self.0.lock().escrows.insert(payer, wei);
+    }
+
+    /// A promise of [`payer`] to pay for the blob of `header`.
+    pub(super) fn permit(&self, header: &Header) -> Permit {
+        let deadline = self.height() + LIFETIME_BLOCKS;
+        Permit::sign(&payer(), &Domain::of_chain(CHAIN_ID), header, deadline)
+    }
+
     /// Records a certificate, if it holds.
     pub(super) fn submit(&self, certificate: &Certificate) {
-        let committee = self.committee_at(certificate.header().params.epoch);
+        let headers = certificate.headers();
+        let committee = self.committee_at(headers[0].params.epoch);
         certificate.verify(&Domain::of_chain(CHAIN_ID), &committee).unwrap();
         let (now, epoch) = (self.epoch(), committee.epoch());
-        assert!(
-            epoch <= now && epoch.0 + contracts::GRACE_EPOCHS >= now.0 || certificate.header().params.base.is_some()
-        );
-        let event = DAEntrance::BlobCertified {
-            root: certificate.root().0,
-            payer: Address::repeat_byte(9),
-            header: certificate::on_chain(certificate.header()),
-            signersBitmap: typed_data::signers_bitmap(certificate.signers().iter().copied(), committee.len()),
-        };
-        self.0.lock().log(addresses::DA_ENTRANCE, &event);
+        for header in headers {
+            assert!(epoch <= now && epoch.0 + contracts::GRACE_EPOCHS >= now.0 || header.params.base.is_some());
+            let event = DAEntrance::BlobCertified {
+                root: header.root().0,
+                payer: payer().address(),
+                header: certificate::on_chain(header),
+                signersBitmap: typed_data::signers_bitmap(certificate.signers().iter().copied(), committee.len()),
+            };
+            self.0.lock().log(addresses::DA_ENTRANCE, &event);
+        }
     }
 
     /// Drops the coset `root` that was added to `base`.
@@ -154,7 +204,8 @@ impl State {
 
 impl Provider for SimChain {
     async fn call(&self, to: Address, data: Bytes) -> Result<Bytes, ProviderError> {
-        assert!([addresses::OPERATOR_REGISTRY, addresses::NETWORK_REGISTRY].contains(&to));
+        use addresses::{DA_ENTRANCE, NETWORK_REGISTRY, OPERATOR_REGISTRY};
+        assert!([OPERATOR_REGISTRY, NETWORK_REGISTRY, DA_ENTRANCE].contains(&to));
         let selector: [u8; 4] = data[..4].try_into().unwrap();
         let entry = |number: u32| {
             let (stream_key, bls_key) = keys(number);
@@ -190,6 +241,16 @@ impl Provider for SimChain {
                 let members = members.collect();
                 NetworkRegistry::committeeCall::abi_encode_returns(&NetworkRegistry::committeeReturn { seats, members })
                     .into()
+            }
+            DAEntrance::pricePerByteBlockCall::SELECTOR => PRICE.abi_encode().into(),
+            DAEntrance::escrowOfCall::SELECTOR => {
+                let call = DAEntrance::escrowOfCall::abi_decode(&data).unwrap();
+                let escrow = DAEntrance::Escrow {
+                    balance: self.0.lock().escrows.get(&call.payer).copied().unwrap_or_default(),
+                    leaving: 0,
+                    freeBlock: 0,
+                };
+                escrow.abi_encode().into()
             }
             OperatorRegistry::numberOfKeyCall::SELECTOR => {
                 let call = OperatorRegistry::numberOfKeyCall::abi_decode(&data).unwrap();

@@ -1,17 +1,15 @@
 //! Challenges on the contracts themselves: who has its rows keeps its stake, who has not loses it.
 
 use super::{
-    chain::{BEACON, keys},
+    chain::config,
     evm_chain::{EvmChain, STAKE_WEI, account},
     network::guest,
     public_blob,
 };
 use crate::{
-    CodedBlob, Domain, Service,
-    disperse::{self, Peer},
+    CodedBlob, Service, disperse,
     header::TOTAL_ROWS,
     sample::{Prover, chunks},
-    service::Config,
 };
 use alloy_sol_types::SolEvent;
 use commonware_codec::Encode;
@@ -24,7 +22,7 @@ use contracts::{
     },
     addresses::{DA_CHALLENGES, DA_ENTRANCE, DA_LOTTERY, STAKE_VAULT},
 };
-use primitives::{Address, CHAIN_ID, MIB, U256};
+use primitives::{Address, U256};
 use std::{net::SocketAddr, time::Duration};
 
 const OPERATORS: u32 = 4;
@@ -47,26 +45,16 @@ impl Scene {
         chain.mine(1);
         let mut services = Vec::new();
         for (operator, listen) in (0..).zip(endpoints) {
-            let (stream_key, bls_key) = keys(operator);
-            let domain = Domain::of_chain(CHAIN_ID);
-            let config = Config {
-                listen,
-                peer: Peer { stream_key, domain },
-                bls_key,
-                beacon: BEACON(),
-                partition: format!("rows-{operator}"),
-                capacity_bytes: 64 * MIB,
-                unpaid_bytes_max: 16 * MIB,
-                poll_ms: 200,
-                ingest_bytes_per_s: None,
-            };
             let own = chain.of(account(operator));
             let context = context.child("operator").with_attribute("index", operator);
-            services.push(Some(Service::start(context, config, own).await.unwrap()));
+            services.push(Some(
+                Service::start(context, config(operator, listen), own).await.unwrap(),
+            ));
         }
         let blob = public_blob(1, 1_500_000);
         let committee = chain.committee().await;
-        let certificate = disperse::disperse(&context, &guest(), &committee, &blob, |_| {})
+        let permit = chain.permit(blob.head().header());
+        let certificate = disperse::disperse(&context, &guest(), &committee, &blob, &permit, |_| {})
             .await
             .unwrap();
         // The last operator's rows may still be on their way: only who signed can be challenged.

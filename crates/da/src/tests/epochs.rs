@@ -1,7 +1,7 @@
 //! Committees that change: while rows are on their way, and while readers read.
 
 use super::{
-    chain::{BEACON, keys},
+    chain::{BEACON, config, keys},
     evm_chain::{EvmChain, STAKE_WEI, account},
     network::{Network, OPERATORS, guest},
     payload, request,
@@ -9,11 +9,11 @@ use super::{
     seeded,
 };
 use crate::{
-    CodedBlob, Committee, Domain, Privacy, Record, Service,
-    disperse::{self, DeliveryError, DisperseError, Peer},
+    CodedBlob, Committee, Privacy, Record, Service,
+    disperse::{self, DeliveryError, DisperseError},
     encode::Request,
     retrieve,
-    service::{Config, StartError},
+    service::StartError,
     wire::Refusal,
 };
 use commonware_cryptography::Signer;
@@ -24,7 +24,7 @@ use contracts::{
     addresses::{NETWORK_REGISTRY, OPERATOR_REGISTRY, STAKE_VAULT},
 };
 use futures::future::join;
-use primitives::{Address, B256, CHAIN_ID, Epoch, MIB, U256};
+use primitives::{Address, B256, Epoch, U256};
 use std::{net::SocketAddr, time::Duration};
 
 const EPOCH_BLOCKS: u64 = 100;
@@ -75,8 +75,7 @@ fn a_committee_that_changes_while_rows_are_on_their_way_costs_no_certificate() {
         network.restart_with_epochs().await;
         let first = blob_of(0, 61, 500_000);
         let committee = network.chain.committee();
-        let peer = guest();
-        let dispersal = disperse::disperse(&network.context, &peer, &committee, &first, |_| {});
+        let dispersal = network.disperse(&committee, &first, |_| {});
         let change = async {
             network.context.sleep(Duration::from_secs(1)).await;
             network.begin_epoch(1).await;
@@ -129,7 +128,7 @@ fn a_blob_of_an_epoch_long_past_or_not_begun_is_refused() {
         for (epoch, taken) in [(0, false), (1, true), (2, true), (3, true), (4, true), (5, false)] {
             let blob = blob_of(epoch, 70 + epoch, 10_000);
             let committee = network.chain.committee_at(Epoch(epoch));
-            let outcome = disperse::disperse(&network.context, &guest(), &committee, &blob, |_| {}).await;
+            let outcome = network.disperse(&committee, &blob, |_| {}).await;
             match outcome {
                 Ok(_) => assert!(taken, "epoch {epoch}"),
                 Err(DisperseError::NoQuorum { failures, .. }) => {
@@ -194,21 +193,7 @@ fn stake_brings_rows_and_leaving_ends_them_on_the_contracts_themselves() {
         let chain = EvmChain::genesis(&endpoints[..3], rich, U256::from(100 * STAKE_WEI));
         chain.mine(1);
         let start = async |operator: u32| {
-            let (stream_key, bls_key) = keys(operator);
-            let config = Config {
-                listen: endpoints[operator as usize],
-                peer: Peer {
-                    stream_key,
-                    domain: Domain::of_chain(CHAIN_ID),
-                },
-                bls_key,
-                beacon: BEACON(),
-                partition: format!("rows-{operator}"),
-                capacity_bytes: 64 * MIB,
-                unpaid_bytes_max: 16 * MIB,
-                poll_ms: 200,
-                ingest_bytes_per_s: None,
-            };
+            let config = config(operator, endpoints[operator as usize]);
             let context = context.child("operator").with_attribute("index", operator);
             Service::start(context, config, chain.of(account(operator))).await
         };
@@ -263,11 +248,12 @@ fn stake_brings_rows_and_leaving_ends_them_on_the_contracts_themselves() {
                 ..request(Privacy::Public)
             };
             let blob = CodedBlob::encode(&mut seeded(epoch), payload(epoch, 20_000), request).unwrap();
-            let certificate = disperse::disperse(&context, &guest(), &committee, &blob, |_| {})
+            let permit = chain.permit(blob.head().header());
+            let certificate = disperse::disperse(&context, &guest(), &committee, &blob, &permit, |_| {})
                 .await
                 .unwrap();
             chain.submit(&certificate).await;
-            records.push((Record::of_header(certificate.header()), epoch));
+            records.push((Record::of_header(blob.head().header()), epoch));
             context.sleep(Duration::from_secs(3)).await;
             for (record, seed) in &records {
                 let committee = Committee::read_at(&chain, BEACON(), record.epoch()).await.unwrap();

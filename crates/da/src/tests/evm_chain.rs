@@ -1,13 +1,14 @@
 //! A chain that runs the contracts themselves: every transaction is a block.
 
-use super::chain::{BEACON, keys};
-use crate::{Certificate, Committee, Domain};
+use super::chain::{BEACON, keys, payer};
+use crate::{Certificate, Committee, Domain, Header, Payer, Permit, permit::LIFETIME_BLOCKS};
 use alloy_sol_types::SolCall;
 use commonware_cryptography::Signer;
 use commonware_utils::sync::Mutex;
 use contracts::{
     EPOCH_BLOCKS, Event, EventFilter, Founder, Mined, Provider, ProviderError, Request, SLASH_WEI,
-    abi::NetworkRegistry, addresses, founding_calls, genesis_contracts,
+    abi::{DAEntrance, NetworkRegistry},
+    addresses, founding_calls, genesis_contracts,
 };
 use primitives::{Address, B256, Bytes, CHAIN_ID, U256};
 use revm::{
@@ -83,6 +84,10 @@ impl EvmChain {
             state.execute(call.from, call.to, call.data, call.value, true).unwrap();
         }
         state.fund(rich, wei);
+        // Unless it is the test's business.
+        if rich != payer().address() {
+            state.fill_escrow();
+        }
         Self {
             state: Arc::new(Mutex::new(state)),
             account: rich,
@@ -101,13 +106,22 @@ impl EvmChain {
         Committee::read(self, BEACON()).await.unwrap()
     }
 
+    /// A promise to pay for the blob of `header`, of who has the money.
+    pub(super) fn permit(&self, header: &Header) -> Permit {
+        let deadline = self.state.lock().block + LIFETIME_BLOCKS;
+        Permit::sign(&payer(), &Domain::of_chain(CHAIN_ID), header, deadline)
+    }
+
     /// Records a certificate, and pays for it.
     pub(super) async fn submit(&self, certificate: &Certificate) {
-        let epoch = certificate.header().params.epoch;
-        let committee = Committee::read_at(self, BEACON(), epoch).await.unwrap();
-        let fee = U256::from(10).pow(U256::from(18));
-        let submission = certificate.submission(&Domain::of_chain(CHAIN_ID), &committee, fee);
-        self.send(submission).await.unwrap();
+        let (domain, headers) = (Domain::of_chain(CHAIN_ID), certificate.headers());
+        let committee = Committee::read_at(self, BEACON(), headers[0].params.epoch)
+            .await
+            .unwrap();
+        let permits: Vec<_> = headers.iter().map(|header| self.permit(header)).collect();
+        self.send(certificate.submission(&domain, &committee, &permits))
+            .await
+            .unwrap();
     }
 
     /// Gives an account coins.
@@ -150,6 +164,18 @@ impl State {
     fn fund(&mut self, account: Address, wei: U256) {
         self.db
             .insert_account_info(account, AccountInfo::default().with_balance(wei));
+    }
+
+    /// Puts enough into the payer's escrow for every blob of a test.
+    fn fill_escrow(&mut self) {
+        let deposit = DAEntrance::depositCall {
+            payer: payer().address(),
+        };
+        let wei = U256::from(10).pow(U256::from(20));
+        self.fund(addresses::FAUCET, wei);
+        let data = deposit.abi_encode().into();
+        self.execute(addresses::FAUCET, addresses::DA_ENTRANCE, data, wei, true)
+            .unwrap();
     }
 
     /// Runs a transaction in the present block, or (without `commit`) a call that changes nothing.
@@ -207,6 +233,17 @@ impl State {
             ExecutionResult::Revert { output, .. } => Err(ProviderError::reverted(output)),
             ExecutionResult::Halt { reason, .. } => panic!("{reason:?}"),
         }
+    }
+}
+
+/// Whose account is [`payer`]'s.
+impl Payer for EvmChain {
+    fn account(&self) -> Address {
+        self.account
+    }
+
+    fn promise(&self, domain: &Domain, header: &Header, deadline: u64) -> Permit {
+        Permit::sign(&payer(), domain, header, deadline)
     }
 }
 

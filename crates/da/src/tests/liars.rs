@@ -32,9 +32,10 @@ async fn offer(network: &Network, head: Head, rows: Vec<Row>) -> Response {
     .await
     .unwrap();
     let row_bytes = head.header.params.row_bytes();
+    let permit = network.chain.permit(&head.header);
     connection
         .sender
-        .send(&Request::Disperse(Box::new(head)), LIMIT)
+        .send(&Request::Disperse(Box::new(head), permit), LIMIT)
         .await
         .unwrap();
     let answer = connection.receiver.receive(LIMIT).await.unwrap();

@@ -1,7 +1,8 @@
 //! Rows that rot on an operator's disk, of a blob with local rows and of one without.
 
 use super::{
-    network::{Link, Network, guest, partition},
+    chain::partition,
+    network::{Link, Network, guest},
     payload, public_blob,
     scenarios::simulate,
 };

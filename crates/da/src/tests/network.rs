@@ -1,8 +1,8 @@
 //! Four operators behind links that can be slow, cut or black holes.
 
-use super::chain::{BEACON, SimChain, keys};
+use super::chain::{SimChain, config, partition};
 use crate::{
-    CodedBlob, Domain, Record, Service, VerifiedHead,
+    Certificate, CodedBlob, Committee, Domain, Record, Service, VerifiedHead,
     disperse::{self, DisperseError, Peer},
     retrieve::{self, RetrieveError, Retrieved},
     sample::{self, Sampled},
@@ -129,20 +129,10 @@ impl Network {
         let address = listen(operator, node.starts);
         node.starts += 1;
         *node.listen.lock() = address;
-        let (stream_key, bls_key) = keys(operator);
         let config = Config {
-            listen: address,
-            peer: Peer {
-                stream_key,
-                domain: Domain::of_chain(CHAIN_ID),
-            },
-            bls_key,
-            beacon: BEACON(),
-            partition: partition(operator),
             capacity_bytes: self.capacity_bytes,
-            unpaid_bytes_max: 16 * MIB,
             ingest_bytes_per_s: self.ingest_bytes_per_s,
-            poll_ms: 200,
+            ..config(operator, address)
         };
         let context = self.context.child("operator").with_attribute("index", operator);
         node.service = Some(Service::start(context, config, self.chain.clone()).await.unwrap());
@@ -181,9 +171,20 @@ impl Network {
     /// Disperses `blob` as a guest and records the certificate on chain.
     pub(super) async fn publish(&self, blob: &CodedBlob) -> Result<Record, DisperseError> {
         let committee = self.chain.committee_at(blob.head().header().params.epoch);
-        let certificate = disperse::disperse(&self.context, &guest(), &committee, blob, |_| {}).await?;
+        let certificate = self.disperse(&committee, blob, |_| {}).await?;
         self.chain.submit(&certificate);
-        Ok(Record::of_header(certificate.header()))
+        Ok(Record::of_header(blob.head().header()))
+    }
+
+    /// Disperses `blob` as a guest, on a promise of who has the money.
+    pub(super) async fn disperse(
+        &self,
+        committee: &Committee,
+        blob: &CodedBlob,
+        progress: impl FnMut(disperse::Progress<'_>),
+    ) -> Result<Certificate, DisperseError> {
+        let permit = self.chain.permit(blob.head().header());
+        disperse::disperse(&self.context, &guest(), committee, blob, &permit, progress).await
     }
 
     pub(super) async fn read(&self, record: &Record) -> Result<Retrieved, RetrieveError> {
@@ -236,11 +237,6 @@ impl Network {
         }
         panic!("{what}: not in two minutes");
     }
-}
-
-/// Folder of an operator's rows.
-pub(super) fn partition(operator: u32) -> String {
-    format!("rows-{operator}")
 }
 
 /// Passes bytes on as the link says, until one end hangs up.

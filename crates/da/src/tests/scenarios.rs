@@ -1,14 +1,15 @@
 //! What must hold while operators die, links fail and disks rot.
 
 use super::{
-    network::{Link, Network, OPERATORS, guest, partition},
+    chain::partition,
+    network::{Link, Network, OPERATORS},
     payload, public_blob, request, seeded,
 };
 use crate::{
     CodedBlob, Privacy, Shape,
     disperse::{self, DisperseError},
+    permit::PERMIT_BLOCKS,
     retrieve::RetrieveError,
-    service::UNPAID_BLOCKS,
 };
 use commonware_runtime::{Blob, Clock, ReadOptions, Runner as _, Storage, WriteOptions, deterministic};
 use crypto::{envelope::RecipientSecret, stream::Key};
@@ -106,9 +107,7 @@ fn without_a_quorum_there_is_no_certificate_and_every_failure_is_named() {
             }
         };
         let committee = network.chain.committee();
-        disperse::disperse(&network.context, &guest(), &committee, &blob, count)
-            .await
-            .unwrap();
+        network.disperse(&committee, &blob, count).await.unwrap();
         assert_eq!(sent, 768);
     });
 }
@@ -211,16 +210,14 @@ fn rows_that_expired_or_that_nobody_paid_for_are_deleted() {
         let paid = network.publish(&public_blob(8, 1000)).await.unwrap();
         let unpaid = public_blob(80, 1000);
         let committee = network.chain.committee();
-        disperse::disperse(&network.context, &guest(), &committee, &unpaid, |_| {})
-            .await
-            .unwrap();
+        network.disperse(&committee, &unpaid, |_| {}).await.unwrap();
         network
             .wait("two blobs", |network| {
                 (0..OPERATORS).all(|operator| network.service(operator).status().blobs == 2)
             })
             .await;
         network.context.sleep(Duration::from_secs(1)).await;
-        network.chain.mine(UNPAID_BLOCKS + 1);
+        network.chain.mine(PERMIT_BLOCKS + 1);
         network
             .wait("one blob", |network| {
                 (0..OPERATORS).all(|operator| network.service(operator).status().blobs == 1)

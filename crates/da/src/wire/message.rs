@@ -2,7 +2,8 @@
 
 use super::MAX_MESSAGE_BYTES;
 use crate::{
-    Head, Row,
+    Head, Permit, Row,
+    certificate::MAX_BATCH,
     local::LocalRow,
     release,
     sample::{Challenge, MAX_SAMPLES, MAX_SAMPLES_BYTES},
@@ -11,7 +12,7 @@ use crate::{
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, BufsMut, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
 use crypto::bls;
-use primitives::{BlobRoot, Epoch};
+use primitives::{Address, BlobRoot, Epoch, U256};
 
 /// Most rows one [`Request::ReadRows`] asks for: all that an operator can own.
 pub const MAX_ROWS_PER_READ: usize = MAX_TOTAL_ROWS as usize;
@@ -25,6 +26,8 @@ const PIECE_BYTES_MIN: u32 = 4 * 1024;
 /// Tags of the messages of rows.
 const ROWS_REQUEST: u8 = 1;
 const ROWS_RESPONSE: u8 = 4;
+/// Tag of the request to sign.
+const SIGN: u8 = 6;
 /// Tag of what is said to and by the release committee, both ways: apart from those of rows, which count on.
 const RELEASE: u8 = 16;
 /// Tags of local rows, given and asked for.
@@ -48,10 +51,13 @@ pub struct Rows {
 /// What a disperser or reader asks of an operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// Keep your rows of this blob. Answered by `Accepted`, `Signed` (it has them all) or `Refused`.
-    Disperse(Box<Head>),
-    /// Rows of the blob last dispersed on this stream. Answered once, when none is missing any more: `Signed`; or `Refused`.
+    /// Keep your rows of this blob: who promises to pay for it. Answered by `Accepted`, `Stored` (it has them all) or `Refused`.
+    Disperse(Box<Head>, Permit),
+    /// Rows of the blob last dispersed on this stream. Answered once, when none is missing any more: `Stored`; or `Refused`.
     Rows(Rows),
+    /// Sign for these blobs together, in this order: 1 to [`MAX_BATCH`], of one epoch. Answered by `Signed` when all rows of each are durable,
+    /// `NotFound` when some are not there, or `Refused`.
+    Sign(Vec<BlobRoot>),
     /// The head of a blob. Answered by `Head` or `NotFound`.
     ReadHead(BlobRoot),
     /// Rows of a blob. Answered by `Rows`, as often as needed, then `EndOfRows`; or `NotFound`.
@@ -96,7 +102,9 @@ pub enum Response {
         /// Which rows to send, ascending.
         missing: Vec<u32>,
     },
-    /// All its rows are on disk; its signature of the certificate's message.
+    /// All its rows of the blob are there. They may be lost again until it signs.
+    Stored,
+    /// All its rows of the blobs are on disk; its signature of the certificate's message.
     Signed(bls::Signature),
     /// The request is refused, and the stream ends.
     Refused(Refusal),
@@ -109,7 +117,7 @@ pub enum Response {
         /// Rows asked for that the operator does not have.
         missing: Vec<u32>,
     },
-    /// The operator does not have the blob.
+    /// The operator does not have the blob, or not all that it is to sign for.
     NotFound,
     /// How the operator is doing.
     Status(Status),
@@ -170,6 +178,27 @@ pub enum Refusal {
         /// Which row.
         row: u32,
     },
+    /// The permit is nobody's, over, or lasts longer than operators let it.
+    #[error("the permit's deadline is not between block {height} and {limit}, or its signature is none")]
+    Permit {
+        /// The last block that the operator has seen.
+        height: u64,
+        /// The latest deadline it takes.
+        limit: u64,
+    },
+    /// What the payer has in escrow does not cover the fee and what it promised before.
+    #[error("{payer} has {escrow_wei} wei in escrow and promises {promised_wei}")]
+    Unfunded {
+        /// Who promises to pay.
+        payer: Address,
+        /// What is there and was not announced to leave.
+        escrow_wei: U256,
+        /// What it promised this operator in all and has not paid, this blob among it.
+        promised_wei: U256,
+    },
+    /// The operator cannot ask the chain for the payer's escrow.
+    #[error("the operator does not reach the chain")]
+    Chain,
     /// No room on the operator's disk, or for blobs that nobody has paid for yet.
     #[error("no room")]
     Full,
@@ -257,9 +286,15 @@ fn read_indices(buf: &mut impl Buf) -> Result<Vec<u32>, Error> {
 impl Write for Request {
     fn write(&self, buf: &mut impl BufMut) {
         match self {
-            Self::Disperse(head) => {
+            Self::Disperse(head, permit) => {
                 0u8.write(buf);
+                permit.write(buf);
                 head.write(buf);
+            }
+            Self::Sign(roots) => {
+                SIGN.write(buf);
+                (roots.len() as u32).write(buf);
+                roots.iter().for_each(|root| root.write(buf));
             }
             Self::Rows(rows) => {
                 ROWS_REQUEST.write(buf);
@@ -312,8 +347,9 @@ impl Write for Request {
 impl EncodeSize for Request {
     fn encode_size(&self) -> usize {
         1 + match self {
-            Self::Disperse(head) => head.encode_size(),
+            Self::Disperse(head, _) => Permit::SIZE + head.encode_size(),
             Self::Rows(rows) => rows.encode_size(),
+            Self::Sign(roots) => 4 + BlobRoot::SIZE * roots.len(),
             Self::ReadHead(_) => BlobRoot::SIZE,
             Self::ReadRows { rows, .. } => BlobRoot::SIZE + 4 + 4 * rows.len(),
             Self::Status => 0,
@@ -337,7 +373,10 @@ impl Read for Request {
 
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
         Ok(match u8::read(buf)? {
-            0 => Self::Disperse(Box::new(Head::read(buf)?)),
+            0 => {
+                let permit = Permit::read(buf)?;
+                Self::Disperse(Box::new(Head::read(buf)?), permit)
+            }
             ROWS_REQUEST => Self::Rows(Rows::read(buf)?),
             2 => Self::ReadHead(BlobRoot::read(buf)?),
             3 => Self::ReadRows {
@@ -357,6 +396,14 @@ impl Read for Request {
                     root,
                     challenges: challenges.collect::<Result<_, _>>()?,
                 }
+            }
+            SIGN => {
+                let count = u32::read(buf)? as usize;
+                if !(1..=MAX_BATCH).contains(&count) {
+                    return Err(Error::InvalidLength(count));
+                }
+                let roots = (0..count).map(|_| BlobRoot::read(buf));
+                Self::Sign(roots.collect::<Result<_, _>>()?)
             }
             RELEASE => Self::Release(release::Request::read(buf)?),
             KEEP_LOCAL => Self::KeepLocal {
@@ -417,6 +464,7 @@ impl Write for Response {
                 RELEASE.write(buf);
                 response.write(buf);
             }
+            Self::Stored => 9u8.write(buf),
             Self::KeptLocal => KEEP_LOCAL.write(buf),
             Self::LocalRow(row) => {
                 READ_LOCAL.write(buf);
@@ -444,7 +492,7 @@ impl EncodeSize for Response {
             Self::Refused(refusal) => refusal.encode_size(),
             Self::Head(head) => head.encode_size(),
             Self::Rows(rows) => rows.encode_size(),
-            Self::NotFound | Self::KeptLocal => 0,
+            Self::Stored | Self::NotFound | Self::KeptLocal => 0,
             Self::Status(_) => 5 * 8,
             Self::Samples(bytes) => 4 + bytes.len(),
             Self::Release(response) => response.encode_size(),
@@ -494,6 +542,7 @@ impl Read for Response {
                 }
                 Self::Samples(buf.try_take_owned(length).map_err(|_| Error::EndOfBuffer)?)
             }
+            9 => Self::Stored,
             RELEASE => Self::Release(release::Response::read(buf)?),
             KEEP_LOCAL => Self::KeptLocal,
             READ_LOCAL => Self::LocalRow(LocalRow::read(buf)?),
@@ -527,6 +576,22 @@ impl Write for Refusal {
             Self::Disk => 6u8.write(buf),
             Self::Unexpected => 7u8.write(buf),
             Self::Base => 8u8.write(buf),
+            Self::Permit { height, limit } => {
+                9u8.write(buf);
+                height.write(buf);
+                limit.write(buf);
+            }
+            Self::Unfunded {
+                payer,
+                escrow_wei,
+                promised_wei,
+            } => {
+                10u8.write(buf);
+                buf.put_slice(payer.as_slice());
+                buf.put_slice(&escrow_wei.to_be_bytes::<32>());
+                buf.put_slice(&promised_wei.to_be_bytes::<32>());
+            }
+            Self::Chain => 11u8.write(buf),
         }
     }
 }
@@ -535,9 +600,10 @@ impl EncodeSize for Refusal {
     fn encode_size(&self) -> usize {
         1 + match self {
             Self::WrongEpoch { .. } => 8,
-            Self::Expiry { .. } => 16,
+            Self::Expiry { .. } | Self::Permit { .. } => 16,
             Self::NotMine { .. } | Self::BadRow { .. } => 4,
-            Self::BadHead | Self::Full | Self::Disk | Self::Unexpected | Self::Base => 0,
+            Self::Unfunded { .. } => 20 + 2 * 32,
+            Self::BadHead | Self::Full | Self::Disk | Self::Unexpected | Self::Base | Self::Chain => 0,
         }
     }
 }
@@ -561,6 +627,16 @@ impl Read for Refusal {
             6 => Self::Disk,
             7 => Self::Unexpected,
             8 => Self::Base,
+            9 => Self::Permit {
+                height: u64::read(buf)?,
+                limit: u64::read(buf)?,
+            },
+            10 => Self::Unfunded {
+                payer: <[u8; 20]>::read(buf)?.into(),
+                escrow_wei: U256::from_be_bytes(<[u8; 32]>::read(buf)?),
+                promised_wei: U256::from_be_bytes(<[u8; 32]>::read(buf)?),
+            },
+            11 => Self::Chain,
             other => return Err(Error::InvalidEnum(other)),
         })
     }

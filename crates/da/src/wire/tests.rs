@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    CodedBlob, Domain, Permit,
     local::LocalRow,
     release,
     sample::Challenge,
@@ -8,8 +9,8 @@ use crate::{
 use bytes::Bytes;
 use commonware_codec::{DecodeExt, Encode, Read};
 use commonware_runtime::IoBufs;
-use crypto::{bls, envelope::RecipientSecret};
-use primitives::{BlobRoot, Epoch};
+use crypto::{bls, ecdsa, envelope::RecipientSecret};
+use primitives::{Address, BlobRoot, Epoch, U256};
 use rand_core::Rng;
 
 fn local_row() -> LocalRow {
@@ -19,6 +20,16 @@ fn local_row() -> LocalRow {
     }
 }
 
+fn permit(blob: &CodedBlob) -> Permit {
+    let payer = ecdsa::Secret::from_bytes(&[3; 32]).unwrap();
+    Permit::sign(
+        &payer,
+        &Domain::of_chain(primitives::CHAIN_ID),
+        blob.head().header(),
+        77,
+    )
+}
+
 fn requests() -> Vec<Request> {
     let blob = public_blob(1, 200_000);
     let rows = Rows {
@@ -26,7 +37,8 @@ fn requests() -> Vec<Request> {
         rows: vec![blob.row(3).row().clone(), blob.row(2000).row().clone()],
     };
     vec![
-        Request::Disperse(Box::new(blob.head().head().clone())),
+        Request::Disperse(Box::new(blob.head().head().clone()), permit(&blob)),
+        Request::Sign(vec![BlobRoot::from([8; 32]), BlobRoot::from([9; 32])]),
         Request::Rows(rows),
         Request::ReadHead(BlobRoot::from([9; 32])),
         Request::ReadRows {
@@ -67,10 +79,18 @@ fn responses() -> Vec<Response> {
         Refusal::Full,
         Refusal::Disk,
         Refusal::Unexpected,
+        Refusal::Permit { height: 7, limit: 8 },
+        Refusal::Unfunded {
+            payer: Address::repeat_byte(1),
+            escrow_wei: U256::from(2),
+            promised_wei: U256::MAX,
+        },
+        Refusal::Chain,
     ];
     let mut responses: Vec<_> = refusals.into_iter().map(Response::Refused).collect();
     responses.extend([
         Response::Accepted { missing: vec![1, 2, 3] },
+        Response::Stored,
         Response::Signed(bls::SecretKey::from_seed(&[1; 32]).sign(b"message")),
         Response::Head(Box::new(blob.head().head().clone())),
         Response::Rows(Rows {

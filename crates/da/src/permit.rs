@@ -1,0 +1,94 @@
+//! Permits: a payer's promise to pay for a blob, which operators see before they take a byte of it.
+//!
+//! A payer sets money aside in the entrance's escrow and signs an EIP-712 permit a blob. An operator takes the blob's rows when that money
+//! covers what the payer promised it and has not paid; the chain charges the payer when the certificate is recorded, or for the time that
+//! disks waited in vain when none is. `PaymentPermits.sol` has the other half.
+
+use crate::{Domain, Header, certificate::on_chain};
+use bytes::BufMut;
+use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
+use contracts::typed_data;
+use crypto::ecdsa::{self, SIGNATURE_BYTES, SignatureError};
+use primitives::{Address, B256, U256};
+
+#[cfg(test)]
+mod tests;
+
+/// Longest that operators let a promise last, in blocks: `PaymentPermits.PERMIT_BLOCKS`.
+pub const PERMIT_BLOCKS: u64 = 1_200;
+
+/// How long a promise lasts that we make, in blocks: less than operators let it, for they may be some blocks behind us.
+pub const LIFETIME_BLOCKS: u64 = 1_000;
+
+/// A payer's promise to pay for a blob that is certified by a block. What it pays for is in the blob's header.
+///
+/// Encoding: `deadline 8 | signature 65`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Permit {
+    /// Last block in which the chain takes the certificate.
+    pub deadline: u64,
+    /// The payer's, of [`Domain::permit_digest`].
+    pub signature: ecdsa::Signature,
+}
+
+impl Domain {
+    /// What a payer signs to promise the fee of the blob of `header`, if it is certified by block `deadline`.
+    pub fn permit_digest(&self, header: &Header, deadline: u64) -> B256 {
+        typed_data::permit_digest(self.chain_id, self.entrance, &on_chain(header), deadline)
+    }
+}
+
+impl Permit {
+    /// The promise of `payer` to pay for the blob of `header`.
+    pub fn sign(payer: &ecdsa::Secret, domain: &Domain, header: &Header, deadline: u64) -> Self {
+        Self {
+            deadline,
+            signature: payer.sign(&domain.permit_digest(header, deadline)),
+        }
+    }
+
+    /// Whose promise it is: an account that may have nothing, when the permit is of another blob.
+    ///
+    /// # Errors
+    ///
+    /// [`SignatureError`] when it is nobody's.
+    pub fn payer(&self, domain: &Domain, header: &Header) -> Result<Address, SignatureError> {
+        ecdsa::recover(&domain.permit_digest(header, self.deadline), &self.signature)
+    }
+}
+
+/// Fee of keeping the blob of `header` from block `height` to its expiry, wei: what the chain charges for it if it is recorded then.
+pub fn fee_wei(header: &Header, price_per_byte_block: U256, height: u64) -> U256 {
+    let params = &header.params;
+    let bytes = u64::from(params.shape.row_count()) * u64::from(params.row_bytes());
+    let blocks = params.expiry_block.saturating_sub(height);
+    U256::from(bytes) * U256::from(blocks) * price_per_byte_block
+}
+
+impl FixedSize for Permit {
+    const SIZE: usize = 8 + SIGNATURE_BYTES;
+}
+
+impl Write for Permit {
+    fn write(&self, buf: &mut impl BufMut) {
+        self.deadline.write(buf);
+        buf.put_slice(&self.signature);
+    }
+}
+
+impl Read for Permit {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
+        Ok(Self {
+            deadline: u64::read(buf)?,
+            signature: <[u8; SIGNATURE_BYTES]>::read(buf)?,
+        })
+    }
+}
+
+impl std::fmt::Debug for Permit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Permit(until block {})", self.deadline)
+    }
+}

@@ -1,0 +1,260 @@
+//! Publish blobs on behalf of one account: promise to pay, hand out the rows, have them signed for, record them on chain.
+//!
+//! Blobs that are ready while a certificate is being signed and recorded are certified together by the next one, so a stream of blobs costs
+//! a signature and a transaction a round, not a blob, and a lone one waits for nobody.
+
+use crate::{
+    CodedBlob, Committee, Domain, Header, Permit, Runtime,
+    certificate::MAX_BATCH,
+    disperse::{self, Dispersal, DisperseError, Peer, Progress},
+    permit::{LIFETIME_BLOCKS, fee_wei},
+};
+use alloy_sol_types::SolCall;
+use commonware_utils::sync::Mutex;
+use contracts::{CallError, Provider, ProviderError, Request, abi::DAEntrance};
+use futures::channel::oneshot;
+use primitives::{Address, B256, BlobRoot, Epoch, U256};
+use std::sync::Arc;
+
+/// A provider whose account can promise to pay.
+pub trait Payer: Provider {
+    /// The account.
+    fn account(&self) -> Address;
+
+    /// Its promise to pay for the blob of `header`, if it is certified by block `deadline`.
+    fn promise(&self, domain: &Domain, header: &Header, deadline: u64) -> Permit;
+}
+
+/// A blob that is recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// What was paid for it, wei.
+    pub fee_wei: U256,
+    /// Its part of the transaction's gas.
+    pub gas_used: u64,
+    /// Operators that had signed, by index.
+    pub signers: Vec<u32>,
+    /// Transaction that recorded it.
+    pub transaction: B256,
+    /// Its block.
+    pub block: u64,
+}
+
+/// Why a blob was not published.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Too few operators took its rows or signed.
+    #[error(transparent)]
+    Disperse(Arc<DisperseError>),
+    /// The chain did not say what the payer has in escrow, or what a byte costs.
+    #[error("ask the chain for the price and the escrow")]
+    Chain(#[source] Arc<CallError>),
+    /// Money could not be set aside.
+    #[error("put {wei} wei in escrow")]
+    Deposit {
+        /// How much was to be.
+        wei: U256,
+        /// Why not.
+        source: ProviderError,
+    },
+    /// The certificate was not recorded.
+    #[error("record the certificate")]
+    Record(#[source] ProviderError),
+    /// Who was recording it for all was stopped.
+    #[error("publishing was stopped")]
+    Stopped,
+}
+
+/// A blob that operators have, waiting to be signed for.
+struct Ready {
+    root: BlobRoot,
+    epoch: Epoch,
+    dispersal: Dispersal,
+    permit: Permit,
+    answer: oneshot::Sender<Result<Published, PublishError>>,
+}
+
+/// Publishes blobs on behalf of one account. To be shared: only blobs of one publisher are certified together.
+pub struct Publisher<P: Payer> {
+    provider: P,
+    peer: Peer,
+    /// Blobs like the one at hand that a deposit covers, beyond what is needed.
+    spare_blobs: u32,
+    /// What is promised and not paid yet, wei; held while the chain is asked what is there.
+    promised_wei: futures::lock::Mutex<U256>,
+    ready: Mutex<Vec<Ready>>,
+    /// Held by who certifies what is ready.
+    round: futures::lock::Mutex<()>,
+}
+
+impl<P: Payer> Publisher<P> {
+    /// Publishes as `peer`, pays out of the escrow of `provider`'s account, and fills that up for `spare_blobs` blobs more than needed.
+    pub fn new(provider: P, peer: Peer, spare_blobs: u32) -> Self {
+        Self {
+            provider,
+            peer,
+            spare_blobs,
+            promised_wei: futures::lock::Mutex::new(U256::ZERO),
+            ready: Mutex::default(),
+            round: futures::lock::Mutex::new(()),
+        }
+    }
+
+    /// Hands out `blob` to `committee` and records it. Rows that slow operators have not taken by then go on to them as children of `context`.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`]. Whoever publishes the same blob again sends only rows that operators lack; a promise that was made and not needed costs
+    /// what disks cost that waited.
+    pub async fn publish<E: Runtime>(
+        &self,
+        context: &E,
+        committee: &Committee,
+        blob: &CodedBlob,
+        progress: impl FnMut(Progress<'_>),
+    ) -> Result<Published, PublishError> {
+        let header = blob.head().header();
+        let price = self.price().await?;
+        let height = self.provider.height().await.map_err(CallError::from)?;
+        let fee = fee_wei(header, price, height);
+        self.set_aside(fee, fee * U256::from(self.spare_blobs)).await?;
+        let domain = &self.peer.domain;
+        let permit = self.provider.promise(domain, header, height + LIFETIME_BLOCKS);
+        let published = self.disperse(context, committee, blob, permit, progress).await;
+        *self.promised_wei.lock().await -= fee;
+        let mut published = published?;
+        published.fee_wei = fee_wei(header, price, published.block);
+        Ok(published)
+    }
+
+    /// Makes sure that the escrow covers promises of `wei` beside those that are open.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError::Chain`] and [`PublishError::Deposit`].
+    pub async fn fund(&self, wei: U256) -> Result<(), PublishError> {
+        self.set_aside(wei, U256::ZERO).await?;
+        *self.promised_wei.lock().await -= wei;
+        Ok(())
+    }
+
+    async fn price(&self) -> Result<U256, PublishError> {
+        let call = DAEntrance::pricePerByteBlockCall {};
+        Ok(contracts::read(&self.provider, self.peer.domain.entrance, &call).await?)
+    }
+
+    /// Counts `wei` as promised, with the escrow filled up for it; when that must be, with `spare` more.
+    async fn set_aside(&self, wei: U256, spare: U256) -> Result<(), PublishError> {
+        // One after the other: two that look at the same money would both count on it.
+        let mut promised = self.promised_wei.lock().await;
+        let (entrance, payer) = (self.peer.domain.entrance, self.provider.account());
+        let escrow = contracts::read(&self.provider, entrance, &DAEntrance::escrowOfCall { payer }).await?;
+        let there = U256::from(escrow.balance.saturating_sub(escrow.leaving));
+        let needed = *promised + wei;
+        if there < needed {
+            let deposit = Request {
+                to: Some(entrance),
+                value: needed - there + spare,
+                data: DAEntrance::depositCall { payer }.abi_encode().into(),
+            };
+            let wei = deposit.value;
+            let deposited = self.provider.send(deposit).await;
+            deposited.map_err(|source| PublishError::Deposit { wei, source })?;
+        }
+        *promised = needed;
+        Ok(())
+    }
+
+    async fn disperse<E: Runtime>(
+        &self,
+        context: &E,
+        committee: &Committee,
+        blob: &CodedBlob,
+        permit: Permit,
+        progress: impl FnMut(Progress<'_>),
+    ) -> Result<Published, PublishError> {
+        let mut dispersal = Dispersal::begin(context, &self.peer, committee, blob, &permit)?;
+        dispersal.stored(progress).await?;
+        let (answer, mut answered) = oneshot::channel();
+        let root = blob.head().root();
+        self.ready.lock().push(Ready {
+            root,
+            epoch: committee.epoch(),
+            dispersal,
+            permit,
+            answer,
+        });
+        let _round = self.round.lock().await;
+        // Whoever had the round before may have taken this blob along.
+        if let Ok(Some(published)) = answered.try_recv() {
+            return published;
+        }
+        let batch = self.take(root, committee.epoch());
+        if !batch.is_empty() {
+            self.certify(committee, batch).await;
+        }
+        answered.await.unwrap_or(Err(PublishError::Stopped))
+    }
+
+    /// Blobs of `epoch` that are ready, the blob `first` at the beginning; none when that was taken by one who was stopped.
+    fn take(&self, first: BlobRoot, epoch: Epoch) -> Vec<Ready> {
+        let mut ready = self.ready.lock();
+        let Some(place) = ready.iter().position(|ready| ready.root == first) else {
+            return Vec::new();
+        };
+        let mut batch = vec![ready.remove(place)];
+        let others = std::mem::take(&mut *ready);
+        for other in others {
+            // The same blob twice would be one too many for the chain.
+            let fits = other.epoch == epoch && batch.iter().all(|taken| taken.root != other.root);
+            match fits && batch.len() < MAX_BATCH {
+                true => batch.push(other),
+                false => ready.push(other),
+            }
+        }
+        batch
+    }
+
+    /// Has `batch` signed for and recorded, and tells who waits for it.
+    async fn certify(&self, committee: &Committee, batch: Vec<Ready>) {
+        let mut answers = Vec::with_capacity(batch.len());
+        let mut dispersals = Vec::with_capacity(batch.len());
+        let mut permits = Vec::with_capacity(batch.len());
+        for ready in batch {
+            answers.push(ready.answer);
+            dispersals.push(ready.dispersal);
+            permits.push(ready.permit);
+        }
+        let blobs = answers.len() as u64;
+        let recorded = async {
+            let certificate = disperse::certify(&self.peer, dispersals, |_| {}).await?;
+            let submission = certificate.submission(&self.peer.domain, committee, &permits);
+            let mined = self.provider.send(submission).await.map_err(PublishError::Record)?;
+            Ok::<_, PublishError>((certificate, mined))
+        };
+        let recorded = recorded.await;
+        for answer in answers {
+            let published = recorded.as_ref().map(|(certificate, mined)| Published {
+                fee_wei: U256::ZERO,
+                gas_used: mined.gas_used / blobs,
+                signers: certificate.signers().to_vec(),
+                transaction: mined.hash,
+                block: mined.block,
+            });
+            // Nobody may be waiting any more.
+            let _ = answer.send(published.map_err(Clone::clone));
+        }
+    }
+}
+
+impl From<CallError> for PublishError {
+    fn from(error: CallError) -> Self {
+        Self::Chain(Arc::new(error))
+    }
+}
+
+impl From<DisperseError> for PublishError {
+    fn from(error: DisperseError) -> Self {
+        Self::Disperse(Arc::new(error))
+    }
+}

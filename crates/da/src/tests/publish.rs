@@ -1,0 +1,120 @@
+//! Blobs of one account, published at once on the contracts themselves.
+
+use super::{
+    chain::{BEACON, config, payer},
+    evm_chain::{EvmChain, account},
+    network::guest,
+    payload, public_blob,
+};
+use crate::{
+    CodedBlob, Committee, Publisher, Record, Service, disperse::DisperseError, publish::PublishError, retrieve,
+};
+use commonware_runtime::{Runner as _, Supervisor, deterministic};
+use contracts::{abi::DAEntrance, addresses::DA_ENTRANCE};
+use futures::future::join_all;
+use primitives::{Address, U256};
+use std::{collections::BTreeSet, net::SocketAddr};
+
+const OPERATORS: u32 = 4;
+const WEI: u64 = 1 << 60;
+
+struct Scene {
+    context: deterministic::Context,
+    chain: EvmChain,
+    services: Vec<Service<deterministic::Context>>,
+    publisher: Publisher<EvmChain>,
+}
+
+impl Scene {
+    async fn new(context: deterministic::Context) -> Self {
+        let endpoints: Vec<SocketAddr> = (0..OPERATORS)
+            .map(|operator| ([10, 0, 0, operator as u8], 9000).into())
+            .collect();
+        let chain = EvmChain::genesis(&endpoints, payer().address(), U256::from(WEI));
+        chain.mine(1);
+        let mut services = Vec::new();
+        for (operator, listen) in (0..).zip(endpoints) {
+            let own = chain.of(account(operator));
+            let context = context.child("operator").with_attribute("index", operator);
+            services.push(Service::start(context, config(operator, listen), own).await.unwrap());
+        }
+        let publisher = Publisher::new(chain.clone(), guest(), 0);
+        Self {
+            context,
+            chain,
+            services,
+            publisher,
+        }
+    }
+
+    async fn escrow(&self, payer: Address) -> u128 {
+        let call = DAEntrance::escrowOfCall { payer };
+        contracts::read(&self.chain, DA_ENTRANCE, &call).await.unwrap().balance
+    }
+}
+
+fn blobs() -> Vec<CodedBlob> {
+    (0..6).map(|seed| public_blob(seed, 20_000)).collect()
+}
+
+/// Each pays its own fee, out of an escrow that is filled up as they come, and all are recorded by fewer transactions than there are blobs.
+#[test]
+fn blobs_that_are_ready_together_are_recorded_together() {
+    deterministic::Runner::seeded(91).start(|context| async move {
+        let scene = Scene::new(context).await;
+        let committee = Committee::read(&scene.chain, BEACON()).await.unwrap();
+        let blobs = blobs();
+        let publish = blobs.iter().map(|blob| {
+            let (publisher, context, committee) = (&scene.publisher, &scene.context, &committee);
+            async move { publisher.publish(context, committee, blob, |_| {}).await.unwrap() }
+        });
+        let published = join_all(publish).await;
+        let blocks: BTreeSet<_> = published.iter().map(|published| published.block).collect();
+        assert!(blocks.len() < blobs.len(), "{blocks:?}");
+        for (seed, blob) in (0..).zip(&blobs) {
+            let record = Record::read(&scene.chain, &guest().domain, blob.head().root())
+                .await
+                .unwrap();
+            let read = retrieve::retrieve(&scene.context, &guest(), &committee, &record, &[], |_| {}).await;
+            assert_eq!(read.unwrap().coded(), payload(seed, 20_000));
+        }
+        // What was set aside and not charged is there: the fees fell with the blocks that passed.
+        let paid: U256 = published.iter().map(|published| published.fee_wei).sum();
+        let left = U256::from(scene.escrow(payer().address()).await);
+        assert_eq!(scene.chain.balance(payer().address()) + left + paid, U256::from(WEI));
+        assert!(left < paid, "{left} of {paid}");
+        // The same again costs nothing, and says that it is there.
+        let again = scene
+            .publisher
+            .publish(&scene.context, &committee, &blobs[0], |_| {})
+            .await;
+        assert!(matches!(again, Err(PublishError::Record(_))), "{again:?}");
+        assert_eq!(U256::from(scene.escrow(payer().address()).await), left);
+    });
+}
+
+#[test]
+fn a_blob_that_finds_no_quorum_costs_the_others_nothing() {
+    deterministic::Runner::seeded(92).start(|context| async move {
+        let mut scene = Scene::new(context).await;
+        let committee = Committee::read(&scene.chain, BEACON()).await.unwrap();
+        scene.services.drain(2..).for_each(Service::stop);
+        let blob = public_blob(1, 20_000);
+        let failed = scene.publisher.publish(&scene.context, &committee, &blob, |_| {}).await;
+        let Err(PublishError::Disperse(error)) = failed else {
+            panic!("{failed:?}")
+        };
+        assert!(
+            matches!(*error, DisperseError::NoQuorum { rows_signed: 1536, .. }),
+            "{error}"
+        );
+        for (operator, listen) in [(2, ([10, 0, 0, 2], 9000)), (3, ([10, 0, 0, 3], 9000))] {
+            let own = scene.chain.of(account(operator));
+            let context = scene.context.child("operator").with_attribute("again", operator);
+            let service = Service::start(context, config(operator, listen.into()), own).await;
+            scene.services.push(service.unwrap());
+        }
+        let published = scene.publisher.publish(&scene.context, &committee, &blob, |_| {}).await;
+        assert_eq!(published.unwrap().signers.len(), 3);
+    });
+}
