@@ -85,6 +85,17 @@ pub enum StoreError {
     },
 }
 
+impl StoreError {
+    /// Whether the file is not what was written to it: it is of no more use, and what it held has to come from elsewhere.
+    pub fn is_damage(&self) -> bool {
+        match self {
+            Self::Database(error) => matches!(**error, redb::Error::Corrupted(_)),
+            Self::Corrupt { .. } | Self::StateRoot { .. } => true,
+            Self::Format { .. } | Self::Genesis { .. } => false,
+        }
+    }
+}
+
 impl<E: Into<redb::Error>> From<E> for StoreError {
     fn from(error: E) -> Self {
         Self::Database(Box::new(error.into()))
@@ -107,11 +118,13 @@ impl Store {
     /// Opens the database file at `path`, or makes it. One process at a time can have it open.
     ///
     /// A new file is made whole beside `path` (with `.new` after its name) and then renamed, because a database cut off while it
-    /// was being made is no database.
+    /// was being made is no database. An old file is read whole and its pages' checksums are compared: what something else changed in
+    /// it is found here, and not answered from later.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Database`] where the file cannot be opened, [`StoreError::Format`] where another version wrote it.
+    /// [`StoreError::Database`] where the file cannot be opened or is damaged ([`StoreError::is_damage`]), [`StoreError::Format`] where
+    /// another version wrote it.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
         let path = path.as_ref();
         if !path.try_exists().map_err(redb::Error::Io)? {
@@ -127,7 +140,7 @@ impl Store {
             let folder = fs::File::open(folder.unwrap_or(Path::new("."))).map_err(redb::Error::Io)?;
             folder.sync_all().map_err(redb::Error::Io)?;
         }
-        Self::new(builder().open(path)?)
+        Self::new(builder().set_check_integrity_on_open(true).open(path)?)
     }
 
     /// Opens the database on a disk in memory, or makes it there, as [`Store::open`] does.

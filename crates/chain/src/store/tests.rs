@@ -235,3 +235,39 @@ fn damaged_records_are_refused_and_never_panic() {
         let _ = record::decode(&damaged);
     }
 }
+
+/// Bits rot where nobody looks. A file that something else changed is refused when it is opened, by an error that tells it from a
+/// full disk, or its change was in a place that means nothing.
+#[test]
+fn a_file_with_flipped_bits_is_refused_or_holds_the_chain_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("chain.redb");
+    let open = || Ledger::open(&fixtures::genesis(), Store::open(&path)?, PoolLimits::default());
+    let ledger = open().unwrap();
+    for nonce in 0..BLOCKS {
+        ledger.submit(&Wallet::nth(0).transfer(nonce)).unwrap();
+        let block = propose(&ledger, &ledger.latest(), 1);
+        ledger.finalize(block.hash).unwrap();
+    }
+    let latest = ledger.latest();
+    drop(ledger);
+    let sound = std::fs::read(&path).unwrap();
+    let mut random = StdRng::seed_from_u64(11);
+    let mut refused = 0;
+    for flips in [1, 1, 1, 1, 8, 64, 512, 4096] {
+        let mut rotten = sound.clone();
+        for _ in 0..flips {
+            rotten[random.random_range(0..sound.len())] ^= 1 << random.random_range(0..8);
+        }
+        std::fs::write(&path, rotten).unwrap();
+        match open() {
+            Ok(ledger) => assert_eq!(ledger.latest(), latest),
+            Err(LedgerError::Store(error)) => {
+                assert!(error.is_damage(), "{error:?}");
+                refused += 1;
+            }
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert!(refused >= 4, "{refused}");
+}

@@ -86,7 +86,9 @@ pub(super) struct Place(u64);
 
 impl Journal {
     pub(super) fn open(path: &Path, limits: TillLimits) -> Result<Self, JournalError> {
-        Self::start(Database::create(path).map_err(failed("open"))?, limits)
+        // What something else changed in the file is found now, by the pages' checksums, and not at a sale.
+        let database = Database::builder().set_check_integrity_on_open(true).create(path);
+        Self::start(database.map_err(failed("open"))?, limits)
     }
 
     pub(super) fn open_backend(backend: impl StorageBackend, limits: TillLimits) -> Result<Self, JournalError> {
