@@ -69,7 +69,7 @@ pub struct Opened {
     pub blobs: u64,
     /// Rows that check.
     pub rows: u64,
-    /// Files dropped because their head was not whole: nothing was promised for them.
+    /// Files dropped because their head was not whole: a crash cut them before anything was promised for them, or they are rotten.
     pub dropped_files: u64,
     /// Records that do not check: writes that a crash cut, or rotten bits.
     pub bad_records: u64,
@@ -173,8 +173,13 @@ impl<E: Storage> Store<E> {
                     source,
                 }
             };
-            let (blob, len) = storage.open(&partition, &name).await.map_err(disk("open"))?;
-            match file::scan(blob, len, root).await.map_err(disk("read"))? {
+            let scan = match storage.open(&partition, &name).await {
+                Ok((blob, len)) => file::scan(blob, len, root).await.map_err(disk("read"))?,
+                // The runtime's own mark in front is rotten: the rows are missing, and repaired, as if the head were.
+                Err(commonware_runtime::Error::BlobCorrupt(..)) => None,
+                Err(source) => return Err(disk("open")(source)),
+            };
+            match scan {
                 Some(scan) => {
                     opened.blobs += 1;
                     opened.rows += u64::from(scan.index.held.len());
@@ -210,7 +215,14 @@ impl<E: Storage> Store<E> {
                 storage.remove(&partition, Some(&name)).await.map_err(disk("remove"))?;
                 continue;
             };
-            let (_, len) = storage.open(&partition, &name).await.map_err(disk("open"))?;
+            let len = match storage.open(&partition, &name).await {
+                Ok((_, len)) => len,
+                Err(commonware_runtime::Error::BlobCorrupt(..)) => {
+                    storage.remove(&partition, Some(&name)).await.map_err(disk("remove"))?;
+                    continue;
+                }
+                Err(source) => return Err(disk("open")(source)),
+            };
             let len = local::whole_bytes(&entry.head, len);
             *entry.local_bytes.lock().await = len;
             used_bytes += len;
