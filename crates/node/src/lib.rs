@@ -1,6 +1,7 @@
 //! Compose roles into a running process; a whole local network.
 
 mod blobs;
+mod damage;
 mod engine;
 mod genesis;
 mod keys;
@@ -14,6 +15,7 @@ mod services;
 mod supervisor;
 
 pub use blobs::RETENTION_BLOCKS;
+pub use damage::{DamageError, Fault, SharedJournals};
 pub use engine::{EngineError, NetworkEngine, PREDICTION_OUTPUT, ROWS_INPUT};
 pub use genesis::{GenesisError, committee, genesis};
 pub use keys::{DEVELOPMENT_KEYS, KeyFileError, NodeKeys, development_wallets};

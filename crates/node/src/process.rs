@@ -2,6 +2,7 @@
 
 use crate::{
     blobs::{Heads, Interop, NetworkBlobs, SPARE_PAYLOADS},
+    damage::{self, DamageError},
     genesis::{GenesisError, committee, genesis},
     keys::{KeyFileError, NodeKeys},
     layout::{Layout, LayoutError, NodeEntry, Ports},
@@ -32,6 +33,7 @@ use std::{
     future::pending,
     io,
     net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -88,8 +90,13 @@ pub enum NodeError {
     /// The chain.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A file is damaged or could not be written.
+    #[error(transparent)]
+    Damage(Box<DamageError>),
     /// The till's file.
-    #[error("open the till in {path}")]
+    #[error(
+        "open the till in {path}; if the file is damaged, move it away: vouchers that were not settled are lost with it"
+    )]
     Till {
         /// The file.
         path: PathBuf,
@@ -126,11 +133,17 @@ pub fn run(dir: &Path, index: usize, supervised: bool) -> Result<(), NodeError> 
     if index > last {
         return Err(NodeError::Index { index, last });
     }
+    let folder = layout.node_dir(index).join("runtime");
     let config = runtime::Config::new()
         .with_worker_threads(WORKER_THREADS)
         .with_tcp_nodelay(Some(true))
-        .with_storage_directory(layout.node_dir(index).join("runtime"));
-    runtime::Runner::new(config).start(|context| serve(context, layout, index, supervised))
+        .with_storage_directory(&folder);
+    let runner = runtime::Runner::new(config);
+    // The engine asserts where its disk fails it. The process ends either way; its operator is told what to do.
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runner.start(|context| serve(context, layout, index, supervised))
+    }));
+    ended.unwrap_or_else(|payload| Err(NodeError::Damage(Box::new(damage::of_panic(&folder, &*payload)))))
 }
 
 async fn serve(context: runtime::Context, layout: Layout, index: usize, supervised: bool) -> Result<(), NodeError> {
@@ -139,10 +152,19 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let keys = NodeKeys::open(&dir.join("seed"))?;
     let network = &layout.network;
 
-    let path = dir.join("chain.redb");
-    let store = Store::open(&path).map_err(|source| NodeError::Store { path, source })?;
+    let (chain_path, runtime_dir) = (dir.join("chain.redb"), dir.join("runtime"));
+    let unusable = |error| match damage::of_chain(&chain_path, &runtime_dir, error) {
+        Ok(damage) => NodeError::Damage(Box::new(damage)),
+        Err(LedgerError::Store(source)) => NodeError::Store {
+            path: chain_path.clone(),
+            source,
+        },
+        Err(error) => NodeError::Ledger(error),
+    };
+    let store = Store::open(&chain_path).map_err(|source| unusable(source.into()))?;
     let history = entry.state_history.map(Into::into).unwrap_or_default();
-    let ledger = Ledger::open_with_history(&genesis(network)?, store, PoolLimits::default(), history)?;
+    let genesis = genesis(network)?;
+    let ledger = Ledger::open_with_history(&genesis, store, PoolLimits::default(), history).map_err(unusable)?;
     let committee = committee(network)?;
     let peers = network
         .nodes
@@ -158,7 +180,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         committee,
         ledger: ledger.clone(),
         beneficiary: entry.account,
-        partition_prefix: "consensus".into(),
+        partition_prefix: damage::CONSENSUS.into(),
         pace: Pace::default(),
     };
     let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
@@ -242,7 +264,10 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     tracing::info!(name = entry.name, rpc = %eth.address(), http = %listen, "the node is up");
 
     let ended = tokio::select! {
-        halt = validator.halted() => Err(NodeError::Halted(halt)),
+        halt = validator.halted() => Err(match damage::of_halt(&chain_path, &runtime_dir, halt) {
+            Ok(damage) => NodeError::Damage(Box::new(damage)),
+            Err(halt) => NodeError::Halted(halt),
+        }),
         stop = told_to_stop(supervised) => stop,
     };
     http.abort();

@@ -48,6 +48,8 @@ impl Run {
             .with_writer(std::io::stderr)
             .with_ansi(false)
             .init();
+        // A panic ends the node with an error that says what to do: here it needs one line, for whoever looks for its place.
+        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
         node::run(&self.network, self.index, self.supervised)?;
         Ok(ExitCode::Done)
     }
