@@ -16,6 +16,9 @@ pub mod repair;
 mod session;
 mod show;
 mod unpaid;
+mod tally;
+
+pub use tally::Work;
 
 use crate::{
     Committee, Domain, RowSet, Runtime, Shape, VerifiedHead,
@@ -50,6 +53,7 @@ use std::{
     time::Duration,
 };
 use unpaid::{Promise, Unpaid};
+use tally::Tally;
 
 /// Most streams served at a time. Each may hold a message of 512 KiB three times (as received, decoded, as written).
 pub const MAX_STREAMS: u32 = 64;
@@ -161,6 +165,7 @@ struct Shared<E: Runtime> {
     ingest: Ingest,
     /// Where it is asked what payers have.
     escrows: escrow::Desk,
+    tally: Tally,
     /// Where requests for releases go, if this operator is a member of the committee.
     releases: Mutex<Option<release::Desk>>,
     /// Challenges on chain that wait for this operator's answer.
@@ -299,6 +304,7 @@ impl<E: Runtime> Service<E> {
             chain: Mutex::new(chain),
             streams: AtomicU32::new(0),
             ingest: Ingest::new(config.ingest_bytes_per_s),
+            tally: Tally::default(),
             releases: Mutex::default(),
             disputes: AtomicU32::new(0),
             provers: Mutex::default(),
@@ -362,6 +368,11 @@ impl<E: Runtime> Service<E> {
     /// Rows that it owns of certified blobs and does not have (yet).
     pub fn missing_rows(&self) -> u64 {
         self.shared.missing().iter().map(|(_, rows)| u64::from(*rows)).sum()
+    }
+
+    /// What it did since it started.
+    pub fn work(&self) -> Work {
+        self.shared.tally.work()
     }
 
     /// Challenges on chain that wait for its answer.

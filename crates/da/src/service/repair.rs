@@ -71,6 +71,7 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         let owned = committee.rows_of(index, &root, head.shape());
         let missing: Vec<u32> = owned.without(&shared.store.held(root)).collect();
         if local::rebuild(context, shared, (&committee, index), &head, &missing).await? {
+            shared.tally.repaired(missing.len());
             return Ok(());
         }
     }
@@ -102,6 +103,7 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         .collect();
     for rows in good.chunks(ROWS_PER_WRITE) {
         shared.store.put(root, rows).await?;
+        shared.tally.repaired(rows.len());
     }
     shared.store.sync(root).await?;
     match wanted - good.len() {

@@ -202,6 +202,9 @@ async fn keep<E: Runtime>(
         Refusal::BadRow { row: error.index() }
     })?;
     shared.store.put(root, &rows).await.map_err(refusal)?;
+    shared
+        .tally
+        .took(rows.len(), rows.len() * checker.head().row_bytes() as usize);
     let missing = owned.without(&shared.store.held(root)).next().is_some();
     Ok((!missing).then_some(Response::Stored))
 }
@@ -254,10 +257,12 @@ async fn read<E: Runtime>(
             }
         }
         if !rows.is_empty() {
+            let sent = rows.len();
             connection
                 .sender
                 .send(&Response::Rows(Rows { row_bytes, rows }), STALL_TIMEOUT)
                 .await?;
+            shared.tally.served(sent, sent * row_bytes as usize);
         }
     }
     Ok(Ok(Response::EndOfRows { missing }))
@@ -269,7 +274,10 @@ async fn sample<E: Runtime>(shared: &Shared<E>, root: BlobRoot, challenges: &[Ch
         return Response::NotFound;
     };
     match shared.prover(head).serve(&shared.store, challenges).await {
-        Ok(samples) => Response::Samples(sample::write_samples(&samples)),
+        Ok(samples) => {
+            shared.tally.sampled(samples.iter().flatten().count());
+            Response::Samples(sample::write_samples(&samples))
+        }
         // Deleted meanwhile, or a disk that fails: the client counts the pieces as missing either way.
         Err(error) => {
             tracing::debug!(?error, "prove samples");

@@ -62,6 +62,7 @@ async fn rot(network: &mut Network, record: &Record, choose: impl Fn(u32) -> boo
             network.service(VICTIM).status().height > 1 && network.service(VICTIM).missing_rows() == 0
         })
         .await;
+    assert!(network.service(VICTIM).work().rows_repaired > 0);
     network.passed_bytes() - before
 }
 
