@@ -5,7 +5,7 @@
 //! `cargo run --release -p api --example devledger -- 127.0.0.1:8545`
 
 use alloy_primitives::{Address, B256, U256};
-use api::eth::{EthConfig, serve};
+use api::eth::{EthConfig, EthMetrics, serve};
 use chain::{Ledger, MemoryDisk, PoolLimits, Store};
 use contracts::{addresses::FAUCET, genesis_contracts};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -52,6 +52,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         listen,
         client_version: "aloft/devledger".into(),
         peer_count: 0,
+        metrics: EthMetrics::default(),
     };
     let server = serve(config, ledger.clone()).await?;
     println!("http://{}", server.address());

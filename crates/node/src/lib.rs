@@ -8,6 +8,7 @@ mod keys;
 mod layout;
 mod learner;
 mod local;
+mod metrics;
 mod process;
 mod provider;
 mod release_key;

@@ -6,12 +6,13 @@ use crate::{
     genesis::{GenesisError, committee, genesis},
     keys::{KeyFileError, NodeKeys},
     layout::{Layout, LayoutError, NodeEntry, Ports},
+    metrics::{NodeMetrics, Reading},
     provider::LedgerProvider,
     release_key,
     services::{self, ModelCatalogue},
 };
 use api::{
-    eth::{self, EthConfig},
+    eth::{self, EthConfig, EthMetrics},
     http::{self, Api, Limits},
 };
 use chain::{
@@ -19,7 +20,7 @@ use chain::{
     consensus::{self, Halt, Pace, TcpConfig},
 };
 use commonware_cryptography::Signer as _;
-use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{Metrics as _, Runner as _, Supervisor as _, tokio as runtime};
 use compute::till::{JournalError, Till, TillLimits};
 use da::{
     DealtBeacon, Domain,
@@ -218,10 +219,15 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let till = Till::open(&path, TillLimits::default()).map_err(|source| NodeError::Till { path, source })?;
     let signer = wallet.secret().clone();
     let limits = Limits::default();
+    let eth_metrics = EthMetrics::default();
+    let metrics = NodeMetrics::new(&eth_metrics, &chain_path);
+    let counting = tokio::spawn(metrics.follow(ledger.clone()));
     let status = NodeStatus {
         entry: entry.clone(),
         ledger: ledger.clone(),
         availability: Arc::new(availability),
+        metrics,
+        context: context.child("metrics"),
     };
     let api = Api::new(provider.clone(), till, signer, Arc::new(status), limits);
     let catalogue = ModelCatalogue {
@@ -247,6 +253,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         listen,
         client_version: CLIENT_VERSION.into(),
         peer_count: network.nodes.len() as u32 - 1,
+        metrics: eth_metrics,
     };
     let eth = eth::serve(eth, ledger)
         .await
@@ -271,6 +278,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         stop = told_to_stop(supervised) => stop,
     };
     http.abort();
+    counting.abort();
     models.abort();
     settling.abort();
     // Clients that keep a connection open are not waited for longer than this.
@@ -320,6 +328,9 @@ struct NodeStatus {
     entry: NodeEntry,
     ledger: Ledger,
     availability: Arc<da::Service<runtime::Context>>,
+    metrics: NodeMetrics,
+    /// Shows what the engine counts.
+    context: runtime::Context,
 }
 
 impl http::Node for NodeStatus {
@@ -352,16 +363,13 @@ impl http::Node for NodeStatus {
     }
 
     fn metrics(&self) -> String {
-        let rows = self.availability.status();
-        format!(
-            "# HELP aloft_chain_height Number of the last final block.\n# TYPE aloft_chain_height gauge\naloft_chain_height {}\n\
-             # HELP aloft_pool_transactions Transactions that wait.\n# TYPE aloft_pool_transactions gauge\naloft_pool_transactions {}\n\
-             # HELP aloft_rows_stored_bytes Bytes of rows on disk.\n# TYPE aloft_rows_stored_bytes gauge\naloft_rows_stored_bytes {}\n\
-             # HELP aloft_rows_missing Rows owned and not held.\n# TYPE aloft_rows_missing gauge\naloft_rows_missing {}\n",
-            self.ledger.latest().header.number,
-            self.ledger.pool().len(),
-            rows.stored_bytes,
-            self.availability.missing_rows(),
-        )
+        let reading = Reading {
+            pool_transactions: self.ledger.pool().len(),
+            rows: self.availability.status(),
+            rows_missing: self.availability.missing_rows(),
+            disputes: self.availability.disputes(),
+            work: self.availability.work(),
+        };
+        self.metrics.page(&reading, &self.context.encode())
     }
 }

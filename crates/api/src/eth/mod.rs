@@ -13,6 +13,7 @@ mod fill;
 mod filter;
 mod log;
 mod methods;
+mod metrics;
 mod pool;
 mod prefixed;
 mod raw;
@@ -24,4 +25,5 @@ mod tests;
 mod trace;
 mod transaction;
 
+pub use metrics::EthMetrics;
 pub use server::{EthConfig, EthServer, serve};

@@ -7,6 +7,7 @@ use super::{
     filter::Filters,
     log,
     methods::{self, DebugServer, NetServer, TxPoolServer, Web3Server},
+    metrics::{EthMetrics, Measure},
     pool,
     prefixed::Prefixed,
     raw, simulate,
@@ -31,7 +32,7 @@ use alloy_serde::JsonStorageKey;
 use chain::Ledger;
 use jsonrpsee::{
     PendingSubscriptionSink, RpcModule,
-    core::{RpcResult, SubscriptionResult},
+    core::{RpcResult, SubscriptionResult, middleware::RpcServiceBuilder},
     server::{BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle},
 };
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
@@ -62,6 +63,8 @@ pub struct EthConfig {
     pub client_version: String,
     /// Other validators this node talks to, for `net_peerCount`.
     pub peer_count: u32,
+    /// Counts and times of its requests.
+    pub metrics: EthMetrics,
 }
 
 /// A running server. It stops when this is dropped.
@@ -93,6 +96,7 @@ impl EthServer {
 ///
 /// The address cannot be listened on.
 pub async fn serve(config: EthConfig, ledger: Ledger) -> io::Result<EthServer> {
+    let listen = config.listen;
     let limits = ServerConfig::builder()
         .max_request_body_size(REQUEST_BYTES_MAX)
         .max_response_body_size(RESPONSE_BYTES_MAX)
@@ -104,13 +108,17 @@ pub async fn serve(config: EthConfig, ledger: Ledger) -> io::Result<EthServer> {
         .set_id_provider(SubscriptionIds)
         .build();
     let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
+    let metrics = config.metrics.clone();
+    let module = module(config, ledger);
+    let measured = RpcServiceBuilder::new().layer(Measure::new(&module, metrics));
     let server = Server::builder()
         .set_config(limits)
         .set_http_middleware(tower::ServiceBuilder::new().layer(cors))
-        .build(config.listen)
+        .set_rpc_middleware(measured)
+        .build(listen)
         .await?;
     let address = server.local_addr()?;
-    let handle = server.start(module(config, ledger));
+    let handle = server.start(module);
     Ok(EthServer { address, handle })
 }
 

@@ -1,5 +1,5 @@
 use super::{
-    EthConfig,
+    EthConfig, EthMetrics,
     filter::{Filters, Kind},
     server::module,
 };
@@ -76,6 +76,7 @@ impl Chain {
             listen: ([127, 0, 0, 1], 0).into(),
             client_version: "test".into(),
             peer_count: 3,
+            metrics: EthMetrics::default(),
         };
         Self {
             module: module(config, ledger.clone()),

@@ -18,6 +18,9 @@ use std::sync::atomic::AtomicU64;
 /// Last line of the text format; in the middle of a page it would end the page.
 const END: &str = "# EOF\n";
 
+/// What a request to an address that is no route's counts as.
+const NO_ROUTE: &str = "none";
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Route {
     route: String,
@@ -37,7 +40,10 @@ pub(super) struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("aloft_http");
-        let requests = Family::default();
+        let requests = Family::<Route, Counter>::default();
+        // A page of reference needs a series to show.
+        let (route, status) = (NO_ROUTE.to_owned(), 404);
+        drop(requests.get_or_create(&Route { route, status }));
         let (rows, charged, deposits, replays) = (
             Counter::default(),
             Counter::default(),
@@ -73,12 +79,19 @@ impl Default for Metrics {
     }
 }
 
+/// What `GET /metrics` shows of this interface when it has answered nothing: names, types and help of its metrics, for a reference.
+pub fn metrics_reference() -> String {
+    let mut page = String::new();
+    encode(&mut page, &Metrics::default().registry).expect("a string takes any text");
+    page
+}
+
 /// Counts each request under its route's pattern, so that addresses made up by clients make no new series.
 pub(super) async fn count<P: Provider>(State(api): State<Api<P>>, request: Request, next: Next) -> Response {
     let route = request
         .extensions()
         .get::<MatchedPath>()
-        .map_or("none", |path| path.as_str())
+        .map_or(NO_ROUTE, |path| path.as_str())
         .to_owned();
     let response = next.run(request).await;
     let status = response.status().as_u16();

@@ -22,6 +22,7 @@ mod tests;
 pub use blobs::blobs;
 pub use compute::inference::{Engine, InferError, InferRequest, InferResponse, ModelMetadata};
 pub use listen::serve;
+pub use metrics::metrics_reference;
 pub use service::Service;
 
 use axum::{

@@ -63,6 +63,9 @@ impl fmt::Display for Running {
         for (name, urls) in listeners.into_iter().filter(|(_, urls)| !urls.is_empty()) {
             writeln!(f, "{name:9} {}", urls.join("  "))?;
         }
+        if let Some(first) = self.http_urls.first() {
+            writeln!(f, "metrics   {first}/metrics, and so on")?;
+        }
         writeln!(f, "log       {}", self.log.display())?;
         write!(f, "\nTry: aloft put README.md      Stop: Ctrl-C")
     }

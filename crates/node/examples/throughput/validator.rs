@@ -4,7 +4,7 @@
 //! by reading that file's transactions into its pool. It ends with its standard input.
 
 use crate::workload;
-use api::eth::{EthConfig, serve};
+use api::eth::{EthConfig, EthMetrics, serve};
 use chain::{
     Committee, Ledger, PoolLimits, Store, ValidatorKeys,
     consensus::{self, Config, Pace, TcpConfig, start_on_tcp},
@@ -206,6 +206,7 @@ async fn serve_until_told(context: runtime::Context, folder: PathBuf, index: usi
             listen: loopback(ports[index].rpc),
             client_version: "aloft/throughput".into(),
             peer_count: ports.len() as u32 - 1,
+            metrics: EthMetrics::default(),
         },
         ledger.clone(),
     );

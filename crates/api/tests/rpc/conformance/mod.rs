@@ -8,7 +8,8 @@ mod network;
 mod suite;
 
 use alloy_primitives::B256;
-use api::eth::{EthConfig, serve};
+use api::eth::{EthConfig, EthMetrics, serve};
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use std::{collections::BTreeMap, fmt::Write as _, path::Path};
 use suite::{Case, Suite};
 use tokio::{
@@ -79,10 +80,12 @@ async fn execution_apis_exchanges_are_answered_as_the_suite_says() {
     let ledger = network::open(&suite);
     assert_eq!(ledger.genesis().hash_slow(), GENESIS.parse::<B256>().unwrap());
     assert_eq!(ledger.latest().hash, HEAD.parse::<B256>().unwrap());
+    let metrics = EthMetrics::default();
     let config = EthConfig {
         listen: ([127, 0, 0, 1], 0).into(),
         client_version: "test".into(),
         peer_count: 0,
+        metrics: metrics.clone(),
     };
     let server = serve(config, ledger).await.unwrap();
     let mut methods: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
@@ -97,6 +100,7 @@ async fn execution_apis_exchanges_are_answered_as_the_suite_says() {
             }
         }
     }
+    count_by_method(server.address(), &metrics).await;
     server.stop().await;
     let page = page(&suite, &methods);
     println!("{page}");
@@ -107,6 +111,35 @@ async fn execution_apis_exchanges_are_answered_as_the_suite_says() {
     let failed: Vec<&str> = failures.keys().map(String::as_str).collect();
     assert_eq!(failed, expected, "FAILING must name what fails, in order");
     keep(&page);
+}
+
+/// Calls are counted under the methods that there are: names that clients make up make no new series.
+async fn count_by_method(address: std::net::SocketAddr, metrics: &EthMetrics) {
+    let mut registry = Registry::default();
+    metrics.register(&mut registry);
+    let show = || {
+        let mut page = String::new();
+        encode(&mut page, &registry).unwrap();
+        page
+    };
+    let count = |page: &str, method: &str| -> u64 {
+        let series = format!("rpc_requests_total{{method=\"{method}\"}} ");
+        let line = page.lines().find_map(|line| line.strip_prefix(&series));
+        line.unwrap_or_else(|| panic!("{series} is not in {page}"))
+            .parse()
+            .unwrap()
+    };
+    let before = show();
+    for method in ["eth_nonsense", "moon_landing", "eth_chainId"] {
+        let call = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#);
+        post(address, &call).await;
+        post(address, &format!("[{call},{call}]")).await;
+    }
+    let after = show();
+    for (method, more) in [("eth_chainId", 3), ("unknown", 6), ("batch", 3)] {
+        assert_eq!(count(&after, method), count(&before, method) + more, "{method}");
+    }
+    assert!(!after.contains("moon"), "{after}");
 }
 
 fn page(suite: &Suite, methods: &BTreeMap<&str, (usize, usize)>) -> String {
