@@ -2,6 +2,7 @@
 
 mod blobs;
 mod damage;
+mod descriptors;
 mod engine;
 mod genesis;
 mod keys;

@@ -3,6 +3,7 @@
 use crate::{
     blobs::{Heads, Interop, NetworkBlobs, SPARE_PAYLOADS},
     damage::{self, DamageError},
+    descriptors,
     genesis::{GenesisError, committee, genesis},
     keys::{KeyFileError, NodeKeys},
     layout::{Layout, LayoutError, NodeEntry, Ports},
@@ -134,6 +135,7 @@ pub fn run(dir: &Path, index: usize, supervised: bool) -> Result<(), NodeError> 
     if index > last {
         return Err(NodeError::Index { index, last });
     }
+    descriptors::ask_for_more();
     let folder = layout.node_dir(index).join("runtime");
     let config = runtime::Config::new()
         .with_worker_threads(WORKER_THREADS)

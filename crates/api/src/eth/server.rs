@@ -14,6 +14,7 @@ use super::{
     subscription::{self, SubscriptionIds},
     trace, transaction,
 };
+use crate::http::listen::Bounded;
 use alloy_eips::{BlockId, BlockNumberOrTag, eip2718::Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, U64, U256, keccak256};
 use alloy_rpc_types_eth::{
@@ -29,14 +30,17 @@ use alloy_rpc_types_trace::{
     geth::{GethDebugTracingCallOptions, GethDebugTracingOptions, GethTrace},
 };
 use alloy_serde::JsonStorageKey;
+use axum::serve::Listener as _;
 use chain::Ledger;
 use jsonrpsee::{
     PendingSubscriptionSink, RpcModule,
     core::{RpcResult, SubscriptionResult, middleware::RpcServiceBuilder},
-    server::{BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle},
+    server::{
+        BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle, serve_with_graceful_shutdown, stop_channel,
+    },
 };
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
-use tokio::sync::Semaphore;
+use tokio::{net::TcpListener, sync::Semaphore};
 use tower_http::cors::{Any, CorsLayer};
 
 /// Bytes of one request, batch or WebSocket message: the largest transaction takes 256 KiB in hexadecimal.
@@ -45,7 +49,7 @@ const REQUEST_BYTES_MAX: u32 = 5 << 20;
 const RESPONSE_BYTES_MAX: u32 = 32 << 20;
 /// Calls in one batch, as geth.
 const BATCH_CALLS_MAX: u32 = 1000;
-/// Clients connected at once.
+/// Clients connected at once; the one that was quiet longest gives way to a newcomer.
 const CONNECTIONS_MAX: u32 = 512;
 /// Subscriptions of one connection.
 const SUBSCRIPTIONS_MAX: u32 = 64;
@@ -96,7 +100,8 @@ impl EthServer {
 ///
 /// The address cannot be listened on.
 pub async fn serve(config: EthConfig, ledger: Ledger) -> io::Result<EthServer> {
-    let listen = config.listen;
+    let listener = TcpListener::bind(config.listen).await?;
+    let address = listener.local_addr()?;
     let limits = ServerConfig::builder()
         .max_request_body_size(REQUEST_BYTES_MAX)
         .max_response_body_size(RESPONSE_BYTES_MAX)
@@ -111,14 +116,30 @@ pub async fn serve(config: EthConfig, ledger: Ledger) -> io::Result<EthServer> {
     let metrics = config.metrics.clone();
     let module = module(config, ledger);
     let measured = RpcServiceBuilder::new().layer(Measure::new(&module, metrics));
-    let server = Server::builder()
+    let services = Server::builder()
         .set_config(limits)
         .set_http_middleware(tower::ServiceBuilder::new().layer(cors))
         .set_rpc_middleware(measured)
-        .build(listen)
-        .await?;
-    let address = server.local_addr()?;
-    let handle = server.start(module);
+        .to_service_builder();
+    let (stop, handle) = stop_channel();
+    // The server's own loop takes every connection and counts only those that ask something: idle ones would use up the process' descriptors,
+    // and a journal that cannot be opened ends a validator.
+    let mut listener = Bounded::new(listener, CONNECTIONS_MAX as usize);
+    tokio::spawn(async move {
+        loop {
+            let (connection, _) = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stop.clone().shutdown() => return,
+            };
+            let service = services.clone().build(module.clone(), stop.clone());
+            let served = serve_with_graceful_shutdown(connection, service, stop.clone().shutdown());
+            tokio::spawn(async move {
+                if let Err(error) = served.await {
+                    tracing::debug!(error, "a connection ended");
+                }
+            });
+        }
+    });
     Ok(EthServer { address, handle })
 }
 

@@ -14,6 +14,7 @@ mod metrics;
 mod models;
 mod payment;
 mod receipts;
+mod seats;
 mod service;
 mod sessions;
 #[cfg(test)]
