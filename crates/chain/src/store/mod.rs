@@ -89,7 +89,12 @@ impl StoreError {
     /// Whether the file is not what was written to it: it is of no more use, and what it held has to come from elsewhere.
     pub fn is_damage(&self) -> bool {
         match self {
-            Self::Database(error) => matches!(**error, redb::Error::Corrupted(_)),
+            Self::Database(error) => match &**error {
+                redb::Error::Corrupted(_) => true,
+                // The first bytes, which say that this is a database.
+                redb::Error::Io(error) => error.kind() == io::ErrorKind::InvalidData,
+                _ => false,
+            },
             Self::Corrupt { .. } | Self::StateRoot { .. } => true,
             Self::Format { .. } | Self::Genesis { .. } => false,
         }
