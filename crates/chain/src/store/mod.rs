@@ -9,11 +9,16 @@
 //! | `blocks`       | height                         | header, transactions with senders, receipts ([record]) |
 //! | `heights`      | block hash (32)                | height                                               |
 //! | `transactions` | transaction hash (32)          | height, index                                        |
+//! | `changes`      | height                         | what the block changed (`change`)                     |
 //!
 //! A block is durable when [`Store::append`] returns: whenever the power fails, the next start finds the last block that was
 //! appended, whole, with exactly the state after it. Merkle tries are not stored: they are rebuilt from the flat state.
+//!
+//! `accounts`, `slots` and `transactions` may be some blocks behind (`pending`): what they lack is in `changes`, and in the blocks.
 
+mod change;
 mod memory;
+mod pending;
 pub mod record;
 #[cfg(test)]
 mod tests;
@@ -23,13 +28,16 @@ pub use memory::MemoryDisk;
 use crate::ledger::Sealed;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use evm::{Account, AccountDiff, Diff, State};
-use redb::{
-    Database, ReadableDatabase as _, ReadableTable as _, ReadableTableMetadata as _, TableDefinition, WriteTransaction,
+use pending::{Pending, SLICES, Slice};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction};
+use std::{
+    fs, io,
+    path::Path,
+    sync::{Arc, Mutex, RwLock},
 };
-use std::{fs, io, path::Path, sync::Arc};
 
-/// Layout of the tables; another number is another layout.
-const FORMAT: u64 = 1;
+/// Layout of the tables, and [`SLICES`]; another number is another layout.
+const FORMAT: u64 = 2;
 /// Memory redb may keep pages in. The state itself lives in memory anyway; this serves blocks and receipts.
 const CACHE_BYTES: usize = 16 << 20;
 /// Accounts and slots handed to the state at a time while it is rebuilt, so that the flat copy never exists as a whole.
@@ -37,11 +45,15 @@ const LOAD_BATCH: usize = 4096;
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 const ACCOUNTS: TableDefinition<&[u8; 20], &[u8; 72]> = TableDefinition::new("accounts");
-const SLOTS: TableDefinition<&[u8; 52], &[u8; 32]> = TableDefinition::new("slots");
+const SLOTS: TableDefinition<&SlotKey, &[u8; 32]> = TableDefinition::new("slots");
 const CODES: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("codes");
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
 const HEIGHTS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("heights");
 const TRANSACTIONS: TableDefinition<&[u8; 32], (u64, u32)> = TableDefinition::new("transactions");
+const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("changes");
+
+/// Address and slot.
+type SlotKey = [u8; 52];
 
 const META_FORMAT: &str = "format";
 const META_GENESIS: &str = "genesis";
@@ -111,6 +123,10 @@ impl<E: Into<redb::Error>> From<E> for StoreError {
 #[derive(Clone)]
 pub struct Store {
     database: Arc<Database>,
+    /// What the tables lack.
+    pending: Arc<RwLock<Pending>>,
+    /// One block at a time is written: what is pending is that after the last.
+    appending: Arc<Mutex<()>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -138,14 +154,14 @@ impl Store {
             let new = Path::new(&new);
             match fs::remove_file(new) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(redb::Error::Io(error).into()),
-                _ => drop(Self::new(builder().create(new)?)?),
+                _ => drop(Self::new(builder().create(new)?, SLICES)?),
             }
             fs::rename(new, path).map_err(redb::Error::Io)?;
             let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
             let folder = fs::File::open(folder.unwrap_or(Path::new("."))).map_err(redb::Error::Io)?;
             folder.sync_all().map_err(redb::Error::Io)?;
         }
-        Self::new(builder().set_check_integrity_on_open(true).open(path)?)
+        Self::new(builder().set_check_integrity_on_open(true).open(path)?, SLICES)
     }
 
     /// Opens the database on a disk in memory, or makes it there, as [`Store::open`] does.
@@ -154,20 +170,21 @@ impl Store {
     ///
     /// As [`Store::open`].
     pub fn in_memory(disk: &MemoryDisk) -> Result<Self, StoreError> {
-        if disk.is_blank() {
-            let new = MemoryDisk::new();
-            drop(Self::new(builder().create_with_backend(new.mount())?)?);
-            disk.replace(&new).map_err(redb::Error::Io)?;
-        }
-        Self::new(builder().create_with_backend(disk.mount())?)
+        Self::in_memory_by_slices(disk, SLICES)
     }
 
-    fn new(database: Database) -> Result<Self, StoreError> {
-        let store = Self {
-            database: Arc::new(database),
-        };
+    fn in_memory_by_slices(disk: &MemoryDisk, slices: usize) -> Result<Self, StoreError> {
+        if disk.is_blank() {
+            let new = MemoryDisk::new();
+            drop(Self::new(builder().create_with_backend(new.mount())?, slices)?);
+            disk.replace(&new).map_err(redb::Error::Io)?;
+        }
+        Self::new(builder().create_with_backend(disk.mount())?, slices)
+    }
+
+    fn new(database: Database, slices: usize) -> Result<Self, StoreError> {
         // A new file gets its tables and its format number in one transaction, so that readers never miss a table.
-        let write = store.database.begin_write()?;
+        let write = database.begin_write()?;
         let found = write
             .open_table(META)?
             .get(META_FORMAT)?
@@ -186,10 +203,16 @@ impl Store {
                 write.open_table(BLOCKS)?;
                 write.open_table(HEIGHTS)?;
                 write.open_table(TRANSACTIONS)?;
+                write.open_table(CHANGES)?;
                 write.commit()?;
             }
         }
-        Ok(store)
+        let pending = read_pending(&database, slices)?;
+        Ok(Self {
+            database: Arc::new(database),
+            pending: Arc::new(RwLock::new(pending)),
+            appending: Arc::default(),
+        })
     }
 
     /// Height of the last block, or `None` in a new database.
@@ -222,8 +245,11 @@ impl Store {
     ///
     /// [`StoreError::Database`]; nothing is written then.
     pub fn append(&self, block: &Sealed, diff: &Diff) -> Result<(), StoreError> {
+        let _in_order = self.appending.lock().expect("no writer panics");
         let height = block.header.number;
         let write = self.database.begin_write()?;
+        let pending = self.pending.read().expect("no holder of the lock panics");
+        let due = pending.due(height);
         {
             let mut meta = write.open_table(META)?;
             if height == 0 {
@@ -234,13 +260,29 @@ impl Store {
                 .open_table(BLOCKS)?
                 .insert(height, record::encode(block).as_slice())?;
             write.open_table(HEIGHTS)?.insert(&block.hash.0, height)?;
-            let mut transactions = write.open_table(TRANSACTIONS)?;
-            for (index, transaction) in (0u32..).zip(&block.transactions) {
-                transactions.insert(&transaction.tx_hash().0, (height, index))?;
+            let mut codes = write.open_table(CODES)?;
+            for (hash, code) in &diff.codes {
+                codes.insert(&hash.0, code.as_ref())?;
+            }
+            let mut rows = Rows::open(&write)?;
+            pending.of(&due).try_for_each(|slice| rows.fold(slice))?;
+            if height == 0 {
+                rows.put(diff)?;
+            } else {
+                let mut changes = write.open_table(CHANGES)?;
+                changes.insert(height, change::encode(diff).as_slice())?;
+                changes.retain_in(..=pending.folded_through(&due), |_, _| false)?;
+                rows.wipe(diff)?;
             }
         }
-        write_diff(&write, diff)?;
+        drop(pending);
         write.commit()?;
+        // Only now, so that a write that failed changed nothing; what a reader no longer finds here it finds in the tables.
+        let mut pending = self.pending.write().expect("no holder of the lock panics");
+        pending.forget(&due);
+        if height > 0 {
+            pending.add(block, diff);
+        }
         Ok(())
     }
 
@@ -273,6 +315,11 @@ impl Store {
     ///
     /// [`StoreError`] where the database fails.
     pub fn transaction(&self, hash: &B256) -> Result<Option<(u64, u32)>, StoreError> {
+        let pending = self.pending.read().expect("no holder of the lock panics");
+        if let Some(place) = pending.transaction(hash) {
+            return Ok(Some(place));
+        }
+        drop(pending);
         let transactions = self.database.begin_read()?.open_table(TRANSACTIONS)?;
         Ok(transactions.get(&hash.0)?.map(|place| place.value()))
     }
@@ -298,7 +345,7 @@ impl Store {
         for row in read.open_table(ACCOUNTS)?.iter()? {
             let (address, account) = row?;
             let (address, account) = (Address::from(*address.value()), read_account(account.value()));
-            for row in slots.range::<&[u8; 52]>(&slot_key(&address, U256::ZERO)..=&slot_key(&address, U256::MAX))? {
+            for row in slots.range::<&SlotKey>(&slot_key(&address, U256::ZERO)..=&slot_key(&address, U256::MAX))? {
                 let (key, value) = row?;
                 let slot = U256::from_be_slice(&key.value()[20..]);
                 batch
@@ -311,18 +358,27 @@ impl Store {
             batch.flush_when_full(&mut state);
         }
         batch.flush(&mut state);
+        for row in read.open_table(CHANGES)?.iter()? {
+            state.apply(&change::decode(row?.1.value())?);
+        }
         Ok(state)
     }
+}
 
-    /// How many accounts and slots are stored.
-    ///
-    /// # Errors
-    ///
-    /// [`StoreError`] where the database fails.
-    pub fn state_len(&self) -> Result<(u64, u64), StoreError> {
-        let read = self.database.begin_read()?;
-        Ok((read.open_table(ACCOUNTS)?.len()?, read.open_table(SLOTS)?.len()?))
+/// What the tables of `database` lack.
+fn read_pending(database: &Database, slices: usize) -> Result<Pending, StoreError> {
+    let read = database.begin_read()?;
+    let (changes, blocks) = (read.open_table(CHANGES)?, read.open_table(BLOCKS)?);
+    let oldest = changes.first()?.map_or(0, |(height, _)| height.value());
+    let latest = changes.last()?.map_or(0, |(height, _)| height.value());
+    let mut pending = Pending::new(slices, oldest.saturating_sub(1), latest);
+    for row in changes.iter()? {
+        let (height, diff) = row?;
+        let block = blocks.get(height.value())?;
+        let block = block.ok_or(StoreError::Corrupt { what: "recent block" })?;
+        pending.add(&record::decode(block.value())?, &change::decode(diff.value())?);
     }
+    Ok(pending)
 }
 
 fn builder() -> redb::Builder {
@@ -357,36 +413,77 @@ impl Batch {
     }
 }
 
-fn write_diff(write: &WriteTransaction, diff: &Diff) -> Result<(), StoreError> {
-    let mut codes = write.open_table(CODES)?;
-    for (hash, code) in &diff.codes {
-        codes.insert(&hash.0, code.as_ref())?;
-    }
-    let (mut accounts, mut slots) = (write.open_table(ACCOUNTS)?, write.open_table(SLOTS)?);
-    for (address, change) in &diff.accounts {
-        if change.wiped || change.account.is_none() {
-            slots.retain_in::<&[u8; 52], _>(
-                &slot_key(address, U256::ZERO)..=&slot_key(address, U256::MAX),
-                |_, _| false,
-            )?;
-        }
-        match change.account {
-            Some(account) => accounts.insert(&address.0.0, &account_bytes(&account))?,
-            None => accounts.remove(&address.0.0)?,
-        };
-        for (slot, value) in &change.slots {
-            let key = slot_key(address, *slot);
-            if value.is_zero() {
-                slots.remove(&key)?;
-            } else {
-                slots.insert(&key, &value.to_be_bytes::<32>())?;
-            }
-        }
-    }
-    Ok(())
+/// The tables that may be behind, in a transaction.
+struct Rows<'a> {
+    accounts: Table<'a, &'static [u8; 20], &'static [u8; 72]>,
+    slots: Table<'a, &'static SlotKey, &'static [u8; 32]>,
+    transactions: Table<'a, &'static [u8; 32], (u64, u32)>,
 }
 
-fn slot_key(address: &Address, slot: U256) -> [u8; 52] {
+impl<'a> Rows<'a> {
+    fn open(write: &'a WriteTransaction) -> Result<Self, StoreError> {
+        Ok(Self {
+            accounts: write.open_table(ACCOUNTS)?,
+            slots: write.open_table(SLOTS)?,
+            transactions: write.open_table(TRANSACTIONS)?,
+        })
+    }
+
+    /// Writes what is pending of a slice.
+    fn fold(&mut self, slice: &Slice) -> Result<(), StoreError> {
+        for (address, account) in &slice.accounts {
+            self.put_account(address, account.as_ref())?;
+        }
+        for (key, value) in &slice.slots {
+            self.put_slot(key, *value)?;
+        }
+        for (hash, place) in &slice.transactions {
+            self.transactions.insert(&hash.0, *place)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a genesis block's changes.
+    fn put(&mut self, diff: &Diff) -> Result<(), StoreError> {
+        for (address, change) in &diff.accounts {
+            self.put_account(address, change.account.as_ref())?;
+            for (slot, value) in &change.slots {
+                self.put_slot(&slot_key(address, *slot), *value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes the slots of accounts that `diff` removes or makes anew.
+    fn wipe(&mut self, diff: &Diff) -> Result<(), StoreError> {
+        for (address, change) in &diff.accounts {
+            if change.wiped || change.account.is_none() {
+                let (first, last) = (slot_key(address, U256::ZERO), slot_key(address, U256::MAX));
+                self.slots.retain_in::<&SlotKey, _>(&first..=&last, |_, _| false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put_account(&mut self, address: &Address, account: Option<&Account>) -> Result<(), StoreError> {
+        match account {
+            Some(account) => self.accounts.insert(&address.0.0, &account_bytes(account))?,
+            None => self.accounts.remove(&address.0.0)?,
+        };
+        Ok(())
+    }
+
+    fn put_slot(&mut self, key: &SlotKey, value: U256) -> Result<(), StoreError> {
+        if value.is_zero() {
+            self.slots.remove(key)?;
+        } else {
+            self.slots.insert(key, &value.to_be_bytes::<32>())?;
+        }
+        Ok(())
+    }
+}
+
+fn slot_key(address: &Address, slot: U256) -> SlotKey {
     let mut key = [0; 52];
     key[..20].copy_from_slice(address.as_slice());
     key[20..].copy_from_slice(&slot.to_be_bytes::<32>());

@@ -2,32 +2,46 @@
 //!
 //! ```text
 //! header length (4) | header (RLP) | count (4) | count times: sender (20) | length (4) | transaction (EIP-2718)
-//!                                             | count times: length (4) | receipt (EIP-2718)
+//!                                             | count times: length (4) | receipt (RLP list of status, gas used up to and with it, logs)
 //! ```
 //!
-//! Lengths are big endian. The block's hash is that of the header.
+//! Lengths are big endian. The block's hash is that of the header; a receipt is of its transaction's kind, and its bloom filter, most of
+//! what it would take, is that of its logs.
 
 use super::StoreError;
 use crate::ledger::Sealed;
-use alloy_consensus::{Header, TxEnvelope};
+use alloy_consensus::{Header, Receipt as ReceiptBody, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::Address;
-use alloy_rlp::{Decodable as _, Encodable as _};
+use alloy_rlp::{Decodable, Encodable};
 use evm::{Receipt, Transaction};
+
+/// What a plain transfer takes with its receipt, give or take some; only sizes a first reservation.
+const TRANSFER_BYTES: usize = 192;
 
 /// The record of `block`.
 pub fn encode(block: &Sealed) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(block.transactions.len() * TRANSFER_BYTES);
     let mut header = Vec::with_capacity(block.header.length());
     block.header.encode(&mut header);
     put(&header, &mut out);
     out.extend(length(block.transactions.len()));
     for transaction in &block.transactions {
         out.extend(transaction.signer());
-        put(&transaction.encoded_2718(), &mut out);
+        out.extend(length(transaction.encode_2718_len()));
+        transaction.encode_2718(&mut out);
     }
     for receipt in &block.receipts {
-        put(&receipt.encoded_2718(), &mut out);
+        let body = receipt.as_receipt().expect("every kind of receipt has one");
+        let fields: [&dyn Encodable; 3] = [&body.status, &body.cumulative_gas_used, &body.logs];
+        let payload_length = fields.iter().map(|field| field.length()).sum();
+        let list = alloy_rlp::Header {
+            list: true,
+            payload_length,
+        };
+        out.extend(length(list.length_with_payload()));
+        list.encode(&mut out);
+        fields.iter().for_each(|field| field.encode(&mut out));
     }
     out
 }
@@ -52,8 +66,14 @@ fn decode_block(mut bytes: &[u8]) -> Option<Sealed> {
         let envelope = TxEnvelope::decode_2718_exact(take(&mut bytes)?).ok()?;
         transactions.push(Transaction::new_unchecked(envelope, sender));
     }
-    let receipts: Option<Vec<_>> = (0..count)
-        .map(|_| Receipt::decode_2718_exact(take(&mut bytes)?).ok())
+    let receipts: Option<Vec<_>> = transactions
+        .iter()
+        .map(|transaction| {
+            Some(Receipt::from_typed(
+                transaction.tx_type(),
+                decode_receipt(take(&mut bytes)?)?,
+            ))
+        })
         .collect();
     if !bytes.is_empty() {
         return None;
@@ -64,6 +84,16 @@ fn decode_block(mut bytes: &[u8]) -> Option<Sealed> {
         transactions,
         receipts: receipts?,
     })
+}
+
+fn decode_receipt(mut bytes: &[u8]) -> Option<ReceiptBody> {
+    let mut fields = alloy_rlp::Header::decode_bytes(&mut bytes, true).ok()?;
+    let body = ReceiptBody {
+        status: Decodable::decode(&mut fields).ok()?,
+        cumulative_gas_used: Decodable::decode(&mut fields).ok()?,
+        logs: Decodable::decode(&mut fields).ok()?,
+    };
+    (bytes.is_empty() && fields.is_empty()).then_some(body)
 }
 
 fn length(length: usize) -> [u8; 4] {

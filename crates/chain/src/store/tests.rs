@@ -11,16 +11,27 @@ use std::collections::BTreeMap;
 /// Blocks that a run makes before the power may fail at any point.
 const BLOCKS: u64 = 6;
 
+/// Slices of the tables in a run: few enough that all of them come up, some twice.
+const FEW_SLICES: usize = 4;
+
+fn store_on(disk: &MemoryDisk) -> Result<Store, StoreError> {
+    Store::in_memory_by_slices(disk, FEW_SLICES)
+}
+
+fn ledger_by_slices(disk: &MemoryDisk) -> Result<Ledger, LedgerError> {
+    Ledger::open(&fixtures::genesis(), store_on(disk)?, PoolLimits::default())
+}
+
 /// Makes blocks until the disk fails; the hash of each that was said to be durable, by height.
 fn run(disk: &MemoryDisk) -> (BTreeMap<u64, B256>, Result<(), LedgerError>) {
     let mut durable = BTreeMap::new();
     let outcome = (|| {
-        let ledger = ledger_on(disk)?;
+        let ledger = ledger_by_slices(disk)?;
         for nonce in 0..BLOCKS {
             ledger
                 .submit(&Wallet::nth(0).transfer(nonce))
                 .expect("the pool needs no disk");
-            let block = propose(&ledger, &ledger.latest(), 1);
+            let block = propose(&ledger, &ledger.latest(), nonce as u8 * 50);
             let block = ledger.finalize(block.hash)?;
             durable.insert(block.header.number, block.hash);
         }
@@ -43,7 +54,7 @@ fn whenever_the_power_fails_every_durable_block_is_there_and_the_chain_goes_on()
             disk.crash_after(cut);
             let (durable, _) = run(&disk);
             disk.crash(|| random.random_bool(luck));
-            let ledger = ledger_on(&disk).unwrap_or_else(|error| panic!("cut {cut}, luck {luck}: {error:?}"));
+            let ledger = ledger_by_slices(&disk).unwrap_or_else(|error| panic!("cut {cut}, luck {luck}: {error:?}"));
             let latest = ledger.latest();
             let last = durable.last_key_value().map_or(0, |(height, _)| *height);
             // The block in flight may have made it, as after a commit whose confirmation was cut off.
@@ -52,7 +63,12 @@ fn whenever_the_power_fails_every_durable_block_is_there_and_the_chain_goes_on()
                 "cut {cut}, luck {luck}"
             );
             for (height, hash) in all.range(..=latest.header.number) {
-                assert_eq!(ledger.by_number(*height).unwrap().unwrap().hash, *hash);
+                let block = ledger.by_number(*height).unwrap().unwrap();
+                assert_eq!(block.hash, *hash);
+                for (index, transaction) in block.transactions.iter().enumerate() {
+                    let (found, place) = ledger.transaction(*transaction.tx_hash()).unwrap().unwrap();
+                    assert_eq!((found.hash, place), (*hash, index));
+                }
             }
             let (_, state) = ledger.pending();
             assert_eq!(state.root(), latest.header.state_root);
@@ -61,6 +77,85 @@ fn whenever_the_power_fails_every_durable_block_is_there_and_the_chain_goes_on()
             let next = propose(&ledger, &latest, 1);
             ledger.finalize(next.hash).unwrap();
         }
+    }
+}
+
+fn block_at(height: u64) -> Sealed {
+    let header = alloy_consensus::Header {
+        number: height,
+        ..Default::default()
+    };
+    Sealed {
+        hash: header.hash_slow(),
+        header,
+        transactions: vec![],
+        receipts: vec![],
+    }
+}
+
+fn rows(store: &Store) -> (u64, u64, u64) {
+    use redb::ReadableTableMetadata as _;
+    let read = store.database.begin_read().unwrap();
+    (
+        read.open_table(ACCOUNTS).unwrap().len().unwrap(),
+        read.open_table(SLOTS).unwrap().len().unwrap(),
+        read.open_table(CHANGES).unwrap().len().unwrap(),
+    )
+}
+
+/// Random changes, wipes and removals among them, by stores of several numbers of slices, reopened at random: always the state that all
+/// changes make; and after as many empty blocks as there are slices the tables alone say it.
+#[test]
+fn whatever_is_pending_the_state_is_that_of_all_changes() {
+    for (seed, slices) in [(1, 1), (2, 3), (3, 4), (4, 64)] {
+        let mut random = StdRng::seed_from_u64(seed);
+        let disk = MemoryDisk::new();
+        let mut store = Store::in_memory_by_slices(&disk, slices).unwrap();
+        let mut state = State::empty();
+        for height in 0..80 {
+            let mut diff = Diff::default();
+            for _ in 0..random.random_range(0..6) {
+                let address = Address::repeat_byte(random.random_range(0..8) * 32);
+                let gone = random.random_range(0..6) == 0;
+                let slot =
+                    |random: &mut StdRng| U256::from(random.random_range(0..6u64)) << random.random_range(0..255);
+                let slots = (0..random.random_range(0..5))
+                    .map(|_| (slot(&mut random), U256::from(random.random_range(0..3u64))));
+                let slots: BTreeMap<U256, U256> = slots.collect();
+                let change = AccountDiff {
+                    account: (!gone).then(|| Account::with_balance(U256::from(random.random::<u64>()))),
+                    wiped: gone || random.random_range(0..5) == 0,
+                    slots: if gone { BTreeMap::new() } else { slots },
+                };
+                diff.accounts.insert(address, change);
+            }
+            store.append(&block_at(height), &diff).unwrap();
+            state.apply(&diff);
+            if random.random_range(0..9) == 0 {
+                drop(store);
+                store = Store::in_memory_by_slices(&disk, slices).unwrap();
+            }
+            assert_eq!(
+                store.state().unwrap().root(),
+                state.root(),
+                "seed {seed}, height {height}"
+            );
+            assert!(
+                rows(&store).2 <= slices as u64,
+                "a record stays no longer than it takes to fold it"
+            );
+        }
+        for height in 80..80 + slices as u64 {
+            store.append(&block_at(height), &Diff::default()).unwrap();
+        }
+        let write = store.database.begin_write().unwrap();
+        write.open_table(CHANGES).unwrap().retain(|_, _| false).unwrap();
+        write.commit().unwrap();
+        assert_eq!(
+            store.state().unwrap().root(),
+            state.root(),
+            "seed {seed}, from the tables"
+        );
     }
 }
 
@@ -80,7 +175,7 @@ fn a_failed_write_leaves_the_ledger_as_it_was() {
 #[test]
 fn storage_and_code_come_back_and_a_wiped_account_keeps_nothing() {
     let disk = MemoryDisk::new();
-    let store = Store::in_memory(&disk).unwrap();
+    let store = Store::in_memory_by_slices(&disk, 1).unwrap();
     let code = Bytes::from_static(&[0x60, 0x00]);
     let account = Account {
         nonce: 1,
@@ -93,17 +188,7 @@ fn storage_and_code_come_back_and_a_wiped_account_keeps_nothing() {
         .collect();
     let mut state = State::empty();
     let mut append = |height: u64, diff: Diff| {
-        let header = alloy_consensus::Header {
-            number: height,
-            ..Default::default()
-        };
-        let block = Sealed {
-            hash: header.hash_slow(),
-            header,
-            transactions: vec![],
-            receipts: vec![],
-        };
-        store.append(&block, &diff).unwrap();
+        store.append(&block_at(height), &diff).unwrap();
         state.apply(&diff);
         assert_eq!(store.state().unwrap().root(), state.root(), "height {height}");
     };
@@ -148,7 +233,6 @@ fn storage_and_code_come_back_and_a_wiped_account_keeps_nothing() {
             ..Diff::default()
         },
     );
-    assert_eq!(store.state_len().unwrap(), (1, 4_999));
     let anew = AccountDiff {
         account: Some(account),
         wiped: true,
@@ -161,7 +245,8 @@ fn storage_and_code_come_back_and_a_wiped_account_keeps_nothing() {
             ..Diff::default()
         },
     );
-    assert_eq!(store.state_len().unwrap(), (1, 1));
+    store.append(&block_at(4), &Diff::default()).unwrap();
+    assert_eq!(rows(&store), (1, 1, 1));
     assert_eq!(store.state().unwrap().code(&account.code_hash).unwrap(), code);
 }
 
@@ -173,11 +258,11 @@ fn a_file_of_another_format_is_refused() {
     write
         .open_table(META)
         .unwrap()
-        .insert(META_FORMAT, 2u64.to_be_bytes().as_slice())
+        .insert(META_FORMAT, 3u64.to_be_bytes().as_slice())
         .unwrap();
     write.commit().unwrap();
     drop(store);
-    assert!(matches!(Store::in_memory(&disk), Err(StoreError::Format { found: 2 })));
+    assert!(matches!(Store::in_memory(&disk), Err(StoreError::Format { found: 3 })));
 }
 
 #[test]
@@ -226,13 +311,37 @@ fn damaged_records_are_refused_and_never_panic() {
     let block = propose(&ledger, &ledger.latest(), 1);
     let bytes = record::encode(&block);
     assert_eq!(record::decode(&bytes).unwrap(), *block);
+    damage(&bytes, |damaged| drop(record::decode(damaged)));
+    let account = Account::with_balance(U256::from(7));
+    let code = Bytes::from_static(&[1, 2, 3]);
+    let with_code = Account {
+        code_hash: keccak256(&code),
+        ..account
+    };
+    let change = |account: Option<Account>| AccountDiff {
+        account,
+        wiped: account.is_none(),
+        slots: account.iter().map(|_| (U256::from(3), U256::MAX)).collect(),
+    };
+    let accounts = [None, Some(account), Some(with_code)].into_iter().map(change);
+    let diff = Diff {
+        accounts: (1..).map(Address::repeat_byte).zip(accounts).collect(),
+        codes: [(with_code.code_hash, code)].into(),
+    };
+    let bytes = change::encode(&diff);
+    assert_eq!(change::decode(&bytes).unwrap(), diff);
+    damage(&bytes, |damaged| drop(change::decode(damaged)));
+}
+
+/// Gives `read` 20,000 variants of `bytes`, each with another byte changed and some cut short.
+fn damage(bytes: &[u8], read: impl Fn(&[u8])) {
     let mut random = StdRng::seed_from_u64(6);
     for _ in 0..20_000 {
-        let mut damaged = bytes.clone();
+        let mut damaged = bytes.to_vec();
         let at = random.random_range(0..damaged.len());
         damaged[at] = random.random();
         damaged.truncate(random.random_range(damaged.len() / 2..=damaged.len()));
-        let _ = record::decode(&damaged);
+        read(&damaged);
     }
 }
 

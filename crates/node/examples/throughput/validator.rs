@@ -136,9 +136,18 @@ impl Drop for Validator {
 
 /// CPU time of this process, seconds.
 pub fn cpu_s() -> f64 {
+    clock_s(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+/// Seconds since the machine started.
+pub fn monotonic_s() -> f64 {
+    clock_s(libc::CLOCK_MONOTONIC)
+}
+
+fn clock_s(clock: libc::clockid_t) -> f64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` is a valid place for the answer, and this clock exists on Linux.
-    let failed = unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &mut time) };
+    // SAFETY: `time` is a valid place for the answer, and these clocks exist on Linux.
+    let failed = unsafe { libc::clock_gettime(clock, &mut time) };
     assert_eq!(failed, 0);
     time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
 }
