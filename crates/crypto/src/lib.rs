@@ -10,6 +10,7 @@ pub mod combination;
 pub mod digest;
 pub mod ecdsa;
 pub mod envelope;
+pub mod keccak;
 pub mod kzg;
 pub mod merkle;
 pub mod recipients;

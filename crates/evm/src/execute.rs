@@ -99,9 +99,10 @@ pub fn execute(
     };
     same_header(&unexecuted, header)?;
     let mut packer = Packer::new(parent, context, chain_id, hashes);
+    packer.read_ahead(transactions, senders);
     for (index, (transaction, sender)) in transactions.iter().zip(senders).enumerate() {
         packer
-            .push(&Recovered::new_unchecked(transaction.clone(), *sender))
+            .push_ref(Recovered::new_unchecked(transaction, *sender))
             .map_err(|source| InvalidBlock::Transaction { index, source })?;
     }
     let executed = packer.finish();

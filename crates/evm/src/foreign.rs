@@ -226,7 +226,7 @@ impl Replay<'_> {
             .build_mainnet();
         let fee = transaction.max_fee_per_gas();
         let result = evm
-            .transact_one(environment_with_blobs(transaction))
+            .transact_one(environment_with_blobs(transaction.as_recovered_ref()))
             .map_err(|error| refusal(error, fee, self.env.basefee))?;
         let journal = evm.finalize();
         drop(evm);

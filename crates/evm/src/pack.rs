@@ -6,12 +6,15 @@ use crate::{
     state::{Account, Diff, State},
     transaction::{Refusal, Transaction, environment},
 };
-use alloy_consensus::{Header, Receipt as ReceiptBody, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxType};
+use alloy_consensus::{
+    Header, Receipt as ReceiptBody, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxEnvelope, TxType,
+    transaction::Recovered,
+};
 use alloy_eips::{
     eip2718::Encodable2718,
     eip2935::{HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE},
 };
-use alloy_primitives::{Bloom, Bytes, KECCAK256_EMPTY, Log};
+use alloy_primitives::{Address, Bloom, Bytes, KECCAK256_EMPTY, Log};
 use alloy_sol_types::SolCall;
 use alloy_trie::root::ordered_trie_root_encoded;
 use contracts::{abi, addresses::NETWORK_REGISTRY};
@@ -122,6 +125,13 @@ impl<'a> Packer<'a> {
         }
     }
 
+    /// Reads the accounts of those who send and receive coins in `transactions`, which are going to be pushed.
+    pub(crate) fn read_ahead(&mut self, transactions: &[TxEnvelope], senders: &[Address]) {
+        let receivers = transactions.iter().filter_map(TxEnvelope::to);
+        let touched = receivers.chain(senders.iter().copied()).collect();
+        self.evm.ctx.journaled_state.database.read_ahead(touched);
+    }
+
     /// Gas that transactions may still use.
     pub fn gas_left(&self) -> u64 {
         self.block.gas_limit - self.gas_used
@@ -133,6 +143,10 @@ impl<'a> Packer<'a> {
     ///
     /// [`PushError::Full`] where its gas limit exceeds what is left, [`PushError::Skip`] where it is not valid here.
     pub fn push(&mut self, transaction: &Transaction) -> Result<(), PushError> {
+        self.push_ref(transaction.as_recovered_ref())
+    }
+
+    pub(crate) fn push_ref(&mut self, transaction: Recovered<&TxEnvelope>) -> Result<(), PushError> {
         let (gas_limit, left) = (transaction.gas_limit(), self.gas_left());
         if gas_limit > left {
             return Err(PushError::Full { gas_limit, left });
@@ -167,9 +181,9 @@ impl<'a> Packer<'a> {
     /// Ends the block: the state after it, and the header that commits to all.
     pub fn finish(mut self) -> Executed {
         let journal = self.evm.finalize();
-        let parent = self.evm.ctx.journaled_state.database.state();
-        let diff = Diff::of_journal(parent, journal);
-        let mut state = parent.clone();
+        let reader = &self.evm.ctx.journaled_state.database;
+        let diff = Diff::of_journal(reader.parent(), journal);
+        let mut state = reader.state().clone();
         state.apply(&diff);
         let receipts: Vec<Vec<u8>> = self.receipts.iter().map(Encodable2718::encoded_2718).collect();
         let header = Header {
@@ -203,7 +217,7 @@ pub(crate) fn envelope(kind: TxType, body: ReceiptBody<Log>) -> Receipt {
 }
 
 /// The code of the history contract, which every genesis state must hold for [`Packer::new`] to record parents in it.
-pub(crate) fn history_contract() -> (alloy_primitives::Address, Bytes) {
+pub(crate) fn history_contract() -> (Address, Bytes) {
     (HISTORY_STORAGE_ADDRESS, HISTORY_STORAGE_CODE.clone())
 }
 

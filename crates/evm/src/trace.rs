@@ -92,7 +92,7 @@ impl<'a> Tracer<'a> {
         let config = configuration(SPEC, self.chain_id);
         let mut evm = context(reader, &self.block, config).build_mainnet();
         let fee = transaction.max_fee_per_gas();
-        evm.transact_one(environment(transaction)?)
+        evm.transact_one(environment(transaction.as_recovered_ref())?)
             .map_err(|error| refusal(error, fee, self.block.base_fee))?;
         let journal = evm.finalize();
         self.state.apply(&Diff::of_journal(&self.state, journal));
@@ -121,7 +121,7 @@ impl<'a> Tracer<'a> {
             &self.block,
             config,
             self.hashes,
-            environment(transaction)?,
+            environment(transaction.as_recovered_ref())?,
             Some(place),
             options,
         )?;

@@ -102,7 +102,7 @@ impl Refusal {
 /// # Errors
 ///
 /// [`Refusal::Blobs`] for a blob transaction.
-pub(crate) fn environment(transaction: &Transaction) -> Result<TxEnv, Refusal> {
+pub(crate) fn environment(transaction: Recovered<&TxEnvelope>) -> Result<TxEnv, Refusal> {
     if transaction.is_eip4844() {
         return Err(Refusal::Blobs);
     }
@@ -110,7 +110,7 @@ pub(crate) fn environment(transaction: &Transaction) -> Result<TxEnv, Refusal> {
 }
 
 /// As [`environment`], for a chain that has blobs.
-pub(crate) fn environment_with_blobs(transaction: &Transaction) -> TxEnv {
+pub(crate) fn environment_with_blobs(transaction: Recovered<&TxEnvelope>) -> TxEnv {
     TxEnv {
         tx_type: transaction.tx_type().into(),
         caller: transaction.signer(),

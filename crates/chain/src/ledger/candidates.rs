@@ -13,7 +13,7 @@ const CANDIDATES_MAX: usize = 64;
 pub(super) struct Candidate {
     pub(super) block: Arc<Sealed>,
     pub(super) state: State,
-    pub(super) diff: Diff,
+    pub(super) diff: Arc<Diff>,
 }
 
 #[derive(Default)]

@@ -310,7 +310,7 @@ impl Ledger {
         Ok(self.chain().candidates.insert(Candidate {
             block: Arc::new(block),
             state: executed.state,
-            diff: executed.diff,
+            diff: Arc::new(executed.diff),
         }))
     }
 
@@ -352,7 +352,7 @@ impl Ledger {
         Ok(self.chain().candidates.insert(Candidate {
             block: Arc::new(block),
             state: executed.state,
-            diff: executed.diff,
+            diff: Arc::new(executed.diff),
         }))
     }
 

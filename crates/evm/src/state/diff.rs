@@ -1,8 +1,8 @@
 //! What a block changes: enough to make the next state from its parent's, and what a store writes.
 
-use super::{Account, State, stored_slot};
+use super::{Account, State, StoredAccount, stored_slot};
 use crate::trie::Trie;
-use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, map::AddressMap};
 use revm::state::EvmState;
 use std::collections::BTreeMap;
 
@@ -50,16 +50,16 @@ impl Diff {
     ///
     /// The journal spans many transactions: an account counts as destroyed only if the last transaction that touched it
     /// destroyed it (revm empties it when a later one loads it), and its slots' `original_value` is not the parent's.
-    pub(crate) fn of_journal(parent: &State, journal: EvmState) -> Self {
-        Self::collect(parent, journal, false)
+    pub(crate) fn of_journal<'a>(parent: impl Into<Parent<'a>>, journal: EvmState) -> Self {
+        Self::collect(parent.into(), journal, false)
     }
 
     /// As [`Diff::of_journal`] by the rules before EIP-161: an account that was touched exists, though it be empty.
     pub(crate) fn of_journal_with_empty(parent: &State, journal: EvmState) -> Self {
-        Self::collect(parent, journal, true)
+        Self::collect(parent.into(), journal, true)
     }
 
-    fn collect(parent: &State, journal: EvmState, keep_empty: bool) -> Self {
+    fn collect(parent: Parent<'_>, journal: EvmState, keep_empty: bool) -> Self {
         let mut diff = Self::default();
         for (address, touched) in journal {
             if !touched.is_touched() {
@@ -112,6 +112,28 @@ impl Diff {
             }
         }
         diff
+    }
+}
+
+/// The state before a block, with the accounts that its execution has read already.
+#[derive(Clone, Copy)]
+pub(crate) struct Parent<'a> {
+    pub(crate) state: &'a State,
+    pub(crate) read: Option<&'a AddressMap<Option<StoredAccount>>>,
+}
+
+impl<'a> Parent<'a> {
+    fn stored(&self, address: &Address) -> Option<&'a StoredAccount> {
+        match self.read.and_then(|read| read.get(address)) {
+            Some(read) => read.as_ref(),
+            None => self.state.stored(address),
+        }
+    }
+}
+
+impl<'a> From<&'a State> for Parent<'a> {
+    fn from(state: &'a State) -> Self {
+        Self { state, read: None }
     }
 }
 

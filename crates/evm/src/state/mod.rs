@@ -10,8 +10,11 @@ mod tests;
 use crate::trie::{Leaf, Trie};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
+use crypto::keccak::hash_all;
 use revm::bytecode::Bytecode;
+use std::collections::BTreeMap;
 
+pub(crate) use diff::Parent;
 pub use diff::{AccountDiff, Diff};
 
 /// What an address has, but for its storage.
@@ -126,30 +129,31 @@ impl State {
         for (hash, code) in &diff.codes {
             self.codes.insert(*hash, Bytecode::new_raw(code.clone()));
         }
-        for (address, change) in &diff.accounts {
-            let key = keccak256(address);
+        let addresses: Vec<&[u8]> = diff.accounts.keys().map(|address| address.as_slice()).collect();
+        let mut changes: Vec<_> = hash_all(&addresses).into_iter().zip(diff.accounts.values()).collect();
+        // Neighbours in the trie one after the other: they share most of their paths.
+        changes.sort_unstable_by_key(|(key, _)| *key);
+        for (key, change) in changes {
             let Some(account) = change.account else {
                 self.accounts.remove(&key);
                 continue;
             };
-            let mut storage = match self.accounts.get(&key) {
-                Some(stored) if !change.wiped => stored.storage.clone(),
-                _ => Trie::default(),
-            };
-            for (slot, value) in &change.slots {
-                let key = slot_key(*slot);
-                if value.is_zero() {
-                    storage.remove(&key);
-                } else {
-                    storage.insert(key, *value);
-                }
-            }
-            self.accounts.insert(key, StoredAccount { account, storage });
+            self.accounts.update(key, |stored| {
+                let stored = stored.filter(|_| !change.wiped);
+                let mut storage = stored.map_or_else(Trie::default, |stored| std::mem::take(&mut stored.storage));
+                put_slots(&mut storage, &change.slots);
+                StoredAccount { account, storage }
+            });
         }
     }
 
     pub(crate) fn stored(&self, address: &Address) -> Option<&StoredAccount> {
-        self.accounts.get(&keccak256(address))
+        self.stored_at(&keccak256(address))
+    }
+
+    /// The account whose address has this Keccak-256.
+    pub(crate) fn stored_at(&self, key: &B256) -> Option<&StoredAccount> {
+        self.accounts.get(key)
     }
 
     pub(crate) fn bytecode(&self, hash: &B256) -> Option<Bytecode> {
@@ -157,6 +161,18 @@ impl State {
             return Some(Bytecode::default());
         }
         self.codes.get(hash).cloned()
+    }
+}
+
+fn put_slots(storage: &mut Trie<U256>, slots: &BTreeMap<U256, U256>) {
+    let written: Vec<[u8; 32]> = slots.keys().map(U256::to_be_bytes).collect();
+    let written: Vec<&[u8]> = written.iter().map(<[u8; 32]>::as_slice).collect();
+    for (key, value) in hash_all(&written).into_iter().zip(slots.values()) {
+        if value.is_zero() {
+            storage.remove(&key);
+        } else {
+            storage.insert(key, *value);
+        }
     }
 }
 

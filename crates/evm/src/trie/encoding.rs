@@ -4,6 +4,10 @@ use super::{KEY_NIBBLES, Kind, Link, Node, Trie, nibble};
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::{BufMut, EMPTY_STRING_CODE, Encodable, Header};
 use alloy_trie::{EMPTY_ROOT_HASH, nodes::RlpNode};
+use crypto::keccak::hash_all;
+
+/// Nodes that are encoded before they are hashed: what they take stays in the nearest cache.
+const NODES_AT_ONCE: usize = 128;
 
 /// A value with the bytes that stand for it in a leaf.
 pub(crate) trait Leaf {
@@ -21,6 +25,7 @@ impl<V: Leaf> Trie<V> {
     /// The hash that commits to the whole map.
     pub(crate) fn root(&self) -> B256 {
         let Some(root) = &self.root else { return EMPTY_ROOT_HASH };
+        hash_all_beneath(root);
         // A root shorter than 32 bytes has no parent to be written in: it is hashed all the same.
         let reference = root.reference(0);
         reference.as_hash().unwrap_or_else(|| keccak256(reference.as_slice()))
@@ -52,6 +57,62 @@ impl<V: Leaf> Trie<V> {
             };
         }
         nodes
+    }
+}
+
+/// Gives `root`, and what is beneath it, the references that changes took away: the deepest nodes first, so that many are hashed at once.
+fn hash_all_beneath<V: Leaf>(root: &Node<V>) {
+    let mut levels = Vec::new();
+    gather(root, 0, 0, &mut levels);
+    for level in levels.iter().rev() {
+        level.chunks(NODES_AT_ONCE).for_each(hash_nodes);
+    }
+}
+
+/// A node without a reference, and the depth it hangs at.
+type Changed<'a, V> = (&'a Node<V>, usize);
+
+/// Adds the nodes without a reference to `levels`, by the number of nodes above them.
+fn gather<'a, V>(node: &'a Node<V>, depth: usize, level: usize, levels: &mut Vec<Vec<Changed<'a, V>>>) {
+    // A change takes away the references of all nodes on its path: beneath one that has its own, all have.
+    if node.reference.get().is_some() {
+        return;
+    }
+    if levels.len() == level {
+        levels.push(Vec::new());
+    }
+    levels[level].push((node, depth));
+    match &node.kind {
+        Kind::Leaf { .. } => {}
+        Kind::Extension { end, child, .. } => gather(child, usize::from(*end), level + 1, levels),
+        Kind::Branch { children } => {
+            for child in children.iter().flatten() {
+                gather(child, depth + 1, level + 1, levels);
+            }
+        }
+    }
+}
+
+/// Gives nodes whose children have references theirs.
+fn hash_nodes<V: Leaf>(nodes: &[Changed<'_, V>]) {
+    let (mut written, mut ends) = (Vec::new(), Vec::with_capacity(nodes.len()));
+    for (node, depth) in nodes {
+        node.encode(*depth, &mut written);
+        ends.push(written.len());
+    }
+    let mut from = 0;
+    let encoded: Vec<&[u8]> = ends
+        .iter()
+        .map(|&end| &written[std::mem::replace(&mut from, end)..end])
+        .collect();
+    // The few that are shorter than a hash are hashed for nothing.
+    for (((node, _), rlp), hash) in nodes.iter().zip(&encoded).zip(hash_all(&encoded)) {
+        let reference = match rlp.len() {
+            ..32 => RlpNode::from_rlp(rlp),
+            _ => RlpNode::word_rlp(&hash),
+        };
+        // Another thread that asked for the same root may have come first, with the same.
+        let _ = node.reference.set(reference);
     }
 }
 

@@ -96,7 +96,12 @@ impl<V> Trie<V> {
 impl<V: Clone> Trie<V> {
     /// Sets `key` to `value`.
     pub(crate) fn insert(&mut self, key: B256, value: V) {
-        insert(&mut self.root, 0, key, value);
+        self.update(key, |_| value);
+    }
+
+    /// Sets `key` to what `change` makes of its value, which may be taken apart; of nothing where the key is absent.
+    pub(crate) fn update(&mut self, key: B256, change: impl FnOnce(Option<&mut V>) -> V) {
+        update(&mut self.root, 0, key, change);
     }
 
     /// Removes `key`; nothing is copied when it is absent.
@@ -107,8 +112,9 @@ impl<V: Clone> Trie<V> {
     }
 }
 
-fn insert<V: Clone>(link: &mut Link<V>, depth: usize, key: B256, value: V) {
+fn update<V: Clone, F: FnOnce(Option<&mut V>) -> V>(link: &mut Link<V>, depth: usize, key: B256, change: F) {
     let Some(node) = link else {
+        let value = change(None);
         *link = Some(Node::new(Kind::Leaf { key, value }));
         return;
     };
@@ -122,25 +128,30 @@ fn insert<V: Clone>(link: &mut Link<V>, depth: usize, key: B256, value: V) {
     };
     if let Some((here, at)) = fork {
         let old = link.take().expect("matched above");
-        *link = Some(split(old, depth, here, at, key, value));
+        *link = Some(split(old, depth, here, at, key, change(None)));
         return;
     }
     match &mut unshare(node).kind {
-        Kind::Leaf { value: here, .. } => *here = value,
+        Kind::Leaf { value: here, .. } => *here = change(Some(here)),
         Kind::Extension { end, child, .. } => {
             let end = usize::from(*end);
-            // The child is a branch, which an insertion never replaces: it may be changed where it is.
-            insert_in_branch(child, end, key, value);
+            // The child is a branch, which an update never replaces: it may be changed where it is.
+            update_in_branch(child, end, key, change);
         }
-        Kind::Branch { children } => insert(&mut children[nibble(&key, depth)], depth + 1, key, value),
+        Kind::Branch { children } => update(&mut children[nibble(&key, depth)], depth + 1, key, change),
     }
 }
 
-fn insert_in_branch<V: Clone>(branch: &mut Arc<Node<V>>, depth: usize, key: B256, value: V) {
+fn update_in_branch<V: Clone, F: FnOnce(Option<&mut V>) -> V>(
+    branch: &mut Arc<Node<V>>,
+    depth: usize,
+    key: B256,
+    change: F,
+) {
     let Kind::Branch { children } = &mut unshare(branch).kind else {
         unreachable!("an extension's child is a branch");
     };
-    insert(&mut children[nibble(&key, depth)], depth + 1, key, value);
+    update(&mut children[nibble(&key, depth)], depth + 1, key, change);
 }
 
 /// Puts a branch at nibble `at`, where the path `here` of the `old` leaf or extension and `key` part, beneath an extension for
@@ -217,6 +228,14 @@ fn remove_in_branch<V: Clone>(branch: &mut Arc<Node<V>>, depth: usize, key: &B25
 
 /// A node to change: a copy where others hold it too, without its reference, which the change makes stale.
 fn unshare<V: Clone>(node: &mut Arc<Node<V>>) -> &mut Node<V> {
+    if let Kind::Branch { children } = &node.kind
+        && Arc::strong_count(node) > 1
+    {
+        // A copy counts itself at each child, one after the other, and most are far from the processor. Looking at all of them first
+        // brings them near at the same time.
+        let counts = children.iter().flatten().map(Arc::strong_count);
+        std::hint::black_box(counts.sum::<usize>());
+    }
     let node = Arc::make_mut(node);
     node.reference.take();
     node
