@@ -18,6 +18,7 @@ pub mod store;
 
 pub use block::Block;
 pub use keys::{Committee, Member, ValidatorKeys};
+pub use ledger::{AccountChange, Development, Image, Terms, WholeAccount};
 pub use ledger::{Ledger, LedgerError, STATE_HISTORY_BLOCKS, Sealed, StateHistory};
 pub use pool::{Arrivals, Pool, PoolError, PoolLimits};
 pub use store::{MemoryDisk, Store, StoreError};

@@ -90,7 +90,19 @@ impl<'a> Packer<'a> {
     ///
     /// These calls pay nothing and leave no receipt, hence their events are in no receipt either.
     pub fn new(parent: &State, block: BlockContext, chain_id: u64, hashes: &'a dyn BlockHashes) -> Self {
-        let mut packer = Self::with_spec(parent, block, configuration(SPEC, chain_id), hashes);
+        Self::begin(parent, block, configuration(SPEC, chain_id), hashes)
+    }
+
+    /// As [`Packer::new`], but the sender of a transaction may have code (EIP-3607 is off): on a development chain one can send as
+    /// anybody, also as a contract. A validator would refuse such a block.
+    pub fn for_any_sender(parent: &State, block: BlockContext, chain_id: u64, hashes: &'a dyn BlockHashes) -> Self {
+        let mut config = configuration(SPEC, chain_id);
+        config.disable_eip3607 = true;
+        Self::begin(parent, block, config, hashes)
+    }
+
+    fn begin(parent: &State, block: BlockContext, config: CfgEnv, hashes: &'a dyn BlockHashes) -> Self {
+        let mut packer = Self::with_spec(parent, block, config, hashes);
         let hash = Bytes::copy_from_slice(packer.block.parent_hash.as_slice());
         let outcome = packer.evm.system_call_one(HISTORY_STORAGE_ADDRESS, hash);
         assert!(

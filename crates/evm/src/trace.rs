@@ -89,7 +89,7 @@ impl<'a> Tracer<'a> {
     /// [`Refusal`] where it cannot be in this place.
     pub fn skip(&mut self, transaction: &Transaction) -> Result<(), Refusal> {
         let reader = Reader::new(self.state.clone(), self.hashes);
-        let config = configuration(SPEC, self.chain_id);
+        let config = replaying(self.chain_id);
         let mut evm = context(reader, &self.block, config).build_mainnet();
         let fee = transaction.max_fee_per_gas();
         evm.transact_one(environment(transaction.as_recovered_ref())?)
@@ -115,7 +115,7 @@ impl<'a> Tracer<'a> {
             tx_hash: Some(*transaction.tx_hash()),
             tx_index: Some(index),
         };
-        let config = configuration(SPEC, self.chain_id);
+        let config = replaying(self.chain_id);
         let (trace, diff) = record(
             &self.state,
             &self.block,
@@ -128,6 +128,13 @@ impl<'a> Tracer<'a> {
         self.state.apply(&diff);
         Ok(trace)
     }
+}
+
+/// For transactions that a block holds already, some of a development chain's in the name of a contract.
+fn replaying(chain_id: u64) -> CfgEnv {
+    let mut config = configuration(SPEC, chain_id);
+    config.disable_eip3607 = true;
+    config
 }
 
 /// What the call that `request` asks for would do on top of `state`, as [`crate::call()`] executes it.

@@ -64,6 +64,21 @@ impl History {
         self.blocks.push_back((block, state));
     }
 
+    /// Takes `state` as the one after the last block.
+    pub(super) fn replace_state(&mut self, state: State) {
+        let last = self.blocks.back_mut();
+        last.expect("the history starts with a block and loses only what another replaced")
+            .1 = state;
+    }
+
+    /// Forgets the blocks above `number`; the lowest one kept stays.
+    pub(super) fn truncate(&mut self, number: u64) {
+        while self.blocks.len() > 1 && self.latest().header.number > number {
+            let last = self.blocks.pop_back();
+            last.map(|(block, _)| self.numbers.remove(&block.hash));
+        }
+    }
+
     pub(super) fn kept(&self) -> StateHistory {
         self.kept
     }

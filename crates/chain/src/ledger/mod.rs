@@ -6,6 +6,7 @@
 
 mod archive;
 mod candidates;
+mod development;
 mod foreign;
 mod history;
 #[cfg(test)]
@@ -13,7 +14,7 @@ mod tests;
 
 use crate::{
     block::{EthereumBlock, MAX_BODY_BYTES, TRANSACTION_OVERHEAD_BYTES},
-    pool::{AccountFunds, Origin, Pool, PoolError, PoolLimits},
+    pool::{AccountFunds, Origin, Pool, PoolError, PoolLimits, Selection},
     senders,
     store::{Store, StoreError},
 };
@@ -22,9 +23,13 @@ use alloy_primitives::{Address, B256};
 use candidates::{Candidate, Candidates};
 use evm::{BlockContext, BlockHashes, GenesisError, InvalidBlock, Packer, PushError, State, Transaction};
 use history::History;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard,
+    atomic::{AtomicU64, Ordering},
+};
 use tokio::sync::broadcast;
 
+pub use development::{AccountChange, Development, Image, Terms, WholeAccount};
 pub use history::{STATE_HISTORY_BLOCKS, StateHistory};
 
 /// Final blocks a subscriber may fall behind before it misses some: 16 s at the default pace.
@@ -86,6 +91,20 @@ pub enum LedgerError {
         /// What differs.
         source: Box<evm::foreign::ReplayError>,
     },
+    /// The blocks of an image are no chain.
+    #[error("block {number} of the image: {reason}")]
+    Image {
+        /// Its place in the image.
+        number: usize,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A development chain keeps as many snapshots as it may.
+    #[error("a development chain keeps at most {max} snapshots")]
+    Snapshots {
+        /// The limit.
+        max: usize,
+    },
     /// A transaction of the block has no signer.
     #[error("transaction {index} of block {hash} has an invalid signature")]
     InvalidSignature {
@@ -135,6 +154,8 @@ struct Shared {
     finals: broadcast::Sender<Arc<Sealed>>,
     /// One block at a time is written, in order.
     writing: Mutex<()>,
+    /// Earliest time of the next block in seconds, where whoever seals has said so: a development chain alone.
+    next_timestamp: AtomicU64,
 }
 
 /// What changes with every block: cheap to look at, and locked only for moments.
@@ -233,6 +254,7 @@ impl Ledger {
             }),
             finals: broadcast::Sender::new(SUBSCRIPTION_BLOCKS),
             writing: Mutex::default(),
+            next_timestamp: AtomicU64::new(0),
         };
         Self {
             shared: Arc::new(shared),
@@ -276,42 +298,10 @@ impl Ledger {
         let (parent_header, state) = self.chain().executed(&parent).ok_or(unknown)?;
         let context = BlockContext::after(&parent_header, parent, timestamp, beneficiary, prev_randao);
         let nonce = |sender: &Address| state.account(sender).map_or(0, |account| account.nonce);
-        let mut selection = self.pool().select(context.base_fee, nonce);
+        let selection = self.pool().select(context.base_fee, nonce);
         let lineage = Lineage { ledger: self, parent };
-        let mut packer = Packer::new(&state, context, self.chain_id(), &lineage);
-        let (mut transactions, mut body_bytes, mut misfits) = (Vec::new(), 0, 0);
-        while packer.gas_left() >= TRANSACTION_GAS && misfits < MISFITS_MAX && !stop() {
-            let Some(next) = selection.next_best() else { break };
-            let bytes = next.bytes + TRANSACTION_OVERHEAD_BYTES;
-            if body_bytes + bytes > MAX_BODY_BYTES {
-                misfits += 1;
-                continue;
-            }
-            match packer.push(&next.transaction) {
-                Ok(()) => {
-                    body_bytes += bytes;
-                    transactions.push(next.transaction.clone());
-                    selection.accept();
-                }
-                Err(PushError::Full { .. }) => misfits += 1,
-                Err(PushError::Skip(refusal)) => {
-                    tracing::debug!(hash = %next.transaction.tx_hash(), %refusal, "transaction left out of the block");
-                }
-            }
-        }
-        let executed = packer.finish();
-        let hash = executed.header.hash_slow();
-        let block = Sealed {
-            hash,
-            header: executed.header,
-            transactions,
-            receipts: executed.receipts,
-        };
-        Ok(self.chain().candidates.insert(Candidate {
-            block: Arc::new(block),
-            state: executed.state,
-            diff: Arc::new(executed.diff),
-        }))
+        let packer = Packer::new(&state, context, self.chain_id(), &lineage);
+        Ok(self.chain().candidates.insert(fill(packer, selection, stop)))
     }
 
     /// Executes a block that another proposed, on top of its parent, and keeps it as a candidate. Again for a block already
@@ -461,14 +451,17 @@ impl Ledger {
         self.chain().history.state(number).cloned()
     }
 
-    /// What a transaction sent now would run in: a block after the latest, at its timestamp, paid to nobody.
+    /// What a transaction sent now would run in: a block after the latest, at its timestamp unless a later one is known, paid to nobody.
     pub fn pending(&self) -> (BlockContext, State) {
         let chain = self.chain();
         let (latest, state) = (chain.history.latest(), chain.history.latest_state());
         let context = BlockContext::after(
             &latest.header,
             latest.hash,
-            latest.header.timestamp,
+            latest
+                .header
+                .timestamp
+                .max(self.shared.next_timestamp.load(Ordering::Relaxed)),
             Address::ZERO,
             latest.header.mix_hash,
         );
@@ -553,6 +546,43 @@ impl Ledger {
                 Ok(Transaction::new_unchecked(transaction.clone(), sender))
             })
             .collect()
+    }
+}
+
+/// Puts what was selected into the block, until it is full, none is left, or `stop` says so.
+fn fill(mut packer: Packer<'_>, mut selection: Selection, stop: &mut dyn FnMut() -> bool) -> Candidate {
+    let (mut transactions, mut body_bytes, mut misfits) = (Vec::new(), 0, 0);
+    while packer.gas_left() >= TRANSACTION_GAS && misfits < MISFITS_MAX && !stop() {
+        let Some(next) = selection.next_best() else { break };
+        let bytes = next.bytes + TRANSACTION_OVERHEAD_BYTES;
+        if body_bytes + bytes > MAX_BODY_BYTES {
+            misfits += 1;
+            continue;
+        }
+        match packer.push(&next.transaction) {
+            Ok(()) => {
+                body_bytes += bytes;
+                transactions.push(next.transaction.clone());
+                selection.accept();
+            }
+            Err(PushError::Full { .. }) => misfits += 1,
+            Err(PushError::Skip(refusal)) => {
+                tracing::debug!(hash = %next.transaction.tx_hash(), %refusal, "transaction left out of the block");
+            }
+        }
+    }
+    let executed = packer.finish();
+    let hash = executed.header.hash_slow();
+    let block = Sealed {
+        hash,
+        header: executed.header,
+        transactions,
+        receipts: executed.receipts,
+    };
+    Candidate {
+        block: Arc::new(block),
+        state: executed.state,
+        diff: Arc::new(executed.diff),
     }
 }
 

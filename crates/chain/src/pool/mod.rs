@@ -22,10 +22,11 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use evm::Transaction;
 use rayon::prelude::*;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard},
 };
-use waiting::Waiting;
+
+pub(crate) use waiting::Waiting;
 
 /// How much a node keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,6 +128,11 @@ impl Pool {
     /// [`PoolError`] says what is wrong with the transaction.
     pub fn admit(&self, raw: &[u8]) -> Result<Transaction, PoolError> {
         admission::admit(raw, self.chain_id, &self.limits)
+    }
+
+    /// Checks a transaction that did not come in bytes as [`Self::admit`] does one that did; not its signature.
+    pub(crate) fn check(&self, transaction: &Transaction) -> Result<(), PoolError> {
+        admission::check(&transaction.encoded_2718(), self.chain_id, &self.limits).map(drop)
     }
 
     /// As [`Self::admit`], of each of `batch`, on all threads: senders are recovered many at a time.
@@ -238,7 +244,31 @@ impl Pool {
 
     /// Forgets what a final block made obsolete: its transactions, and those that its senders can no longer use or afford.
     pub fn settle(&self, included: &[Transaction], funds: impl Fn(&Address) -> AccountFunds) {
-        self.state().waiting.settle(included, funds);
+        let senders: BTreeSet<Address> = included.iter().map(Transaction::signer).collect();
+        self.state().waiting.settle(senders, funds);
+    }
+
+    /// Forgets what `senders` can no longer use or afford, after their accounts were changed by hand; who waits for a transaction
+    /// looks again, since one that could not run may now.
+    pub(crate) fn recheck(&self, senders: impl IntoIterator<Item = Address>, funds: impl Fn(&Address) -> AccountFunds) {
+        self.state().waiting.settle(senders, funds);
+        self.arrivals.increment();
+    }
+
+    /// Takes out the transaction named `hash`; whether it was there.
+    pub(crate) fn remove(&self, hash: &B256) -> bool {
+        self.state().waiting.take(hash)
+    }
+
+    /// What waits now, to be put back later.
+    pub(crate) fn copy(&self) -> Waiting {
+        self.state().waiting.clone()
+    }
+
+    /// Puts back what waited once, in place of what waits now.
+    pub(crate) fn put_back(&self, earlier: Waiting) {
+        self.state().waiting.replace(earlier);
+        self.arrivals.increment();
     }
 }
 

@@ -17,8 +17,8 @@ const REPLACEMENT_RAISE_PERCENT: u128 = 10;
 type Rank = (u128, Reverse<u64>, B256);
 
 /// Waiting transactions by hash, by sender and nonce, and by fee.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Waiting {
     by_hash: HashMap<B256, Arc<Pooled>>,
     by_sender: HashMap<Address, Queue>,
     by_fee: BTreeSet<Rank>,
@@ -27,7 +27,7 @@ pub(super) struct Waiting {
 }
 
 /// One sender's transactions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Queue {
     by_nonce: BTreeMap<u64, Arc<Pooled>>,
     /// Sum of what they may cost.
@@ -170,8 +170,26 @@ impl Waiting {
         self.by_hash.remove(pooled.transaction.tx_hash());
     }
 
-    pub(super) fn settle(&mut self, included: &[Transaction], funds: impl Fn(&Address) -> AccountFunds) {
-        let senders: BTreeSet<Address> = included.iter().map(Transaction::signer).collect();
+    /// Takes out a transaction; whether it was there.
+    pub(super) fn take(&mut self, hash: &B256) -> bool {
+        let Some(pooled) = self.by_hash.get(hash).cloned() else {
+            return false;
+        };
+        self.remove(pooled.transaction.signer(), pooled.transaction.nonce());
+        true
+    }
+
+    /// Becomes `earlier`, but goes on counting arrivals, so that who polls for new ones misses none.
+    pub(super) fn replace(&mut self, earlier: Self) {
+        let arrivals = self.arrivals;
+        *self = Self { arrivals, ..earlier };
+    }
+
+    pub(super) fn settle(
+        &mut self,
+        senders: impl IntoIterator<Item = Address>,
+        funds: impl Fn(&Address) -> AccountFunds,
+    ) {
         for sender in senders {
             let Some(queue) = self.by_sender.get(&sender) else {
                 continue;

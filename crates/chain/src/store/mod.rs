@@ -31,6 +31,7 @@ use evm::{Account, AccountDiff, Diff, State};
 use pending::{Pending, SLICES, Slice};
 use redb::{Database, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction};
 use std::{
+    collections::BTreeMap,
     fs, io,
     path::Path,
     sync::{Arc, Mutex, RwLock},
@@ -286,6 +287,74 @@ impl Store {
         Ok(())
     }
 
+    /// Changes the state after the last block, whose header no longer commits to it then: what only a development chain does, whose
+    /// database nobody opens again.
+    pub(crate) fn amend(&self, diff: &Diff) -> Result<(), StoreError> {
+        let height = self.height()?.unwrap_or_default();
+        self.catch_up(height, |write| put_diff(write, diff))
+    }
+
+    /// Forgets the blocks above `height`, with their indices, and makes the changes of `undo`: what only a development chain does.
+    pub(crate) fn rewind(&self, height: u64, undo: &Diff) -> Result<(), StoreError> {
+        self.catch_up(height, |write| {
+            let mut blocks = write.open_table(BLOCKS)?;
+            let (mut heights, mut transactions) = (write.open_table(HEIGHTS)?, write.open_table(TRANSACTIONS)?);
+            for row in blocks.range(height + 1..)? {
+                let block = record::decode(row?.1.value())?;
+                heights.remove(&block.hash.0)?;
+                for transaction in &block.transactions {
+                    transactions.remove(&transaction.tx_hash().0)?;
+                }
+            }
+            blocks.retain_in(height + 1.., |_, _| false)?;
+            let mut meta = write.open_table(META)?;
+            meta.insert(META_HEIGHT, height.to_be_bytes().as_slice())?;
+            drop(transactions);
+            put_diff(write, undo)
+        })
+    }
+
+    /// Writes to the tables all that they lack, and then what `more` does; the last block is at `height` afterwards.
+    fn catch_up(
+        &self,
+        height: u64,
+        more: impl FnOnce(&WriteTransaction) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        let _in_order = self.appending.lock().expect("no writer panics");
+        let write = self.database.begin_write()?;
+        let mut pending = self.pending.write().expect("no holder of the lock panics");
+        {
+            let mut rows = Rows::open(&write)?;
+            pending.all().try_for_each(|slice| rows.fold(slice))?;
+            write.open_table(CHANGES)?.retain(|_, _| false)?;
+        }
+        more(&write)?;
+        write.commit()?;
+        *pending = Pending::new(pending.all().len(), height, height);
+        Ok(())
+    }
+
+    /// Addresses of all accounts: what only a development chain asks for.
+    pub(crate) fn addresses(&self) -> Result<Vec<Address>, StoreError> {
+        self.catch_up(self.height()?.unwrap_or_default(), |_| Ok(()))?;
+        let accounts = self.database.begin_read()?.open_table(ACCOUNTS)?;
+        let rows = accounts.iter()?;
+        rows.map(|row| Ok(Address::from(*row?.0.value()))).collect()
+    }
+
+    /// The slots of an account that are not zero: what only a development chain asks for.
+    pub(crate) fn slots(&self, address: &Address) -> Result<BTreeMap<U256, U256>, StoreError> {
+        self.catch_up(self.height()?.unwrap_or_default(), |_| Ok(()))?;
+        let slots = self.database.begin_read()?.open_table(SLOTS)?;
+        let rows = slots.range::<&SlotKey>(&slot_key(address, U256::ZERO)..=&slot_key(address, U256::MAX))?;
+        rows.map(|row| {
+            let (key, value) = row?;
+            let slot = U256::from_be_slice(&key.value()[20..]);
+            Ok((slot, U256::from_be_bytes(*value.value())))
+        })
+        .collect()
+    }
+
     /// The block at `height`.
     ///
     /// # Errors
@@ -413,6 +482,17 @@ impl Batch {
     }
 }
 
+/// Makes the changes of `diff` to tables that lack nothing.
+fn put_diff(write: &WriteTransaction, diff: &Diff) -> Result<(), StoreError> {
+    let mut codes = write.open_table(CODES)?;
+    for (hash, code) in &diff.codes {
+        codes.insert(&hash.0, code.as_ref())?;
+    }
+    let mut rows = Rows::open(write)?;
+    rows.wipe(diff)?;
+    rows.put(diff)
+}
+
 /// The tables that may be behind, in a transaction.
 struct Rows<'a> {
     accounts: Table<'a, &'static [u8; 20], &'static [u8; 72]>,
@@ -443,7 +523,7 @@ impl<'a> Rows<'a> {
         Ok(())
     }
 
-    /// Writes a genesis block's changes.
+    /// Writes the changes of `diff`, of which nothing is wiped that is there.
     fn put(&mut self, diff: &Diff) -> Result<(), StoreError> {
         for (address, change) in &diff.accounts {
             self.put_account(address, change.account.as_ref())?;

@@ -118,6 +118,11 @@ impl Pending {
         }
     }
 
+    /// Every slice.
+    pub(super) fn all(&self) -> std::slice::Iter<'_, Slice> {
+        self.slices.iter()
+    }
+
     /// What is pending of slices that are due.
     pub(super) fn of<'a>(&'a self, due: &Due) -> impl Iterator<Item = &'a Slice> + use<'a> {
         due.slices.clone().map(|index| &self.slices[index % self.slices.len()])
