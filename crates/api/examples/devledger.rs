@@ -1,68 +1,59 @@
-//! One ledger in memory behind JSON-RPC, without consensus: seals a block as soon as a transaction waits.
+//! A development chain with the network's contracts behind JSON-RPC, and nothing else: what `aloft up --dev` serves, quicker to build.
 //!
-//! A harness for client tests (`tests/clients/rpc`), not a network: nothing is agreed on, nothing is kept.
+//! A harness for client tests (`tests/clients/rpc`, `tests/clients/development`), not a network: nothing is agreed on, nothing is kept.
 //!
 //! `cargo run --release -p api --example devledger -- 127.0.0.1:8545`
 
-use alloy_primitives::{Address, B256, U256};
-use api::eth::{EthConfig, EthMetrics, serve};
-use chain::{Ledger, MemoryDisk, PoolLimits, Store};
+use alloy_primitives::{B256, U256, hex};
+use api::eth::{
+    EthConfig, EthMetrics,
+    development::{DevelopmentConfig, Sealing, serve},
+};
+use chain::{Development, PoolLimits};
 use contracts::{addresses::FAUCET, genesis_contracts};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use crypto::ecdsa::Secret;
+use std::{
+    future::pending,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-/// How long a transaction waits at least: long enough to be seen waiting, as in a network.
-const WAIT: Duration = Duration::from_millis(5);
-/// Wei that the first development account has: a million coins.
+/// Wei that each development account has: a million coins.
 const FUNDS: u128 = 1_000_000_000_000_000_000_000_000;
-
-fn now_seconds() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .expect("the clock is past 1970")
-        .as_secs()
-}
-
-/// Seals what waits.
-fn seal(ledger: &Ledger) -> Result<(), chain::LedgerError> {
-    let parent = ledger.latest();
-    let timestamp = now_seconds().max(parent.header.timestamp);
-    let block = ledger.propose(parent.hash, timestamp, Address::ZERO, B256::ZERO, &mut || false)?;
-    ledger.finalize(block.hash)?;
-    Ok(())
-}
+/// Keys of the first four development accounts, which every tool knows; the first is [`FAUCET`]'s.
+const KEYS: [[u8; 32]; 4] = [
+    hex!("ac0974bec39a17e36ba4a6b4d238ff944bacb478cbed5efcae784d7bf4f2ff80"),
+    hex!("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"),
+    hex!("5de4111afa1a4b94908f83103eb1f1706367c2e68ca870fc3fb9a804cdab365a"),
+    hex!("7c852118294e51e653712a81e05800f419141751be58f605c371e15141b007a6"),
+];
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let listen = std::env::args().nth(1).unwrap_or("127.0.0.1:8545".into()).parse()?;
+    let keys: Vec<Secret> = KEYS.iter().filter_map(Secret::from_bytes).collect();
+    assert_eq!(keys[0].address(), FAUCET);
     let genesis = evm::Genesis {
         chain_id: primitives::CHAIN_ID,
-        timestamp: now_seconds(),
-        gas_limit: 36_000_000,
-        prev_randao: Default::default(),
-        allocations: vec![(FAUCET, U256::from(FUNDS))],
+        timestamp: SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs(),
+        gas_limit: 60_000_000,
+        prev_randao: B256::ZERO,
+        allocations: keys.iter().map(|key| (key.address(), U256::from(FUNDS))).collect(),
         contracts: genesis_contracts(),
         calls: vec![],
     };
-    let ledger = Ledger::open(
-        &genesis,
-        Store::in_memory(&MemoryDisk::default())?,
-        PoolLimits::default(),
-    )?;
-    let config = EthConfig {
-        listen,
-        client_version: "aloft/devledger".into(),
-        peer_count: 0,
-        metrics: EthMetrics::default(),
+    let config = DevelopmentConfig {
+        eth: EthConfig {
+            listen,
+            client_version: "anvil/aloft-devledger".into(),
+            peer_count: 0,
+            metrics: EthMetrics::default(),
+        },
+        keys,
+        sealing: Sealing::Instant,
+        ahead_s: 0,
     };
-    let server = serve(config, ledger.clone()).await?;
-    println!("http://{}", server.address());
-    let mut arrivals = ledger.pool().arrivals();
-    loop {
-        arrivals.forget();
-        while ledger.any_ready(&ledger.latest().hash) {
-            seal(&ledger)?;
-        }
-        arrivals.changed().await;
-        tokio::time::sleep(WAIT).await;
-    }
+    let chain = serve(config, Development::begin(&genesis, PoolLimits::default())?).await?;
+    println!("http://{}", chain.address());
+    pending::<()>().await;
+    Ok(())
 }

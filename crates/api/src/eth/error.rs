@@ -6,7 +6,7 @@ use chain::{LedgerError, PoolError, StoreError};
 use evm::{EstimateError, Refusal, SimulationError, TraceError};
 use jsonrpsee::types::{
     ErrorObjectOwned,
-    error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE},
+    error::{INTERNAL_ERROR_CODE, INVALID_PARAMS_CODE, METHOD_NOT_FOUND_CODE},
 };
 
 /// Code of an error without one of its own.
@@ -58,6 +58,12 @@ pub(crate) enum EthError {
     /// There is no such filter, or nobody asked for it in five minutes.
     #[error("filter not found")]
     UnknownFilter,
+    /// A method of development chains was asked of another.
+    #[error("{method} is there on a development chain only, not on a network's node: aloft up --dev runs one")]
+    DevelopmentOnly { method: &'static str },
+    /// The node does not sign for this account.
+    #[error("unknown account {0}: send it signed, or call anvil_impersonateAccount first")]
+    UnknownAccount(alloy_primitives::Address),
     /// The block did not come in time.
     #[error("the transaction was added to the pool but was not in a block within {seconds} s")]
     NotYetIncluded { seconds: u64 },
@@ -81,6 +87,9 @@ impl From<StoreError> for EthError {
 
 impl From<LedgerError> for EthError {
     fn from(error: LedgerError) -> Self {
+        if let LedgerError::Snapshots { .. } = error {
+            return Self::Limit(error.to_string());
+        }
         Self::Internal(error.into())
     }
 }
@@ -127,6 +136,7 @@ impl From<EthError> for ErrorObjectOwned {
             EthError::Reverted(_) => REVERTED_CODE,
             EthError::Coded(code, _) => *code,
             EthError::Invalid(_) => INVALID_PARAMS_CODE,
+            EthError::DevelopmentOnly { .. } => METHOD_NOT_FOUND_CODE,
             EthError::Limit(_) => LIMIT_EXCEEDED_CODE,
             EthError::Internal(source) => {
                 tracing::error!(%source, "request failed");

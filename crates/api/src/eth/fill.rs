@@ -17,12 +17,27 @@ pub(crate) struct Filled {
     tx: TxEnvelope,
 }
 
+/// As [`complete`], in the form that a client gets.
+///
+/// # Errors
+///
+/// As [`complete`].
+pub(crate) fn fill(ledger: &Ledger, request: TransactionRequest) -> Result<Filled, EthError> {
+    let tx: TxEnvelope = complete(ledger, request)?
+        .into_signed(Signature::new(U256::ZERO, U256::ZERO, false))
+        .into();
+    Ok(Filled {
+        raw: tx.encoded_2718().into(),
+        tx,
+    })
+}
+
 /// Chooses the nonce (after those waiting), the fees, the gas and the chain id where `request` leaves them open.
 ///
 /// # Errors
 ///
 /// [`EthError::Invalid`] for a transaction that cannot be meant, and whatever estimating its gas gives.
-pub(crate) fn fill(ledger: &Ledger, mut request: TransactionRequest) -> Result<Filled, EthError> {
+pub(crate) fn complete(ledger: &Ledger, mut request: TransactionRequest) -> Result<TypedTransaction, EthError> {
     let from = request
         .from
         .ok_or_else(|| EthError::Invalid("\"from\" says whose nonce to take, and is missing".into()))?;
@@ -60,14 +75,7 @@ pub(crate) fn fill(ledger: &Ledger, mut request: TransactionRequest) -> Result<F
         request.gas = Some(call::estimate_gas(ledger, request.clone(), None, None)?);
     }
     request.normalize_input();
-    let unsigned: TypedTransaction = request
+    request
         .build_typed_tx()
-        .map_err(|_| EthError::Invalid("the fields do not make a transaction".into()))?;
-    let tx: TxEnvelope = unsigned
-        .into_signed(Signature::new(U256::ZERO, U256::ZERO, false))
-        .into();
-    Ok(Filled {
-        raw: tx.encoded_2718().into(),
-        tx,
-    })
+        .map_err(|_| EthError::Invalid("the fields do not make a transaction".into()))
 }

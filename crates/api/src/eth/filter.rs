@@ -74,6 +74,13 @@ impl Filters {
         Ok(id)
     }
 
+    /// Blocks above `height` that come from now on are new, whatever was at their height before.
+    pub(crate) fn rewind(&self, height: u64) {
+        for filter in self.active().values_mut() {
+            filter.next_block = filter.next_block.min(height + 1);
+        }
+    }
+
     /// Forgets a filter; whether there was one.
     pub(crate) fn uninstall(&self, id: &U256) -> bool {
         self.active().remove(id).is_some()

@@ -1,7 +1,7 @@
 //! The server: one port for HTTP and WebSocket, with a bound on everything a client can make it do.
 
 use super::{
-    account, block, call, config,
+    account, block, call, config, development,
     error::EthError,
     fee, fill, filter,
     filter::Filters,
@@ -40,7 +40,10 @@ use jsonrpsee::{
     },
 };
 use std::{collections::BTreeMap, io, net::SocketAddr, sync::Arc};
-use tokio::{net::TcpListener, sync::Semaphore};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, broadcast},
+};
 use tower_http::cors::{Any, CorsLayer};
 
 /// Bytes of one request, batch or WebSocket message: the largest transaction takes 256 KiB in hexadecimal.
@@ -57,6 +60,8 @@ const SUBSCRIPTIONS_MAX: u32 = 64;
 const MESSAGES_MAX: u32 = 256;
 /// Calls, log queries and the like that run at once; others wait for their turn, so that consensus keeps its share of the cores.
 const HEAVY_REQUESTS_MAX: usize = 4;
+/// Rewinds of a development chain that a subscription may be behind before it ends.
+const REWINDS_MAX: usize = 256;
 
 /// How a node serves JSON-RPC.
 #[derive(Clone, Debug)]
@@ -100,7 +105,13 @@ impl EthServer {
 ///
 /// The address cannot be listened on.
 pub async fn serve(config: EthConfig, ledger: Ledger) -> io::Result<EthServer> {
-    let listener = TcpListener::bind(config.listen).await?;
+    let (address, metrics) = (config.listen, config.metrics.clone());
+    listen(address, metrics, module(config, ledger)).await
+}
+
+/// Begins to answer by `module`, counted in `metrics`.
+pub(super) async fn listen(listen: SocketAddr, metrics: EthMetrics, module: RpcModule<()>) -> io::Result<EthServer> {
+    let listener = TcpListener::bind(listen).await?;
     let address = listener.local_addr()?;
     let limits = ServerConfig::builder()
         .max_request_body_size(REQUEST_BYTES_MAX)
@@ -113,8 +124,6 @@ pub async fn serve(config: EthConfig, ledger: Ledger) -> io::Result<EthServer> {
         .set_id_provider(SubscriptionIds)
         .build();
     let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
-    let metrics = config.metrics.clone();
-    let module = module(config, ledger);
     let measured = RpcServiceBuilder::new().layer(Measure::new(&module, metrics));
     let services = Server::builder()
         .set_config(limits)
@@ -143,20 +152,22 @@ pub async fn serve(config: EthConfig, ledger: Ledger) -> io::Result<EthServer> {
     Ok(EthServer { address, handle })
 }
 
+/// All that a network's node answers.
 pub(super) fn module(config: EthConfig, ledger: Ledger) -> RpcModule<()> {
-    let node = Node {
-        ledger,
-        filters: Arc::default(),
-        heavy: Arc::new(Semaphore::new(HEAVY_REQUESTS_MAX)),
-        config: Arc::new(config),
-    };
+    let mut module = methods_of(&Node::new(config, ledger, vec![]));
+    development::refuse(&mut module);
+    module
+}
+
+/// What every node answers.
+pub(super) fn methods_of(node: &Node) -> RpcModule<()> {
     let mut module = RpcModule::new(());
     let parts: [jsonrpsee::Methods; 5] = [
         methods::EthServer::into_rpc(node.clone()).into(),
         DebugServer::into_rpc(node.clone()).into(),
         NetServer::into_rpc(node.clone()).into(),
         Web3Server::into_rpc(node.clone()).into(),
-        TxPoolServer::into_rpc(node).into(),
+        TxPoolServer::into_rpc(node.clone()).into(),
     ];
     for part in parts {
         module.merge(part).expect("no two namespaces share a method's name");
@@ -166,16 +177,38 @@ pub(super) fn module(config: EthConfig, ledger: Ledger) -> RpcModule<()> {
 
 /// What answers: the ledger, and what clients left here to ask again.
 #[derive(Clone)]
-struct Node {
-    ledger: Ledger,
+pub(super) struct Node {
+    pub(super) ledger: Ledger,
     filters: Arc<Filters>,
+    /// Heights to which the chain went back, which only a development chain does.
+    rewinds: broadcast::Sender<u64>,
     heavy: Arc<Semaphore>,
-    config: Arc<EthConfig>,
+    pub(super) config: Arc<EthConfig>,
+    /// Accounts that the node signs for.
+    accounts: Arc<[Address]>,
 }
 
 impl Node {
+    pub(super) fn new(config: EthConfig, ledger: Ledger, accounts: Vec<Address>) -> Self {
+        Self {
+            ledger,
+            filters: Arc::default(),
+            rewinds: broadcast::Sender::new(REWINDS_MAX),
+            heavy: Arc::new(Semaphore::new(HEAVY_REQUESTS_MAX)),
+            config: Arc::new(config),
+            accounts: accounts.into(),
+        }
+    }
+
+    /// Tells filters and subscriptions that the blocks above `height` are gone, and that others may come in their place.
+    pub(super) fn rewound(&self, height: u64) {
+        self.filters.rewind(height);
+        // An error only says that nobody is subscribed.
+        let _ = self.rewinds.send(height);
+    }
+
     /// Runs long work off the runtime's threads, a few at a time.
-    async fn heavy<T: Send + 'static>(
+    pub(super) async fn heavy<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, EthError> + Send + 'static,
     ) -> RpcResult<T> {
@@ -209,7 +242,7 @@ impl methods::EthServer for Node {
     }
 
     fn accounts(&self) -> RpcResult<Vec<Address>> {
-        Ok(vec![])
+        Ok(self.accounts.to_vec())
     }
 
     fn coinbase(&self) -> RpcResult<Address> {
@@ -437,7 +470,7 @@ impl methods::EthServer for Node {
         kind: SubscriptionKind,
         params: Option<Params>,
     ) -> SubscriptionResult {
-        subscription::serve(self.ledger.clone(), pending, kind, params).await;
+        subscription::serve(self.ledger.clone(), self.rewinds.subscribe(), pending, kind, params).await;
         Ok(())
     }
 }

@@ -12,8 +12,8 @@ use jsonrpsee::{
     types::{ErrorObjectOwned, SubscriptionId, error::INVALID_PARAMS_CODE},
 };
 use serde::Serialize;
-use std::time::Duration;
-use tokio::sync::broadcast::error::RecvError;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::broadcast::{self, error::RecvError};
 
 /// Least time between two looks at the pool for each transaction in it: a look costs as much, so this leaves the core to others.
 const POOL_PAUSE_EACH: Duration = Duration::from_micros(1);
@@ -33,6 +33,7 @@ impl IdProvider for SubscriptionIds {
 /// Serves one subscription until the client leaves.
 pub(crate) async fn serve(
     ledger: Ledger,
+    mut rewinds: broadcast::Receiver<u64>,
     pending: PendingSubscriptionSink,
     kind: SubscriptionKind,
     params: Option<Params>,
@@ -61,9 +62,13 @@ pub(crate) async fn serve(
         match kind {
             SubscriptionKind::NewPendingTransactions => pool_transactions(&ledger, &sink, arrival).await,
             SubscriptionKind::Logs => {
-                follow(&ledger, &sink, first, blocks, |block| log::of_block(block, &filter)).await
+                let show = |block: &chain::Sealed| log::of_block(block, &filter);
+                follow(&ledger, &sink, first, blocks, &mut rewinds, show).await;
             }
-            _ => follow(&ledger, &sink, first, blocks, |block| vec![block::header(block)]).await,
+            _ => {
+                let show = |block: &chain::Sealed| vec![block::header(block)];
+                follow(&ledger, &sink, first, blocks, &mut rewinds, show).await;
+            }
         }
     };
     // Whatever ends the work, the client sees its subscription end.
@@ -78,7 +83,8 @@ async fn follow<T: Serialize>(
     ledger: &Ledger,
     sink: &SubscriptionSink,
     mut next: u64,
-    mut blocks: tokio::sync::broadcast::Receiver<std::sync::Arc<chain::Sealed>>,
+    mut blocks: broadcast::Receiver<Arc<chain::Sealed>>,
+    rewinds: &mut broadcast::Receiver<u64>,
     show: impl Fn(&chain::Sealed) -> Vec<T>,
 ) {
     loop {
@@ -87,8 +93,11 @@ async fn follow<T: Serialize>(
             return;
         }
         while next <= latest {
-            let Ok(Some(block)) = ledger.by_number(next) else {
-                return;
+            let block = match ledger.by_number(next) {
+                Ok(Some(block)) => block,
+                // A development chain went back meanwhile, and says so below.
+                Ok(None) => break,
+                Err(_) => return,
             };
             for item in show(&block) {
                 if send(sink, &item).await.is_none() {
@@ -97,8 +106,15 @@ async fn follow<T: Serialize>(
             }
             next += 1;
         }
-        if let Err(RecvError::Closed) = blocks.recv().await {
-            return;
+        tokio::select! {
+            biased;
+            rewound = rewinds.recv() => match rewound {
+                Ok(height) => next = next.min(height + 1),
+                Err(_) => return,
+            },
+            block = blocks.recv() => if let Err(RecvError::Closed) = block {
+                return;
+            },
         }
     }
 }
