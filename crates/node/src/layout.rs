@@ -333,6 +333,20 @@ impl Layout {
     }
 }
 
+impl NetworkFile {
+    /// What fixes the genesis of a development chain: that of a network in which nobody keeps anything.
+    pub(crate) fn without_nodes(chain_id: u64, genesis_time: u64) -> Self {
+        Self {
+            version: NETWORK_FILE_VERSION,
+            chain_id,
+            genesis_time,
+            dealt_beacon: [0; 32].into(),
+            dealt_release_committee: None,
+            nodes: Vec::new(),
+        }
+    }
+}
+
 impl NodeEntry {
     /// The node's consensus keys; `None` when the file was tampered with.
     pub fn member(&self) -> Option<Member> {

@@ -3,6 +3,7 @@
 mod blobs;
 mod damage;
 mod descriptors;
+mod development;
 mod engine;
 mod genesis;
 mod keys;
@@ -18,6 +19,7 @@ mod supervisor;
 
 pub use blobs::RETENTION_BLOCKS;
 pub use damage::{DamageError, Fault, SharedJournals};
+pub use development::{DevelopmentError, DevelopmentNode, DevelopmentOptions};
 pub use engine::{EngineError, NetworkEngine, PREDICTION_OUTPUT, ROWS_INPUT};
 pub use genesis::{GenesisError, committee, genesis};
 pub use keys::{DEVELOPMENT_KEYS, KeyFileError, NodeKeys, development_wallets};

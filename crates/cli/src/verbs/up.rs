@@ -1,5 +1,7 @@
 //! `aloft up`
 
+mod dev;
+
 use crate::output::{ExitCode, Failure, Output};
 use anyhow::Context as _;
 use node::{DEVELOPMENT_KEYS, Layout, LocalNetwork, development_wallets};
@@ -11,6 +13,8 @@ use tokio::signal::unix::{SignalKind, signal};
 /// Run a local network until Ctrl-C; started again with the same folder, it goes on where it was.
 ///
 /// Example: aloft up --nodes 4
+///
+/// Example: aloft up --dev --state chain.json
 #[derive(clap::Args)]
 pub struct Up {
     /// Nodes; 4 for a new network.
@@ -25,6 +29,8 @@ pub struct Up {
     /// Show the merged log of all nodes.
     #[arg(long)]
     logs: bool,
+    #[command(flatten)]
+    dev: dev::Dev,
 }
 
 #[derive(Serialize)]
@@ -74,6 +80,9 @@ impl fmt::Display for Running {
 impl Up {
     /// Starts the network, says where it is, and waits for Ctrl-C or a termination signal.
     pub async fn run(self, output: &Output) -> Result<ExitCode, Failure> {
+        if self.dev.dev {
+            return self.dev.run(output).await;
+        }
         if self.reset {
             remove_network(&self.dir)?;
         }
@@ -97,14 +106,7 @@ impl Up {
             http_urls: (0..count).map(|index| network.http_url(index)).collect(),
             alt_da_urls: (0..count).filter_map(|index| network.alt_da_url(index)).collect(),
             disperser_urls: (0..count).filter_map(|index| network.disperser_url(index)).collect(),
-            accounts: development_wallets()
-                .iter()
-                .zip(DEVELOPMENT_KEYS)
-                .map(|(wallet, private_key)| Funded {
-                    address: wallet.address(),
-                    private_key,
-                })
-                .collect(),
+            accounts: funded(),
             log: network.layout().log_path(),
         };
         output.value(&running);
@@ -123,6 +125,18 @@ impl Up {
         }
         Ok(ExitCode::Done)
     }
+}
+
+/// The accounts that every chain made here funds.
+fn funded() -> Vec<Funded> {
+    development_wallets()
+        .iter()
+        .zip(DEVELOPMENT_KEYS)
+        .map(|(wallet, private_key)| Funded {
+            address: wallet.address(),
+            private_key,
+        })
+        .collect()
 }
 
 /// Deletes a network's folder, and only that: a folder that holds something else is left alone.
