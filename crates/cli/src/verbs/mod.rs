@@ -1,6 +1,7 @@
 //! What `aloft` can do, one file a verb.
 
 mod balance;
+mod chain;
 mod connection;
 mod cost;
 mod da;
@@ -38,6 +39,7 @@ pub enum Verb {
     Verify(verify::Verify),
     Balance(balance::Balance),
     Send(send::Send),
+    Chain(chain::Chain),
     Stake(stake::Stake),
     Node(node::Node),
     #[command(hide = true)]
@@ -61,6 +63,7 @@ impl Verb {
             Self::Verify(verb) => verb.run(context, output).await,
             Self::Balance(verb) => verb.run(output).await,
             Self::Send(verb) => verb.run(output).await,
+            Self::Chain(verb) => verb.run(output).await,
             Self::Stake(verb) => verb.run(output).await,
             Self::Node(verb) => verb.command.run(output).await,
             Self::Train(verb) => verb.run(context, output).await,

@@ -2,7 +2,7 @@
 
 mod deposit;
 mod leave;
-mod show;
+pub(super) mod show;
 mod withdraw;
 
 use crate::output::{ExitCode, Failure, Output};
