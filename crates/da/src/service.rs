@@ -15,8 +15,8 @@ mod release;
 pub mod repair;
 mod session;
 mod show;
-mod unpaid;
 mod tally;
+mod unpaid;
 
 pub use tally::Work;
 
@@ -52,8 +52,8 @@ use std::{
     },
     time::Duration,
 };
-use unpaid::{Promise, Unpaid};
 use tally::Tally;
+use unpaid::{Promise, Unpaid};
 
 /// Most streams served at a time. Each may hold a message of 512 KiB three times (as received, decoded, as written).
 pub const MAX_STREAMS: u32 = 64;

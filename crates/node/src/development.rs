@@ -6,7 +6,7 @@ use crate::{
     layout::NetworkFile,
 };
 use api::eth::{
-    EthConfig,
+    EthConfig, EthMetrics,
     development::{self, DevelopmentChain, DevelopmentConfig, SavedState, Sealing, StateError},
 };
 use chain::{Development, LedgerError, PoolLimits};
@@ -133,6 +133,7 @@ impl DevelopmentNode {
                 listen: options.listen,
                 client_version: CLIENT_VERSION.into(),
                 peer_count: 0,
+                metrics: EthMetrics::default(),
             },
             keys: development_wallets()
                 .iter()

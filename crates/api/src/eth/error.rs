@@ -55,6 +55,9 @@ pub(crate) enum EthError {
     /// The pool does not take the transaction.
     #[error(transparent)]
     Pool(#[from] PoolError),
+    /// More transactions came than are looked at: the client can try again.
+    #[error("too many transactions are waiting to be checked")]
+    Busy,
     /// There is no such filter, or nobody asked for it in five minutes.
     #[error("filter not found")]
     UnknownFilter,
@@ -137,7 +140,7 @@ impl From<EthError> for ErrorObjectOwned {
             EthError::Coded(code, _) => *code,
             EthError::Invalid(_) => INVALID_PARAMS_CODE,
             EthError::DevelopmentOnly { .. } => METHOD_NOT_FOUND_CODE,
-            EthError::Limit(_) => LIMIT_EXCEEDED_CODE,
+            EthError::Limit(_) | EthError::Busy => LIMIT_EXCEEDED_CODE,
             EthError::Internal(source) => {
                 tracing::error!(%source, "request failed");
                 INTERNAL_ERROR_CODE

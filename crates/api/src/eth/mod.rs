@@ -5,6 +5,7 @@
 //! process, in [`development`].
 
 mod account;
+mod batch;
 mod block;
 mod call;
 mod config;
@@ -13,6 +14,7 @@ mod error;
 mod fee;
 mod fill;
 mod filter;
+mod intake;
 mod log;
 mod methods;
 mod metrics;

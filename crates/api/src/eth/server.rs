@@ -1,10 +1,13 @@
 //! The server: one port for HTTP and WebSocket, with a bound on everything a client can make it do.
 
 use super::{
-    account, block, call, config, development,
+    account,
+    batch::Batches,
+    block, call, config, development,
     error::EthError,
     fee, fill, filter,
     filter::Filters,
+    intake::Intake,
     log,
     methods::{self, DebugServer, NetServer, TxPoolServer, Web3Server},
     metrics::{EthMetrics, Measure},
@@ -124,11 +127,13 @@ pub(super) async fn listen(listen: SocketAddr, metrics: EthMetrics, module: RpcM
         .set_id_provider(SubscriptionIds)
         .build();
     let cors = CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any);
-    let measured = RpcServiceBuilder::new().layer(Measure::new(&module, metrics));
+    let counted = RpcServiceBuilder::new()
+        .layer(Measure::new(&module, metrics))
+        .layer_fn(|calls| Batches::new(calls, RESPONSE_BYTES_MAX as usize));
     let services = Server::builder()
         .set_config(limits)
         .set_http_middleware(tower::ServiceBuilder::new().layer(cors))
-        .set_rpc_middleware(measured)
+        .set_rpc_middleware(counted)
         .to_service_builder();
     let (stop, handle) = stop_channel();
     // The server's own loop takes every connection and counts only those that ask something: idle ones would use up the process' descriptors,
@@ -179,6 +184,7 @@ pub(super) fn methods_of(node: &Node) -> RpcModule<()> {
 #[derive(Clone)]
 pub(super) struct Node {
     pub(super) ledger: Ledger,
+    intake: Intake,
     filters: Arc<Filters>,
     /// Heights to which the chain went back, which only a development chain does.
     rewinds: broadcast::Sender<u64>,
@@ -189,8 +195,10 @@ pub(super) struct Node {
 }
 
 impl Node {
+    /// Begins, on the current tokio runtime, to take in transactions for `ledger`.
     pub(super) fn new(config: EthConfig, ledger: Ledger, accounts: Vec<Address>) -> Self {
         Self {
+            intake: Intake::start(ledger.clone()),
             ledger,
             filters: Arc::default(),
             rewinds: broadcast::Sender::new(REWINDS_MAX),
@@ -363,11 +371,11 @@ impl methods::EthServer for Node {
     }
 
     async fn send_raw_transaction(&self, raw: Bytes) -> RpcResult<B256> {
-        Ok(self.ledger.submit(&raw).map_err(EthError::from)?)
+        Ok(self.intake.submit(raw).await?)
     }
 
     async fn send_raw_transaction_sync(&self, raw: Bytes, wait_ms: Option<U64>) -> RpcResult<TransactionReceipt> {
-        Ok(transaction::submit_and_wait(&self.ledger, raw, wait_ms.map(|ms| ms.to())).await?)
+        Ok(transaction::submit_and_wait(&self.ledger, &self.intake, raw, wait_ms.map(|ms| ms.to())).await?)
     }
 
     fn block_by_number(&self, block: BlockNumberOrTag, full: Option<bool>) -> RpcResult<Option<Block>> {

@@ -267,6 +267,28 @@ async fn fee_history_gives_tips_at_percentiles_of_gas() {
     );
 }
 
+/// Thirty at once, every third of which is none: they are looked at together, and nobody gets another's answer.
+#[tokio::test]
+async fn transactions_that_come_at_once_each_get_their_own_answer() {
+    let chain = Chain::new();
+    let raws = (0..30).map(|nonce| match nonce % 3 {
+        2 => Bytes::from(vec![2, nonce as u8]),
+        _ => signed(1, nonce - nonce / 3, 1, TxKind::Call(Address::ZERO), []),
+    });
+    let raws: Vec<Bytes> = raws.collect();
+    let asked = raws
+        .iter()
+        .map(|raw| chain.answer("eth_sendRawTransaction", json!([raw])));
+    for (raw, answer) in raws.iter().zip(futures::future::join_all(asked).await) {
+        if raw.len() == 2 {
+            assert_eq!(answer["error"]["code"], -32000, "{answer}");
+        } else {
+            assert_eq!(answer["result"], json!(alloy_primitives::keccak256(raw)), "{answer}");
+        }
+    }
+    assert_eq!(chain.ledger.pool().len(), 20);
+}
+
 #[tokio::test]
 async fn the_pool_shows_what_can_run_and_what_waits_for_a_gap() {
     let chain = Chain::new();
@@ -362,8 +384,8 @@ async fn a_filter_gives_everything_new_once() {
     );
 }
 
-#[test]
-fn filters_are_bounded() {
+#[tokio::test]
+async fn filters_are_bounded() {
     let chain = Chain::new();
     let filters = Filters::default();
     let mut installed = 0;

@@ -1,6 +1,6 @@
 //! Transactions: taken in, found again, waited for.
 
-use super::{block, error::EthError};
+use super::{block, error::EthError, intake::Intake};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::{Transaction, TransactionReceipt};
 use chain::Ledger;
@@ -50,12 +50,13 @@ pub(crate) fn receipt(ledger: &Ledger, hash: B256) -> Result<Option<TransactionR
 /// [`EthError::NotYetIncluded`] where that takes longer than the client, or this node, wants to wait.
 pub(crate) async fn submit_and_wait(
     ledger: &Ledger,
+    intake: &Intake,
     raw: Bytes,
     wait_ms: Option<u64>,
 ) -> Result<TransactionReceipt, EthError> {
     let wait = wait_ms.map_or(WAIT_MAX, |ms| Duration::from_millis(ms).min(WAIT_MAX));
     let mut blocks = ledger.subscribe();
-    let hash = ledger.submit(&raw)?;
+    let hash = intake.submit(raw).await?;
     let included = async {
         loop {
             if let Some(receipt) = receipt(ledger, hash)? {

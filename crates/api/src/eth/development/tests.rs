@@ -1,4 +1,5 @@
 use super::*;
+use crate::eth::EthMetrics;
 use alloy_primitives::address;
 use chain::PoolLimits;
 use std::collections::BTreeSet;
@@ -34,6 +35,7 @@ impl Client {
                 listen: ([127, 0, 0, 1], 0).into(),
                 client_version: "test".into(),
                 peer_count: 0,
+                metrics: EthMetrics::default(),
             },
             keys: vec![key(1), key(2)],
             sealing,
@@ -260,6 +262,7 @@ async fn a_networks_node_has_no_method_of_a_development_chain() {
             listen: ([127, 0, 0, 1], 0).into(),
             client_version: "test".into(),
             peer_count: 0,
+            metrics: EthMetrics::default(),
         },
         client.bench.chain().ledger().clone(),
     );
