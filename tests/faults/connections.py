@@ -7,13 +7,13 @@ import os
 import socket
 import time
 
-from network import Fault, check, descriptors, rpc
+from network import PATIENCE, Fault, check, descriptors, rpc
 
 IDLE = 10_000  # of each kind of port together, as far as descriptors go
 SHORT_IDLE = 5_000
 SLOW_WRITERS = 100
 SLOW_READERS = 50
-OTHERS_S = 5
+OTHERS_S = 5 * PATIENCE
 MEMORY_MIB = 256
 
 

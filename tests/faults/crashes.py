@@ -3,11 +3,11 @@
 import time
 from statistics import median
 
-from network import check
+from network import PATIENCE, check
 
-RESUME_S = 5
+RESUME_S = 5 * PATIENCE
 # A leader that proposed before the cut does not propose again in that view, and its view and the next may each be waited for in full.
-POWER_CUT_S = 8
+POWER_CUT_S = 8 * PATIENCE
 
 
 def one_after_another(run):
@@ -22,7 +22,7 @@ def one_after_another(run):
         node.launch()
         begun = time.monotonic()
         slowest = max(slowest, run.observer.seconds_to_next_block())
-        node.wait_height(run.observer.height, 30)
+        node.wait_height(run.observer.height, 30 * PATIENCE)
         slowest_return = max(slowest_return, time.monotonic() - begun)
         rounds += 1
     check(slowest <= RESUME_S, f"the next block took {slowest:.1f} s")

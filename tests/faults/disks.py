@@ -6,11 +6,11 @@ import shutil
 import subprocess
 import time
 
-from network import Fault, check, copy_folder
+from network import PATIENCE, Fault, check, copy_folder
 
-TOLD_S = 20  # the longest until a node that cannot write has said so
-HEAD_S = 30  # the longest until a node that came back has every block
-REFUSED_S = 8  # the longest until a node has refused its files
+TOLD_S = 20 * PATIENCE  # the longest until a node that cannot write has said so
+HEAD_S = 30 * PATIENCE  # the longest until a node that came back has every block
+REFUSED_S = 8 * PATIENCE  # the longest until a node has refused its files
 # What the other validators have too.
 SHARED = ("consensus-blocks", "consensus-finalizations", "consensus-marshal")
 # Enough in the short form to meet each way of being found; the long form takes every file, both ways.

@@ -3,13 +3,13 @@
 import threading
 import time
 
-from network import batch, check, rpc
+from network import PATIENCE, batch, check, rpc
 from wallet import GWEI
 
 FLOOD = 1_000_000
 SHORT_FLOOD = 6_000
 BATCH = 500
-HONEST_S = 10
+HONEST_S = 10 * PATIENCE
 MEMORY_MIB = 320
 
 

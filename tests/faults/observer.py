@@ -3,7 +3,7 @@
 import threading
 import time
 
-from network import Fault, batch, check, rpc
+from network import PATIENCE, Fault, batch, check, rpc
 
 BLOCKS_A_READ = 200
 POLL_S = 0.1
@@ -60,7 +60,7 @@ class Observer:
             if number > self.height:
                 self.height, self.height_at = number, time.monotonic()
 
-    def seconds_to_next_block(self, timeout=20):
+    def seconds_to_next_block(self, timeout=20 * PATIENCE):
         """Seconds until some node shows a block that none has shown yet."""
         begun, height = time.monotonic(), self.height
         while time.monotonic() - begun < timeout:
@@ -72,7 +72,7 @@ class Observer:
     def read_again(self, node):
         """The node has every block that anybody showed, as it was."""
         height = self.height
-        node.wait_height(height, 30)
+        node.wait_height(height, 30 * PATIENCE)
         self._read(node, -1, height)
 
     def verify(self):
