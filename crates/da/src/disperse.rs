@@ -158,7 +158,7 @@ pub struct Dispersal {
     events: mpsc::UnboundedReceiver<Event>,
     /// What the operators are to sign for, once they have their rows.
     orders: Vec<mpsc::Sender<Arc<Vec<BlobRoot>>>>,
-    /// Operators that have all their rows, ascending.
+    /// Operators that have all their rows, in the order in which they said so.
     stored: Vec<u32>,
     failures: Vec<DeliveryError>,
 }
@@ -310,7 +310,13 @@ impl Dispersal {
     /// [`DisperseError::NoQuorum`].
     pub async fn stored(&mut self, mut progress: impl FnMut(Progress<'_>)) -> Result<(), DisperseError> {
         while quorum_missed(&self.committee, &self.stored, &self.header).is_some() {
-            match self.events.next().await {
+            // Streams that have stored wait for orders: they send no event any more.
+            let is_over = self.stored.len() + self.failures.len() == self.orders.len();
+            let event = match is_over {
+                true => None,
+                false => self.events.next().await,
+            };
+            match event {
                 Some(Event::Sent { operator, rows }) => progress(Progress::Sent { operator, rows }),
                 Some(Event::Stored { operator }) => {
                     self.stored.push(operator);
@@ -322,10 +328,6 @@ impl Dispersal {
                 Some(Event::Failed(error)) => {
                     progress(Progress::failed(&error));
                     self.failures.push(error);
-                    // Those that are left may wait for orders: they send no event any more.
-                    if self.stored.len() + self.failures.len() == self.orders.len() {
-                        return Err(self.give_up());
-                    }
                 }
                 None => return Err(self.give_up()),
             }
@@ -474,6 +476,10 @@ impl Delivery {
             receiver.receive::<Response>(DELIVERY_TIMEOUT).await
         };
         let answer = match select(pin!(answer), pin!(send)).await {
+            // All rows are there before we are told that they went. A message that is dropped half sent would end the stream.
+            Either::Left((Ok(Response::Stored), send)) => wire::within(context, STALL_TIMEOUT, send)
+                .await
+                .and_then(|sent| sent.map(|()| Response::Stored)),
             Either::Left((answer, _)) => answer,
             Either::Right((Err(error), _)) => Err(error),
             Either::Right((Ok(()), answer)) => wire::within(context, STALL_TIMEOUT, answer)

@@ -16,7 +16,7 @@ use primitives::{Address, U256};
 use std::{collections::BTreeSet, net::SocketAddr};
 
 const OPERATORS: u32 = 4;
-const WEI: u64 = 1 << 60;
+const WEI: u128 = 1 << 66;
 
 struct Scene {
     context: deterministic::Context,
@@ -26,31 +26,39 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(context: deterministic::Context) -> Self {
-        let endpoints: Vec<SocketAddr> = (0..OPERATORS)
-            .map(|operator| ([10, 0, 0, operator as u8], 9000).into())
-            .collect();
+    /// Of the operators, the first `running` run.
+    async fn new(context: deterministic::Context, running: u32) -> Self {
+        let endpoints: Vec<SocketAddr> = (0..OPERATORS).map(endpoint).collect();
         let chain = EvmChain::genesis(&endpoints, payer().address(), U256::from(WEI));
         chain.mine(1);
-        let mut services = Vec::new();
-        for (operator, listen) in (0..).zip(endpoints) {
-            let own = chain.of(account(operator));
-            let context = context.child("operator").with_attribute("index", operator);
-            services.push(Service::start(context, config(operator, listen), own).await.unwrap());
-        }
         let publisher = Publisher::new(chain.clone(), guest(), 0);
-        Self {
+        let mut scene = Self {
             context,
             chain,
-            services,
+            services: Vec::new(),
             publisher,
+        };
+        for operator in 0..running {
+            scene.start(operator).await;
         }
+        scene
+    }
+
+    async fn start(&mut self, operator: u32) {
+        let own = self.chain.of(account(operator));
+        let context = self.context.child("operator").with_attribute("index", operator);
+        let service = Service::start(context, config(operator, endpoint(operator)), own).await;
+        self.services.push(service.unwrap());
     }
 
     async fn escrow(&self, payer: Address) -> u128 {
         let call = DAEntrance::escrowOfCall { payer };
         contracts::read(&self.chain, DA_ENTRANCE, &call).await.unwrap().balance
     }
+}
+
+fn endpoint(operator: u32) -> SocketAddr {
+    ([10, 0, 0, operator as u8], 9000).into()
 }
 
 fn blobs() -> Vec<CodedBlob> {
@@ -61,7 +69,7 @@ fn blobs() -> Vec<CodedBlob> {
 #[test]
 fn blobs_that_are_ready_together_are_recorded_together() {
     deterministic::Runner::seeded(91).start(|context| async move {
-        let scene = Scene::new(context).await;
+        let scene = Scene::new(context, OPERATORS).await;
         let committee = Committee::read(&scene.chain, BEACON()).await.unwrap();
         let blobs = blobs();
         let publish = blobs.iter().map(|blob| {
@@ -89,16 +97,16 @@ fn blobs_that_are_ready_together_are_recorded_together() {
             .publish(&scene.context, &committee, &blobs[0], |_| {})
             .await;
         assert!(matches!(again, Err(PublishError::Record(_))), "{again:?}");
-        assert_eq!(U256::from(scene.escrow(payer().address()).await), left);
+        let left = U256::from(scene.escrow(payer().address()).await);
+        assert_eq!(scene.chain.balance(payer().address()) + left + paid, U256::from(WEI));
     });
 }
 
 #[test]
 fn a_blob_that_finds_no_quorum_costs_the_others_nothing() {
     deterministic::Runner::seeded(92).start(|context| async move {
-        let mut scene = Scene::new(context).await;
+        let mut scene = Scene::new(context, 2).await;
         let committee = Committee::read(&scene.chain, BEACON()).await.unwrap();
-        scene.services.drain(2..).for_each(Service::stop);
         let blob = public_blob(1, 20_000);
         let failed = scene.publisher.publish(&scene.context, &committee, &blob, |_| {}).await;
         let Err(PublishError::Disperse(error)) = failed else {
@@ -108,12 +116,8 @@ fn a_blob_that_finds_no_quorum_costs_the_others_nothing() {
             matches!(*error, DisperseError::NoQuorum { rows_signed: 1536, .. }),
             "{error}"
         );
-        for (operator, listen) in [(2, ([10, 0, 0, 2], 9000)), (3, ([10, 0, 0, 3], 9000))] {
-            let own = scene.chain.of(account(operator));
-            let context = scene.context.child("operator").with_attribute("again", operator);
-            let service = Service::start(context, config(operator, listen.into()), own).await;
-            scene.services.push(service.unwrap());
-        }
+        scene.start(2).await;
+        scene.start(3).await;
         let published = scene.publisher.publish(&scene.context, &committee, &blob, |_| {}).await;
         assert_eq!(published.unwrap().signers.len(), 3);
     });

@@ -231,8 +231,8 @@ async fn what_was_dumped_is_loaded_and_goes_on() {
 }
 
 /// A state's file may have been changed by anything: it is read or refused, and never more.
-#[test]
-fn a_damaged_state_is_refused_not_followed() {
+#[tokio::test]
+async fn a_damaged_state_is_refused_not_followed() {
     let client = Client::new(Sealing::Instant);
     let whole = client.bench.controls.save().unwrap().to_json();
     for end in (0..whole.len()).step_by(7) {
