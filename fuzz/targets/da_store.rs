@@ -27,7 +27,7 @@ static FILE: LazyLock<Vec<u8>> = LazyLock::new(|| {
     deterministic::Runner::default().start(|context| async move {
         let root = BLOB.head().root();
         let (store, _) = open(context.child("store")).await;
-        store.create(BLOB.head(), 768).await.expect("room");
+        store.create(BLOB.head(), 768, None).await.expect("room");
         store.put(root, &rows()).await.expect("a disk without faults");
         store.sync(root).await.expect("a disk without faults");
         drop(store);
@@ -56,7 +56,7 @@ libfuzzer_sys::fuzz_target!(|script: &[u8]| {
             let read = store.read(root, row).await.expect("a disk without faults");
             assert_eq!(read.as_ref(), Some(BLOB.row(row).row()));
         }
-        store.create(BLOB.head(), 768).await.expect("room");
+        store.create(BLOB.head(), 768, None).await.expect("room");
         store.put(root, &rows()).await.expect("a disk without faults");
         store.sync(root).await.expect("a disk without faults");
         drop(store);
