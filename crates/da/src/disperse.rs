@@ -237,7 +237,7 @@ pub async fn certify(
         lead.failures.push(failure);
     }
     let rows_signed = quorum.rows_signed();
-    Err(batch.swap_remove(0).no_quorum(rows_signed))
+    Err(batch[0].no_quorum(rows_signed))
 }
 
 impl Progress<'_> {
@@ -329,7 +329,7 @@ impl Dispersal {
                     progress(Progress::failed(&error));
                     self.failures.push(error);
                 }
-                None => return Err(self.give_up()),
+                None => return Err(self.no_quorum(self.rows_stored())),
             }
         }
         Ok(())
@@ -339,22 +339,13 @@ impl Dispersal {
         rows_of(&self.committee, self.stored.iter().copied(), self.header.params.shape)
     }
 
-    fn give_up(&mut self) -> DisperseError {
-        let rows = self.rows_stored();
-        DisperseError::NoQuorum {
-            root: self.header.root(),
-            rows_signed: rows,
-            needed: self.header.params.shape.quorum_rows(),
-            failures: std::mem::take(&mut self.failures),
-        }
-    }
-
-    fn no_quorum(self, rows_signed: u32) -> DisperseError {
+    /// Why it ends here, where operators that own `rows_signed` rows did what was asked of them.
+    fn no_quorum(&mut self, rows_signed: u32) -> DisperseError {
         DisperseError::NoQuorum {
             root: self.header.root(),
             rows_signed,
             needed: self.header.params.shape.quorum_rows(),
-            failures: self.failures,
+            failures: std::mem::take(&mut self.failures),
         }
     }
 }

@@ -50,15 +50,23 @@ struct Funded {
     private_key: &'static str,
 }
 
-impl fmt::Display for Running {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Funded {
+    /// Shows who has what, as people read it.
+    fn list(accounts: &[Self], f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
             "\nFunded accounts, 10000 coins and 1000000 USDX each (everybody knows these keys):"
         )?;
-        for (index, account) in self.accounts.iter().enumerate() {
+        for (index, account) in accounts.iter().enumerate() {
             writeln!(f, "  ({index}) {}  {}", account.address, account.private_key)?;
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Funded::list(&self.accounts, f)?;
         writeln!(f, "\nchain id  {}", self.chain_id)?;
         let listeners = [
             ("JSON-RPC", &self.rpc_urls),

@@ -43,13 +43,7 @@ struct Running {
 
 impl fmt::Display for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "\nFunded accounts, 10000 coins and 1000000 USDX each (everybody knows these keys):"
-        )?;
-        for (index, account) in self.accounts.iter().enumerate() {
-            writeln!(f, "  ({index}) {}  {}", account.address, account.private_key)?;
-        }
+        Funded::list(&self.accounts, f)?;
         writeln!(f, "\nchain id  {}", self.chain_id)?;
         if self.height > 0 {
             writeln!(f, "height    {}", self.height)?;
