@@ -21,7 +21,7 @@ pub use blobs::RETENTION_BLOCKS;
 pub use damage::{DamageError, Fault, SharedJournals};
 pub use development::{DevelopmentError, DevelopmentNode, DevelopmentOptions};
 pub use engine::{EngineError, NetworkEngine, PREDICTION_OUTPUT, ROWS_INPUT};
-pub use genesis::{GenesisError, committee, genesis};
+pub use genesis::{GAS_LIMIT, GenesisError, committee, genesis};
 pub use keys::{DEVELOPMENT_KEYS, KeyFileError, NodeKeys, development_wallets};
 pub use layout::{Layout, LayoutError, MAX_LOCAL_NODES, NetworkFile, NodeEntry, Ports};
 pub use learner::{LearnerConfig, TableLearner};

@@ -39,12 +39,12 @@ pub struct PoolLimits {
     pub nonce_window: u64,
     /// Lowest `maxFeePerGas`, in wei.
     pub fee_min_wei: u128,
-    /// Most gas of one transaction: a block's gas limit.
+    /// Most gas of one transaction, if the block's gas limit is not lower.
     pub block_gas: u64,
 }
 
 impl Default for PoolLimits {
-    /// 32,768 transactions or 32 MiB: 19 full blocks of transfers, and a bound on memory that is hard to notice.
+    /// 32,768 transactions or 32 MiB: four and a half full blocks of transfers, and a bound on memory that is hard to notice.
     fn default() -> Self {
         Self {
             transactions_max: 32_768,

@@ -67,7 +67,8 @@ pub fn permit(header: &Header, height: u64) -> Permit {
 /// What an operator sees instead of a chain.
 #[derive(Clone)]
 pub struct FixedChain {
-    operators: u32,
+    /// Made once: to make the keys of so many operators takes longer than to look at a blob.
+    committee: Arc<Committee>,
     /// Blocks that pass each time somebody asks for the height.
     blocks_per_look: u64,
     height: Arc<AtomicU64>,
@@ -77,7 +78,7 @@ impl FixedChain {
     /// A chain with `operators` operators and no event.
     pub fn new(operators: u32, blocks_per_look: u64) -> Self {
         Self {
-            operators,
+            committee: Arc::new(committee(operators, &[])),
             blocks_per_look,
             height: Arc::new(AtomicU64::new(1)),
         }
@@ -91,7 +92,7 @@ impl Provider for FixedChain {
             [OPERATOR_REGISTRY, NETWORK_REGISTRY, DA_ENTRANCE].contains(&to),
             "operators read nothing but who they are and who has paid"
         );
-        let committee = committee(self.operators, &[]);
+        let committee = &self.committee;
         let entry = |index: u32| {
             let operator = &committee.operators()[index as usize];
             OperatorRegistry::Operator {
@@ -110,17 +111,15 @@ impl Provider for FixedChain {
             NetworkRegistry::epochCall::SELECTOR => 0u64.abi_encode().into(),
             NetworkRegistry::epochBlocksCall::SELECTOR => u64::MAX.abi_encode().into(),
             NetworkRegistry::committeeCall::SELECTOR => {
-                let members =
-                    (0..self.operators)
-                        .zip(committee.operators())
-                        .map(|(index, operator)| NetworkRegistry::Member {
-                            operator: index,
-                            firstSeat: index,
-                            endSeat: index + 1,
-                            account: operator.account,
-                        });
+                let seated = (0..).zip(committee.operators());
+                let members = seated.map(|(index, operator)| NetworkRegistry::Member {
+                    operator: index,
+                    firstSeat: index,
+                    endSeat: index + 1,
+                    account: operator.account,
+                });
                 NetworkRegistry::committeeCall::abi_encode_returns(&NetworkRegistry::committeeReturn {
-                    seats: self.operators,
+                    seats: committee.operators().len() as u32,
                     members: members.collect(),
                 })
                 .into()

@@ -1,8 +1,10 @@
 //! How many transactions a second the chain makes final, in validator processes of their own, and how fast one node follows.
 //!
-//! `cargo run --release -p node --example throughput -- [--seconds S] [--accounts N] [--anvil PROGRAM]`
+//! `cargo run --release -p node --example throughput -- [PART].. [--seconds S] [--accounts N] [--anvil PROGRAM]`
 //!
-//! Four validator processes share the machine with the load; then one alone, then `anvil` under the same load if it is named. Every
+//! PART is one of `rpc`, `finality` (with `rpc`, whose rate it halves), `fed`, `alone`, `follow`; all when none is said.
+//!
+//! Four validator processes share the machine with the load; then a development chain, then `anvil` under the same load if it is named. Every
 //! transaction is signed beforehand; those counted are in final blocks, over a window that begins once blocks are full. Load goes
 //! through JSON-RPC in batches, each sender's transactions to one validator, as fast as pools take them; or is read by each validator from a file
 //! into its pool. Then half of the rate, with single transfers among it whose finality is timed by asking for their receipts. Last,
@@ -10,16 +12,17 @@
 //!
 //! Prints one JSON object on its last line. Rates are by the clock, CPU time is of all processes beside the load.
 
+mod development;
 mod load;
 mod replay;
 mod validator;
 mod workload;
 
+use development::DevelopmentProcess;
 use load::Load;
 use serde_json::json;
 use std::{
     path::PathBuf,
-    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 use validator::{Report, Validator};
@@ -31,10 +34,17 @@ const VALIDATORS: usize = 4;
 const WARM_UP: Duration = Duration::from_secs(5);
 /// Transactions signed for each second that may be measured: more than any of these chains does.
 const SIGNED_PER_S: u64 = 16_000;
-/// The same for one validator alone.
+/// The same for a development chain.
 const SIGNED_PER_S_ALONE: u64 = 45_000;
+/// Connections to a development chain: it looks at one batch while the next is on its way.
+const CONNECTIONS_ALONE: usize = 2;
+
+/// What can be measured apart.
+const PARTS: [&str; 5] = ["rpc", "finality", "fed", "alone", "follow"];
 
 struct Arguments {
+    /// What is measured; all when empty.
+    parts: Vec<String>,
     seconds: u64,
     accounts: u64,
     anvil: Option<PathBuf>,
@@ -43,12 +53,17 @@ struct Arguments {
 impl Arguments {
     fn parse(words: impl Iterator<Item = String>) -> Self {
         let mut parsed = Self {
+            parts: Vec::new(),
             seconds: 60,
             accounts: 1_000_000,
             anvil: None,
         };
         let mut words = words.peekable();
         while let Some(name) = words.next() {
+            if PARTS.contains(&name.as_str()) {
+                parsed.parts.push(name);
+                continue;
+            }
             let value = words.next().unwrap_or_else(|| panic!("{name} needs a value"));
             let number = || value.parse().unwrap_or_else(|_| panic!("{name} takes a number"));
             match name.as_str() {
@@ -60,6 +75,14 @@ impl Arguments {
         }
         parsed
     }
+
+    fn window(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    fn measures(&self, part: &str) -> bool {
+        self.parts.is_empty() || self.parts.iter().any(|named| named == part)
+    }
 }
 
 fn main() {
@@ -67,10 +90,10 @@ fn main() {
     match words.peek().map(String::as_str) {
         Some(validator::HIDDEN_VERB) => return validator::run(words.skip(1)),
         Some(replay::HIDDEN_VERB) => return replay::run(words.skip(1)),
+        Some(development::HIDDEN_VERB) => return development::run(words.skip(1)),
         _ => {}
     }
     let arguments = Arguments::parse(words);
-    let seconds = Duration::from_secs(arguments.seconds);
     let signed = |per_s: u64| per_s * (arguments.seconds + WARM_UP.as_secs());
     let workload = Workload::new(arguments.accounts);
     let mut figures = serde_json::Map::new();
@@ -81,21 +104,56 @@ fn main() {
     set("accounts", json!(arguments.accounts));
     set("window_s", json!(arguments.seconds));
 
-    eprintln!("signing");
-    let transfers = workload.transfers(signed(SIGNED_PER_S));
+    if ["rpc", "finality", "fed"].iter().any(|part| arguments.measures(part)) {
+        eprintln!("signing");
+        let transfers = workload.transfers(signed(SIGNED_PER_S));
+        if arguments.measures("rpc") {
+            let per_s = through_rpc(&arguments, &transfers, &mut set);
+            if arguments.measures("finality") {
+                finality(&arguments, &workload, &transfers, per_s / 2.0, &mut set);
+            }
+        }
+        if arguments.measures("fed") {
+            fed(&arguments, &transfers, &mut set);
+        }
+    }
+    if arguments.measures("alone") {
+        eprintln!("signing");
+        let transfers = workload.transfers(signed(SIGNED_PER_S_ALONE));
+        alone(&arguments, &workload, &transfers, &mut set);
+    }
+    if arguments.measures("follow") {
+        for (name, kind) in [("transfers", "follower_tps_core"), ("erc20", "follower_erc20_tps_core")] {
+            eprintln!("one node that follows: {name}");
+            let replayed = replay::start(name, arguments.accounts);
+            set(kind, json!(replayed.per_s.round()));
+            set(&format!("{kind}_cpu_us_each"), json!(replayed.cpu_us_each));
+        }
+    }
+    println!("{}", serde_json::Value::Object(figures));
+}
+
+/// Where a figure goes.
+type Set<'a> = dyn FnMut(&str, serde_json::Value) + 'a;
+
+/// Four validators, through JSON-RPC; transfers a second.
+fn through_rpc(arguments: &Arguments, transfers: &[workload::Signed], set: &mut Set<'_>) -> f64 {
     eprintln!("four validators, through JSON-RPC");
     let mut network = Network::start(VALIDATORS, arguments.accounts);
-    let load = Load::start(network.endpoints(), &transfers, None);
-    let window = network.measure(seconds);
+    let load = Load::start(network.endpoints(), transfers, None);
+    let window = network.measure(arguments.window());
     let taken = load.stop();
     set("tps_four_validators", json!(window.per_s().round()));
     set("tps_four_validators_cpu_us_each", json!(window.cpu_us_each(VALIDATORS)));
     set("tps_four_validators_sent", json!(taken.sent));
-    drop(network);
+    window.per_s()
+}
 
+/// Four validators at `per_s`, single transfers timed.
+fn finality(arguments: &Arguments, workload: &Workload, transfers: &[workload::Signed], per_s: f64, set: &mut Set<'_>) {
     eprintln!("four validators at half of that, single transfers timed");
     let network = Network::start(VALIDATORS, arguments.accounts);
-    let load = Load::start(network.endpoints(), &transfers, Some(window.per_s() / 2.0));
+    let load = Load::start(network.endpoints(), transfers, Some(per_s));
     std::thread::sleep(WARM_UP);
     let probes = workload.probes(load::PROBES);
     let mut finality_ms = load::finality_ms(&network.endpoints(), &probes);
@@ -106,52 +164,64 @@ fn main() {
         "finality_p95_ms",
         json!(finality_ms[finality_ms.len() * 95 / 100].round()),
     );
-    drop(network);
+}
 
+/// Four validators, from files into the pools.
+fn fed(arguments: &Arguments, transfers: &[workload::Signed], set: &mut Set<'_>) {
     eprintln!("four validators, from files into the pools");
     let mut network = Network::start(VALIDATORS, arguments.accounts);
-    network.feed(&transfers);
-    let window = network.measure(seconds);
+    network.feed(transfers);
+    let window = network.measure(arguments.window());
     set("tps_four_validators_pool_fed", json!(window.per_s().round()));
     set(
         "tps_four_validators_pool_fed_cpu_us_each",
         json!(window.cpu_us_each(VALIDATORS)),
     );
-    drop(network);
+}
 
-    eprintln!("signing more");
-    let transfers = workload.transfers(signed(SIGNED_PER_S_ALONE));
-    eprintln!("one validator, through JSON-RPC");
+/// A development chain, and anvil if it is named, under the same load.
+fn alone(arguments: &Arguments, workload: &Workload, transfers: &[workload::Signed], set: &mut Set<'_>) {
+    eprintln!("a development chain, through JSON-RPC");
     let begun = Instant::now();
-    let mut network = Network::start(1, workload::DEVELOPMENT_ACCOUNTS);
+    let ours = DevelopmentProcess::aloft();
     set("dev_start_s", json!(begun.elapsed().as_secs_f64()));
-    let load = Load::start(network.endpoints(), &transfers, None);
-    let window = network.measure(seconds);
-    load.stop();
-    let alone = window.per_s();
-    set("dev_tps", json!(alone.round()));
-    set("dev_cpu_us_each", json!(window.cpu_us_each(1)));
-    drop(network);
+    let ours = under_load(ours, arguments, workload, transfers);
+    set("dev_tps", json!(ours.per_s.round()));
+    set("dev_cpu_us_each", json!(ours.cpu_us_each));
     if let Some(program) = &arguments.anvil {
         eprintln!("anvil, through JSON-RPC");
-        let anvil = Anvil::start(program);
-        let funded = load::fund(&anvil.address(), &workload);
-        assert!(funded, "anvil takes balances");
-        let load = Load::start(vec![anvil.address()], &transfers, None);
-        std::thread::sleep(WARM_UP);
-        let rate = load::rate_over(&anvil.address(), seconds);
-        load.stop();
-        set("anvil_tps", json!(rate.round()));
-        set("dev_vs_anvil", json!(alone / rate));
+        let anvil = under_load(DevelopmentProcess::anvil(program), arguments, workload, transfers);
+        set("anvil_tps", json!(anvil.per_s.round()));
+        set("anvil_cpu_us_each", json!(anvil.cpu_us_each));
+        set("dev_vs_anvil", json!(ours.per_s / anvil.per_s));
     }
+}
 
-    for (name, kind) in [("transfers", "follower_tps_core"), ("erc20", "follower_erc20_tps_core")] {
-        eprintln!("one node that follows: {name}");
-        let replayed = replay::start(name, arguments.accounts);
-        set(kind, json!(replayed.per_s.round()));
-        set(&format!("{kind}_cpu_us_each"), json!(replayed.cpu_us_each));
+/// What a development chain did under load.
+struct UnderLoad {
+    per_s: f64,
+    cpu_us_each: f64,
+}
+
+fn under_load(
+    process: DevelopmentProcess,
+    arguments: &Arguments,
+    workload: &Workload,
+    transfers: &[workload::Signed],
+) -> UnderLoad {
+    assert!(load::fund(&process.address, workload), "it takes balances");
+    let load = Load::start(vec![process.address; CONNECTIONS_ALONE], transfers, None);
+    std::thread::sleep(WARM_UP);
+    let cpu_s = process.cpu_s();
+    let begun = Instant::now();
+    let per_s = load::rate_over(&process.address, arguments.window());
+    let count = per_s * begun.elapsed().as_secs_f64();
+    let cpu_s = process.cpu_s() - cpu_s;
+    load.stop();
+    UnderLoad {
+        per_s,
+        cpu_us_each: (cpu_s * 1e7 / count).round() / 10.0,
     }
-    println!("{}", serde_json::Value::Object(figures));
 }
 
 /// Some validators, each a process.
@@ -225,50 +295,5 @@ impl Network {
             elapsed,
             cpu_s: cpu_s(&after) - cpu_s(&before),
         }
-    }
-}
-
-/// foundry's development chain. Killed when dropped.
-struct Anvil {
-    child: Child,
-    port: u16,
-}
-
-impl Anvil {
-    fn start(program: &std::path::Path) -> Self {
-        let port = validator::free_ports(1)[0].rpc;
-        // Blocks as often as ours, no limit that ours does not have, no history, nothing printed. Its fastest settings were not searched for.
-        let child = Command::new(program)
-            .args([
-                "--port",
-                &port.to_string(),
-                "--chain-id",
-                &workload::CHAIN_ID.to_string(),
-            ])
-            .args(["--gas-limit", &workload::GAS_LIMIT.to_string(), "--block-time", "0.25"])
-            .args([
-                "--silent",
-                "--prune-history",
-                "--order",
-                "fifo",
-                "--no-request-size-limit",
-            ])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("start {}: {error}", program.display()));
-        let anvil = Self { child, port };
-        load::wait_until_up(&anvil.address());
-        anvil
-    }
-
-    fn address(&self) -> std::net::SocketAddr {
-        ([127, 0, 0, 1], self.port).into()
-    }
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -17,12 +17,10 @@ use std::{
 
 /// The chain of all measurements.
 pub const CHAIN_ID: u64 = 16_602;
-/// 0G's own block, which would hold 5,714 transfers.
-pub const GAS_LIMIT: u64 = 120_000_000;
+/// As a local network has it. Fees rise while blocks are more than half full, so that half of it is what lasts.
+pub const GAS_LIMIT: u64 = node::GAS_LIMIT;
 /// Accounts that send. Few enough that a wallet's key is signed with often, many enough that no nonce window fills.
 pub const SENDERS: u64 = 2_000;
-/// Accounts of a development chain: those that send.
-pub const DEVELOPMENT_ACCOUNTS: u64 = SENDERS + 1;
 /// What a sender has of each coin.
 const FUNDS_WEI: u128 = 1_000_000_000_000_000_000_000;
 const FUNDS_USDX: u64 = 100_000_000;
@@ -100,7 +98,8 @@ impl Workload {
             chain_id: CHAIN_ID,
             nonce,
             gas_limit: if input.is_empty() { 21_000 } else { 80_000 },
-            max_fee_per_gas: 100_000_000_000,
+            // Far above what fees rise to: blocks are as full as the chain lets them be.
+            max_fee_per_gas: 1_000_000_000_000,
             max_priority_fee_per_gas: 1_000_000_000,
             to: to.into(),
             value,
@@ -124,7 +123,7 @@ impl Workload {
 /// The first block: all accounts, and the contracts of the protocol.
 pub fn genesis(accounts: u64) -> evm::Genesis {
     let workload = Workload::new(accounts);
-    let mut allocations: Vec<_> = (0..accounts.max(DEVELOPMENT_ACCOUNTS))
+    let mut allocations: Vec<_> = (0..accounts.max(SENDERS + 1))
         .map(|index| (account(&workload.secrets, index), U256::from(FUNDS_WEI)))
         .collect();
     allocations.push((FAUCET, U256::from(FUNDS_WEI)));
