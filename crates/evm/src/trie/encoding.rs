@@ -5,9 +5,13 @@ use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_rlp::{BufMut, EMPTY_STRING_CODE, Encodable, Header};
 use alloy_trie::{EMPTY_ROOT_HASH, nodes::RlpNode};
 use crypto::keccak::hash_all;
+use std::sync::OnceLock;
 
 /// Nodes that are encoded before they are hashed: what they take stays in the nearest cache.
 const NODES_AT_ONCE: usize = 128;
+
+/// Bytes of a hash in its parent: its length's, and its own.
+const HASH_WIDTH: usize = 33;
 
 /// A value with the bytes that stand for it in a leaf.
 pub(crate) trait Leaf {
@@ -53,7 +57,7 @@ impl<V: Leaf> Trie<V> {
                     }
                     (Some(child), end)
                 }
-                Kind::Branch { children } => (children[nibble(key, depth)].as_ref(), depth + 1),
+                Kind::Branch { children, .. } => (children[nibble(key, depth)].as_ref(), depth + 1),
             };
         }
         nodes
@@ -85,9 +89,13 @@ fn gather<'a, V>(node: &'a Node<V>, depth: usize, level: usize, levels: &mut Vec
     match &node.kind {
         Kind::Leaf { .. } => {}
         Kind::Extension { end, child, .. } => gather(child, usize::from(*end), level + 1, levels),
-        Kind::Branch { children } => {
-            for child in children.iter().flatten() {
-                gather(child, depth + 1, level + 1, levels);
+        Kind::Branch { children, hashes } => {
+            for (slot, child) in children.iter().enumerate() {
+                // A child whose hash is known here did not change, and is not even looked at: most are far from the processor.
+                let known = hashes.as_ref().is_some_and(|hashes| hashes[slot].get().is_some());
+                if let (Some(child), false) = (child, known) {
+                    gather(child, depth + 1, level + 1, levels);
+                }
             }
         }
     }
@@ -143,17 +151,27 @@ impl<V: Leaf> Node<V> {
                 path.encode(out);
                 out.put_slice(child.as_slice());
             }
-            Kind::Branch { children } => {
-                // Hash the children before measuring: `reference` is then a plain read.
-                let width = |link: &Link<V>| {
-                    link.as_ref()
-                        .map_or(1, |node| node.reference(depth + 1).as_slice().len())
+            Kind::Branch { children, hashes } => {
+                let kept = |slot: usize| hashes.as_ref().map(|hashes| &hashes[slot]);
+                let width = |(slot, child): (usize, &Link<V>)| {
+                    let Some(child) = child else { return 1 };
+                    if kept(slot).is_some_and(|kept| kept.get().is_some()) {
+                        return HASH_WIDTH;
+                    }
+                    let reference = child.reference(depth + 1);
+                    if let (Some(kept), Some(hash)) = (kept(slot), reference.as_hash()) {
+                        // Another thread that asked for the same root may have come first, with the same.
+                        let _ = kept.set(hash);
+                    }
+                    reference.as_slice().len()
                 };
-                list(children.iter().map(width).sum::<usize>() + 1, out);
-                for child in children {
-                    match child {
-                        Some(node) => out.put_slice(node.reference(depth + 1).as_slice()),
-                        None => out.put_u8(EMPTY_STRING_CODE),
+                // Hashes the children before measuring: what follows are plain reads.
+                list(children.iter().enumerate().map(width).sum::<usize>() + 1, out);
+                for (slot, child) in children.iter().enumerate() {
+                    match (child, kept(slot).and_then(OnceLock::get)) {
+                        (None, _) => out.put_u8(EMPTY_STRING_CODE),
+                        (Some(_), Some(hash)) => hash.encode(out),
+                        (Some(child), None) => out.put_slice(child.reference(depth + 1).as_slice()),
                     }
                 }
                 // A branch has no value of its own: no key is a prefix of another.

@@ -51,8 +51,17 @@ enum Kind<V> {
     },
     Branch {
         children: [Link<V>; 16],
+        /// Hashes of the children where they are known here, so that one child's change looks at no other child; none where a branch was
+        /// never changed, or has few children.
+        hashes: Option<Box<Hashes>>,
     },
 }
+
+/// What a branch writes for each child that is not shorter than a hash.
+type Hashes = [OnceLock<B256>; 16];
+
+/// From so many children on, their hashes are kept in the branch too: half a kilobyte, which few are worth.
+const CHILDREN_KEPT: usize = 5;
 
 impl<V> Node<V> {
     fn new(kind: Kind<V>) -> Arc<Self> {
@@ -84,7 +93,7 @@ impl<V> Trie<V> {
                     }
                     (node, depth) = (child, end);
                 }
-                Kind::Branch { children } => {
+                Kind::Branch { children, .. } => {
                     node = children[nibble(key, depth)].as_ref()?;
                     depth += 1;
                 }
@@ -138,8 +147,19 @@ fn update<V: Clone, F: FnOnce(Option<&mut V>) -> V>(link: &mut Link<V>, depth: u
             // The child is a branch, which an update never replaces: it may be changed where it is.
             update_in_branch(child, end, key, change);
         }
-        Kind::Branch { children } => update(&mut children[nibble(&key, depth)], depth + 1, key, change),
+        Kind::Branch { children, hashes } => {
+            let slot = changed(children, hashes, nibble(&key, depth));
+            update(slot, depth + 1, key, change);
+        }
     }
+}
+
+/// The child at `slot`, to be changed: its hash is forgotten.
+fn changed<'a, V>(children: &'a mut [Link<V>; 16], hashes: &mut Option<Box<Hashes>>, slot: usize) -> &'a mut Link<V> {
+    if let Some(hashes) = hashes {
+        hashes[slot].take();
+    }
+    &mut children[slot]
 }
 
 fn update_in_branch<V: Clone, F: FnOnce(Option<&mut V>) -> V>(
@@ -148,10 +168,11 @@ fn update_in_branch<V: Clone, F: FnOnce(Option<&mut V>) -> V>(
     key: B256,
     change: F,
 ) {
-    let Kind::Branch { children } = &mut unshare(branch).kind else {
+    let Kind::Branch { children, hashes } = &mut unshare(branch).kind else {
         unreachable!("an extension's child is a branch");
     };
-    update(&mut children[nibble(&key, depth)], depth + 1, key, change);
+    let slot = changed(children, hashes, nibble(&key, depth));
+    update(slot, depth + 1, key, change);
 }
 
 /// Puts a branch at nibble `at`, where the path `here` of the `old` leaf or extension and `key` part, beneath an extension for
@@ -168,7 +189,7 @@ fn split<V: Clone>(mut old: Arc<Node<V>>, depth: usize, here: B256, at: usize, k
     let mut children: [Link<V>; 16] = Default::default();
     children[nibble(&here, at)] = Some(low);
     children[nibble(&key, at)] = Some(Node::new(Kind::Leaf { key, value }));
-    let branch = Node::new(Kind::Branch { children });
+    let branch = Node::new(Kind::Branch { children, hashes: None });
     if at > depth {
         Node::new(Kind::Extension {
             key,
@@ -205,10 +226,10 @@ fn remove<V: Clone>(link: &mut Link<V>, depth: usize, key: &B256) {
 /// Removes a key that is present beneath `branch`. Where one child is left, returns what takes the place of the branch: a leaf
 /// or an extension.
 fn remove_in_branch<V: Clone>(branch: &mut Arc<Node<V>>, depth: usize, key: &B256) -> Link<V> {
-    let Kind::Branch { children } = &mut unshare(branch).kind else {
+    let Kind::Branch { children, hashes } = &mut unshare(branch).kind else {
         unreachable!("an extension's child is a branch");
     };
-    remove(&mut children[nibble(key, depth)], depth + 1, key);
+    remove(changed(children, hashes, nibble(key, depth)), depth + 1, key);
     let mut left = (0..16).filter(|&slot| children[slot].is_some());
     let (Some(only), None) = (left.next(), left.next()) else {
         return None;
@@ -228,7 +249,7 @@ fn remove_in_branch<V: Clone>(branch: &mut Arc<Node<V>>, depth: usize, key: &B25
 
 /// A node to change: a copy where others hold it too, without its reference, which the change makes stale.
 fn unshare<V: Clone>(node: &mut Arc<Node<V>>) -> &mut Node<V> {
-    if let Kind::Branch { children } = &node.kind
+    if let Kind::Branch { children, .. } = &node.kind
         && Arc::strong_count(node) > 1
     {
         // A copy counts itself at each child, one after the other, and most are far from the processor. Looking at all of them first
@@ -238,6 +259,12 @@ fn unshare<V: Clone>(node: &mut Arc<Node<V>>) -> &mut Node<V> {
     }
     let node = Arc::make_mut(node);
     node.reference.take();
+    if let Kind::Branch { children, hashes } = &mut node.kind
+        && hashes.is_none()
+        && children.iter().flatten().count() >= CHILDREN_KEPT
+    {
+        *hashes = Some(Box::default());
+    }
     node
 }
 

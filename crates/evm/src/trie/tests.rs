@@ -73,6 +73,40 @@ fn roots_equal_those_of_alloy_after_any_updates_and_removals() {
     }
 }
 
+/// Wide branches keep the hashes of their children: every change has to show in them, in every clone.
+#[test]
+fn wide_branches_give_the_roots_of_alloy_whatever_changes() {
+    for seed in 0..6 {
+        let mut dice = Dice(seed);
+        let key = |dice: &mut Dice| keccak256(dice.roll(500).to_be_bytes());
+        let mut model: BTreeMap<B256, U256> = (0..300).map(|_| (key(&mut dice), U256::from(1))).collect();
+        let mut trie = Trie::default();
+        for (key, value) in &model {
+            trie.insert(*key, *value);
+        }
+        check_against_alloy(&trie, &model);
+        for step in 0..40u64 {
+            let before = (trie.clone(), model.clone());
+            for _ in 0..dice.roll(12) {
+                let key = key(&mut dice);
+                if dice.roll(3) > 0 {
+                    trie.insert(key, U256::from(step + 2));
+                    model.insert(key, U256::from(step + 2));
+                } else {
+                    trie.remove(&key);
+                    model.remove(&key);
+                }
+            }
+            // Some changes follow each other without a root between them.
+            if dice.roll(3) > 0 {
+                check_against_alloy(&trie, &model);
+            }
+            check_against_alloy(&before.0, &before.1);
+        }
+        check_against_alloy(&trie, &model);
+    }
+}
+
 #[test]
 fn a_clone_keeps_its_root_and_values_while_the_other_changes() {
     let mut dice = Dice(7);
