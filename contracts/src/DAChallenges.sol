@@ -22,8 +22,6 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
     IStakeVault public immutable vault;
     /// Where certificates are recorded.
     IDAEntrance public immutable entrance;
-    /// The service whose slasher this is.
-    uint32 public immutable service;
     /// @inheritdoc IDAChallenges
     bytes32 public immutable beacon;
     /// @inheritdoc IDAChallenges
@@ -57,7 +55,6 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
         networks = services;
         vault = stakes;
         entrance = certificates;
-        service = certificates.service();
         beacon = bytes32(block.prevrandao);
         windowBlocks = window;
         slashWei = slashed;
@@ -67,11 +64,11 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
     /// @inheritdoc IDAChallenges
     function challenge(Piece calldata piece, bytes calldata signersBitmap) external payable {
         uint64 deadline = uint64(block.number) + windowBlocks;
-        _checkPiece(piece, signersBitmap, deadline);
-        (, Member memory member) = _member(piece);
+        CertifiedBlob memory blob = _checkPiece(piece, signersBitmap, deadline);
+        (, Member memory member) = _member(blob, piece);
         address account = member.account;
-        // What leaves before the deadline cannot be taken then, nor anything of who left the service long ago.
-        bool answerable = networks.wasMember(service, member.operator, epoch());
+        // What leaves before the deadline cannot be taken then, nor anything of who left the quorum long ago.
+        bool answerable = networks.wasMember(blob.quorum, member.operator, epoch());
         if (!answerable || vault.atStakeUntil(member.operator, deadline / epochBlocks) == 0) revert NotBonded(account);
         uint256 deposit = quoteDeposit();
         if (msg.value < deposit) revert DepositTooLow(msg.value, deposit);
@@ -86,16 +83,15 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
     /// @inheritdoc IDAChallenges
     function answer(Piece calldata piece, bytes calldata sample) external {
         Challenge memory entry = _inTime(piece);
-        (, Member memory member) = _member(piece);
+        CertifiedBlob memory blob = _certified(piece);
+        (, Member memory member) = _member(blob, piece);
         address account = member.account;
-        CertifiedBlob memory blob = entrance.blob(piece.root);
-        if (blob.certifiedBlock == 0) revert NotCertified(piece.root);
         bytes memory commitment = abi.encodePacked(blob.commitmentHead, blob.commitmentTail);
         if (SampleProof.verify(sample, commitment, blob.rowBytes, piece.row, piece.chunk)) {
             _acquit(piece, account, entry.deposit);
             emit Answered(piece.root, account, piece.row, piece.chunk, sample);
         } else if (msg.sender == account) {
-            _punish(piece, member, entry, true);
+            _punish(piece, blob.quorum, member, entry, true);
         } else {
             revert WrongSample();
         }
@@ -108,7 +104,7 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
         address account = entry.account;
         // Rows that were added to a blob and dropped again since are nobody's.
         if (blob.certifiedBlock != 0) {
-            (uint32 seats, Member memory member) = _member(piece);
+            (uint32 seats, Member memory member) = _member(blob, piece);
             bytes32 seed = RowAssignment.seed(beacon, blob.epoch, piece.root);
             uint32 row = piece.row - blob.firstRow;
             if (RowAssignment.owns(seed, blob.rowCount, member.firstSeat, member.endSeat, seats, row)) {
@@ -124,9 +120,9 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
         Challenge memory entry = _challenges[_id(piece)];
         if (entry.challenger == address(0)) revert NotChallenged();
         if (block.number <= entry.deadline) revert TooEarly(entry.deadline);
-        if (entrance.blob(piece.root).certifiedBlock == 0) revert NotCertified(piece.root);
-        (, Member memory member) = _member(piece);
-        _punish(piece, member, entry, false);
+        CertifiedBlob memory blob = _certified(piece);
+        (, Member memory member) = _member(blob, piece);
+        _punish(piece, blob.quorum, member, entry, false);
     }
 
     /// @inheritdoc IDAChallenges
@@ -144,9 +140,12 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
     }
 
     /// @dev Whether the operator signed for the piece and must have it until the deadline.
-    function _checkPiece(Piece calldata piece, bytes calldata signersBitmap, uint64 deadline) private view {
-        CertifiedBlob memory blob = entrance.blob(piece.root);
-        if (blob.certifiedBlock == 0) revert NotCertified(piece.root);
+    function _checkPiece(Piece calldata piece, bytes calldata signersBitmap, uint64 deadline)
+        private
+        view
+        returns (CertifiedBlob memory blob)
+    {
+        blob = _certified(piece);
         if (deadline > blob.expiryBlock) revert Expired(blob.expiryBlock);
         if (
             piece.row < blob.firstRow
@@ -175,7 +174,9 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
 
     /// @dev Ends a challenge against the operator, whose offence is of the epoch in which it was asked. When that is too long ago, it loses
     /// nothing any more.
-    function _punish(Piece calldata piece, Member memory member, Challenge memory entry, bool answered) private {
+    function _punish(Piece calldata piece, uint32 quorum, Member memory member, Challenge memory entry, bool answered)
+        private
+    {
         delete _challenges[_id(piece)];
         balances[entry.challenger] += entry.deposit;
         uint64 offence = (entry.deadline - windowBlocks) / epochBlocks;
@@ -183,13 +184,23 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
         if (epoch() <= offence + SLASH_WINDOW) {
             bytes32 evidence = keccak256(abi.encode(piece, _lost++));
             (lost, rewarded) =
-                vault.slash(service, member.operator, slashWei, offence, evidence, entry.challenger, 0);
+                vault.slash(quorum, member.operator, slashWei, offence, evidence, entry.challenger, 0);
         }
         emit Slashed(piece.root, member.account, piece.row, piece.chunk, entry.challenger, answered, lost, rewarded);
     }
 
+    /// @dev The record of a piece's blob.
+    function _certified(Piece calldata piece) private view returns (CertifiedBlob memory blob) {
+        blob = entrance.blob(piece.root);
+        if (blob.certifiedBlock == 0) revert NotCertified(piece.root);
+    }
+
     /// @dev The operator that a piece is asked of, as its blob's committee has it.
-    function _member(Piece calldata piece) private view returns (uint32 seats, Member memory member) {
-        return networks.memberOf(service, entrance.blob(piece.root).epoch, piece.operator);
+    function _member(CertifiedBlob memory blob, Piece calldata piece)
+        private
+        view
+        returns (uint32 seats, Member memory member)
+    {
+        return networks.memberOf(blob.quorum, blob.epoch, piece.operator);
     }
 }

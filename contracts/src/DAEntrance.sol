@@ -5,13 +5,15 @@ import {Bls12381} from "./Bls12381.sol";
 import {Epochs} from "./Epochs.sol";
 import {PaymentPermits} from "./PaymentPermits.sol";
 import {BlobHeader, CertifiedBlob, IDAEntrance} from "./interfaces/IDAEntrance.sol";
-import {INetworkRegistry, Member} from "./interfaces/INetworkRegistry.sol";
+import {INetworkRegistry, Member, Service, ServiceState} from "./interfaces/INetworkRegistry.sol";
 import {Permit} from "./interfaces/IPaymentPermits.sol";
 
 /// @title Where availability certificates reach the chain.
 contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
     /// Most blobs of one certificate.
     uint256 public constant MAX_BATCH = 64;
+    /// Most quorums: clients read the list whole. Together they have 38,400 seats.
+    uint256 public constant MAX_QUORUMS = 64;
     /// Fewest data rows: a group of the hash tree.
     uint32 public constant MIN_DATA_ROWS = 32;
     /// Most data rows, and the only number where operators are not trusted: rows enough for the quorum's odds.
@@ -29,7 +31,9 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
     /// Where committees are.
     INetworkRegistry public immutable networks;
     /// @inheritdoc IDAEntrance
-    uint32 public immutable service;
+    uint32 public immutable firstQuorum;
+    /// @inheritdoc IDAEntrance
+    address public immutable steward;
     /// @inheritdoc IDAEntrance
     uint256 public immutable pricePerByteBlock;
     /// @inheritdoc IDAEntrance
@@ -41,19 +45,32 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         address payer;
     }
 
+    uint32[] private _quorums;
+    mapping(uint32 quorum => bool) private _opened;
     mapping(bytes32 root => CertifiedBlob) private _blobs;
     mapping(bytes32 base => mapping(uint32 firstRow => AddedCoset)) private _added;
     /// @inheritdoc IDAEntrance
     mapping(bytes32 root => bytes32) public signersHash;
 
     /// @param services Where committees are.
-    /// @param quorum The service whose committees sign here.
+    /// @param first The first quorum: a service that nobody can drain, for blobs of it are taken as long as there is this contract.
+    /// @param opener Who may open others.
     /// @param price Of one coded byte for one block, wei.
     /// @param trusted Whether the operators are trusted not to lie.
     /// @param blocks Blocks of an epoch, as `services` has them.
-    constructor(INetworkRegistry services, uint32 quorum, uint256 price, bool trusted, uint64 blocks) Epochs(blocks) {
+    constructor(
+        INetworkRegistry services,
+        uint32 first,
+        address opener,
+        uint256 price,
+        bool trusted,
+        uint64 blocks
+    ) Epochs(blocks) {
         networks = services;
-        service = quorum;
+        firstQuorum = first;
+        steward = opener;
+        _quorums.push(first);
+        _opened[first] = true;
         pricePerByteBlock = price;
         trustedCommittee = trusted;
     }
@@ -75,6 +92,7 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         for (uint256 i = 0; i < headers.length; i++) {
             BlobHeader calldata header = headers[i];
             if (header.epoch != headers[0].epoch) revert WrongEpoch(header.epoch, headers[0].epoch);
+            if (header.quorum != headers[0].quorum) revert WrongQuorum(header.quorum, headers[0].quorum);
             if (_blobs[header.root].certifiedBlock != 0) continue;
             recorded = true;
             _checkHeader(header);
@@ -93,8 +111,24 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         if (_blobs[header.root].certifiedBlock != 0) revert NotLapsed(header.root);
         uint256 fee = quote(header.rowCount, header.rowBytes, PERMIT_BLOCKS);
         uint256 charged = _chargeLapsed(header, permit, fee);
-        (, Member[] memory members) = networks.committee(service, header.epoch);
+        (, Member[] memory members) = networks.committee(header.quorum, header.epoch);
         _credit(charged, members);
+    }
+
+    /// @inheritdoc IDAEntrance
+    function openQuorum(uint32 service) external {
+        if (msg.sender != steward) revert NotTheSteward(msg.sender);
+        if (_opened[service]) revert QuorumIsOpen(service);
+        if (_quorums.length == MAX_QUORUMS) revert TooManyQuorums();
+        Service memory first = networks.serviceOf(firstQuorum);
+        Service memory other = networks.serviceOf(service);
+        if (
+            other.kind != first.kind || other.allocation != first.allocation || other.slasher != first.slasher
+                || other.minStake < first.minStake || other.state > ServiceState.Active
+        ) revert UnlikeTheFirst(service);
+        _opened[service] = true;
+        _quorums.push(service);
+        emit QuorumOpened(service);
     }
 
     /// @inheritdoc IDAEntrance
@@ -126,8 +160,19 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
     }
 
     /// @inheritdoc IDAEntrance
+    function quorums() external view returns (uint32[] memory) {
+        return _quorums;
+    }
+
+    /// @inheritdoc IDAEntrance
+    function isOpen(uint32 quorum) public view returns (bool) {
+        if (quorum == firstQuorum) return true;
+        return _opened[quorum] && networks.serviceOf(quorum).state == ServiceState.Active;
+    }
+
+    /// @inheritdoc IDAEntrance
     function certificateMessage(BlobHeader[] calldata headers) public view returns (bytes32) {
-        return keccak256(abi.encode("aloft/da/certificate/v2", block.chainid, address(this), headers));
+        return keccak256(abi.encode("aloft/da/certificate/v3", block.chainid, address(this), headers));
     }
 
     /// @dev Who signed for `headers`.
@@ -137,7 +182,7 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         returns (uint32 seats, Member[] memory members)
     {
         bytes memory key;
-        (key, seats, members) = networks.signers(service, headers[0].epoch, signersBitmap);
+        (key, seats, members) = networks.signers(headers[0].quorum, headers[0].epoch, signersBitmap);
         bytes memory message = abi.encodePacked(certificateMessage(headers));
         if (!Bls12381.verify(key, message, signature, Bls12381.SIGNATURE_DST)) revert InvalidSignature();
     }
@@ -157,16 +202,18 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
             expiryBlock: header.expiryBlock,
             epoch: header.epoch,
             certifiedBlock: uint64(block.number),
-            dataRows: header.dataRows,
-            firstRow: header.firstRow,
-            rowCount: header.rowCount,
-            rowBytes: header.rowBytes
+            quorum: header.quorum,
+            rowBytes: header.rowBytes,
+            // `_isShape` bounds them.
+            dataRows: uint16(header.dataRows),
+            firstRow: uint16(header.firstRow),
+            rowCount: uint16(header.rowCount)
         });
         if (header.base != 0) _added[header.base][header.firstRow] = AddedCoset(header.root, payer);
         signersHash[header.root] = keccak256(signersBitmap);
         emit BlobCertified(header.root, payer, header, signersBitmap);
-        emit DataUpload(payer, header.root, header.epoch, service, fee);
-        emit ErasureCommitmentVerified(header.root, header.epoch, service);
+        emit DataUpload(payer, header.root, header.epoch, header.quorum, fee);
+        emit ErasureCommitmentVerified(header.root, header.epoch, header.quorum);
     }
 
     function _checkHeader(BlobHeader calldata header) private view {
@@ -174,6 +221,7 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         // Rows that are added to a blob belong to its committee, however old.
         bool inTime = header.base != 0 || header.epoch + GRACE_EPOCHS >= current;
         if (header.epoch > current || !inTime) revert WrongEpoch(header.epoch, current);
+        if (header.base == 0 && !isOpen(header.quorum)) revert QuorumNotOpen(header.quorum);
         if (header.expiryBlock <= block.number || header.expiryBlock > block.number + MAX_RETENTION_BLOCKS) {
             revert InvalidExpiry(header.expiryBlock);
         }
@@ -201,7 +249,7 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         if (
             whole.certifiedBlock == 0 || whole.firstRow != 0 || whole.dataRows != header.dataRows
                 || whole.rowBytes != header.rowBytes || whole.length != header.length || whole.epoch != header.epoch
-                || whole.expiryBlock != header.expiryBlock || header.firstRow != _nextRow(header.base)
+                || whole.quorum != header.quorum || whole.expiryBlock != header.expiryBlock || header.firstRow != _nextRow(header.base)
         ) revert NotNextCoset(header.base, header.firstRow);
     }
 

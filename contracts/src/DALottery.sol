@@ -29,8 +29,6 @@ contract DALottery is PullPayments, IDALottery {
 
     /// Where committees are.
     INetworkRegistry public immutable networks;
-    /// The service whose operators play.
-    uint32 public immutable service;
     /// Where certificates are recorded.
     IDAEntrance public immutable entrance;
     /// Seed of the committee's shuffles.
@@ -47,7 +45,6 @@ contract DALottery is PullPayments, IDALottery {
     /// @param certificates Where they are recorded.
     constructor(INetworkRegistry services, IDAEntrance certificates) {
         networks = services;
-        service = certificates.service();
         entrance = certificates;
         beacon = bytes32(block.prevrandao);
         _last.target = MAX_TARGET;
@@ -68,7 +65,7 @@ contract DALottery is PullPayments, IDALottery {
         if (draw.wins >= MAX_WINS) revert DrawFull(draw.number);
         CertifiedBlob memory blob = entrance.blob(ticket.root);
         _checkBlob(ticket, blob, signersBitmap, draw.number * DRAW_BLOCKS);
-        (uint32 seats, Member memory member) = networks.memberOf(service, blob.epoch, ticket.operator);
+        (uint32 seats, Member memory member) = networks.memberOf(blob.quorum, blob.epoch, ticket.operator);
         address account = member.account;
         uint32 chunk = _take(ticket, account, (blob.rowBytes + Blake3.CHUNK_BYTES - 1) / Blake3.CHUNK_BYTES, draw.target);
         _checkSample(ticket, blob, chunk, sample);

@@ -15,7 +15,7 @@ abstract contract PaymentPermits is EIP712, PullPayments, IPaymentPermits {
     uint64 public constant NOTICE_BLOCKS = 2 * PERMIT_BLOCKS;
 
     bytes32 private constant PERMIT_TYPEHASH = keccak256(
-        "Permit(bytes32 root,uint64 epoch,uint32 rowCount,uint32 rowBytes,uint64 expiryBlock,uint64 deadline)"
+        "Permit(bytes32 root,uint32 quorum,uint64 epoch,uint32 rowCount,uint32 rowBytes,uint64 expiryBlock,uint64 deadline)"
     );
 
     mapping(address payer => Escrow) private _escrows;
@@ -68,6 +68,7 @@ abstract contract PaymentPermits is EIP712, PullPayments, IPaymentPermits {
                 abi.encode(
                     PERMIT_TYPEHASH,
                     header.root,
+                    header.quorum,
                     header.epoch,
                     header.rowCount,
                     header.rowBytes,

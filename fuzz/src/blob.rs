@@ -1,7 +1,7 @@
 //! Blobs to damage, each coded once a process.
 
 use crypto::{envelope::RecipientSecret, stream::Key};
-use da::{CodedBlob, Privacy, encode::Request};
+use da::{CodedBlob, CommitteeId, Privacy, encode::Request};
 use primitives::{Address, Epoch};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use std::sync::LazyLock;
@@ -44,7 +44,7 @@ impl SealedBlob {
 fn coded(seed: u64, payload: Vec<u8>, owner: Address, privacy: Privacy<'_>) -> CodedBlob {
     let request = Request {
         owner,
-        epoch: Epoch(0),
+        committee: CommitteeId::first(Epoch(0)),
         expiry_block: 10_000,
         meta: b"\x05a.csv\x08text/csv".to_vec(),
         privacy,

@@ -26,7 +26,7 @@ struct Escrow {
 /// made before can still be kept, or be charged for. Only accounts with a private key can promise: a signature is all that operators look at.
 ///
 /// A payer signs the EIP-712 struct
-/// `Permit(bytes32 root,uint64 epoch,uint32 rowCount,uint32 rowBytes,uint64 expiryBlock,uint64 deadline)` in the domain of name "Aloft DA" and version "1".
+/// `Permit(bytes32 root,uint32 quorum,uint64 epoch,uint32 rowCount,uint32 rowBytes,uint64 expiryBlock,uint64 deadline)` in the domain of name "Aloft DA" and version "1".
 interface IPaymentPermits {
     /// Somebody set money aside for `payer`.
     event EscrowDeposited(address indexed payer, uint256 amount);

@@ -9,11 +9,11 @@ mod gather;
 use bytes::Bytes;
 use contracts::CallError;
 use da::{
-    Meta,
+    CommitteeId, Meta,
     bundle::{self, BundleError, Index},
 };
 use gather::Gatherer;
-use primitives::{Address, BlobRoot, Epoch, KIB, MIB};
+use primitives::{Address, BlobRoot, KIB, MIB};
 use std::{borrow::Cow, error::Error, fmt, future::Future, ops::Range, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -58,8 +58,8 @@ impl fmt::Display for Name {
 pub struct Published {
     /// Its name.
     pub root: BlobRoot,
-    /// Epoch whose committee keeps it.
-    pub epoch: Epoch,
+    /// Who keeps it.
+    pub committee: CommitteeId,
     /// Final block that recorded the certificate.
     pub certified_block: u64,
     /// Block after which operators may delete it.

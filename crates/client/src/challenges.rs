@@ -122,7 +122,7 @@ pub async fn challenge(
 ) -> Result<Asked, ChallengeError> {
     let record = Record::read(provider, &Domain::of_chain(chain_id), root).await?;
     let beacon = contracts::read(provider, DA_CHALLENGES, &DAChallenges::beaconCall {}).await?;
-    let committee = Committee::read_at(provider, DealtBeacon(Digest(beacon)), record.epoch()).await?;
+    let committee = Committee::read(provider, DealtBeacon(Digest(beacon)), record.committee()).await?;
     let certified_block = certified_block(provider, root).await?;
     let rows = record.shape().rows();
     let sample::Challenge { row, chunk } = piece;

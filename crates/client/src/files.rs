@@ -18,18 +18,19 @@ use commonware_cryptography::ed25519;
 use contracts::ProviderError;
 use crypto::{envelope::RecipientPublic, recipients::RecipientsError, stream::Key, threshold::Released};
 use da::{
-    Committee, DealtBeacon, Domain, Encoder, Header, Meta, Publisher, Record, Runtime, Shape,
+    Committee, CommitteeId, DealtBeacon, Domain, Encoder, Header, Meta, Publisher, Record, Runtime, Shape,
     access::{self, AccessError},
     committee::CommitteeError,
     disperse::Peer,
     encode::EncodeError,
     object,
     publish::PublishError,
+    quorum::{self, Lot},
     release::{CollectError, KeepersError},
     retrieve::{RecordError, RetrieveError},
     sample::{self, SampleError, Sampled},
 };
-use primitives::{B256, BlobRoot, Digest, Epoch, U256};
+use primitives::{Address, B256, BlobRoot, Digest, U256};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
@@ -247,7 +248,7 @@ pub struct Files<E: Runtime> {
     context: E,
     provider: HttpProvider,
     beacon: DealtBeacon,
-    /// Of the epoch in which the last file was stored, or these were opened.
+    /// The one that keeps what was stored last, or the first that there was when these were opened.
     committee: Committee,
     peer: Peer,
     publisher: Arc<Publisher<HttpProvider>>,
@@ -256,21 +257,21 @@ pub struct Files<E: Runtime> {
     local_parity: bool,
 }
 
-/// The committee of `epoch`: `known` if it is of that epoch, else as the chain has it.
+/// A committee: `known` if it is that, else as the chain has it.
 async fn committee_of(
     provider: &HttpProvider,
     beacon: DealtBeacon,
     known: &Committee,
-    epoch: Epoch,
+    id: CommitteeId,
 ) -> Result<Committee, CommitteeError> {
-    if known.epoch() == epoch {
+    if known.id() == id {
         return Ok(known.clone());
     }
-    Committee::read_at(provider, beacon, epoch).await
+    Committee::read(provider, beacon, id).await
 }
 
 impl<E: Runtime> Files<E> {
-    /// Asks the chain who keeps rows in the present epoch.
+    /// Asks the chain who keeps rows now.
     ///
     /// # Errors
     ///
@@ -282,12 +283,11 @@ impl<E: Runtime> Files<E> {
             .call("eth_getBlockByNumber", json!(["0x0", false]))
             .await?;
         let beacon = DealtBeacon(Digest(genesis.mix_hash));
-        let committee = Committee::read(&provider, beacon).await?;
+        let domain = Domain::of_chain(provider.chain_id());
+        let committee =
+            quorum::committee_for(&provider, &domain, beacon, || Lot::of_payload(Address::ZERO, &[])).await?;
         let stream_key = <ed25519::PrivateKey as commonware_cryptography::Signer>::from_seed(context.next_u64());
-        let peer = Peer {
-            stream_key,
-            domain: Domain::of_chain(provider.chain_id()),
-        };
+        let peer = Peer { stream_key, domain };
         let publisher = Arc::new(Publisher::new(provider.clone(), peer.clone(), 0));
         Ok(Self {
             context,
@@ -379,15 +379,14 @@ impl<E: Runtime> Files<E> {
     pub async fn sample(&mut self, root: BlobRoot, count: u32) -> Result<(Record, Sampled), FileError> {
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
         let added = record.read_added(&self.provider, &self.peer.domain).await?;
-        let committee = self.committee_of(record.epoch()).await?;
+        let committee = self.committee_of(record.committee()).await?;
         let context = &mut self.context;
         let sampled = sample::ask(context, &self.peer, &committee, &record, &added, count).await?;
         Ok((record, sampled))
     }
 
-    /// Who keeps the blobs of `epoch`.
-    async fn committee_of(&self, epoch: Epoch) -> Result<Committee, FileError> {
-        Ok(committee_of(&self.provider, self.beacon, &self.committee, epoch).await?)
+    async fn committee_of(&self, id: CommitteeId) -> Result<Committee, FileError> {
+        Ok(committee_of(&self.provider, self.beacon, &self.committee, id).await?)
     }
 
     /// The key of a sealed blob, from its header, from the list beside it, or from the committee that the list names.

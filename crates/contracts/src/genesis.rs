@@ -34,7 +34,7 @@ pub const GRACE_EPOCHS: u64 = 2;
 
 /// What creating a service costs, wei: a hundred coins, burnt. Every epoch has to look at each service.
 pub const SERVICE_CREATION_WEI: u128 = 100_000_000_000_000_000_000;
-/// Number of the service that keeps blobs, the first one.
+/// Number of the service that is the first quorum of operators that keep blobs: `DAEntrance.firstQuorum`.
 pub const DA_SERVICE: u32 = 0;
 /// Seats of its committees: each owns at least five rows of a standard blob, which keeps the chance that a quorum draws no bad row of a
 /// blob that cannot be decoded below 2^-230 (notes: soundness of the combination check).
@@ -59,7 +59,7 @@ pub struct GenesisContract {
 /// What a network fixes for its contracts when it is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Terms {
-    /// Who gets the supply of the test token.
+    /// Who gets the supply of the test token, and may open quorums.
     pub faucet: Address,
     /// Blocks of an epoch.
     pub epoch_blocks: u64,
@@ -119,6 +119,7 @@ pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
             (
                 addresses::NETWORK_REGISTRY,
                 DA_SERVICE,
+                faucet,
                 U256::from(PRICE_PER_BYTE_BLOCK_WEI),
                 TRUSTED_COMMITTEE,
                 epoch_blocks,

@@ -16,7 +16,7 @@ const CHANNELS_DOMAIN: (&str, &str) = ("x402 Batch Settlement", "1");
 /// EIP-712 name and version of the test token.
 const USDX_DOMAIN: (&str, &str) = ("USDX", "1");
 /// Names the purpose of a certificate's signature, so that it can mean nothing else.
-const CERTIFICATE_TAG: &str = "aloft/da/certificate/v2";
+const CERTIFICATE_TAG: &str = "aloft/da/certificate/v3";
 /// EIP-712 name and version of promises to pay for blobs.
 const PERMITS_DOMAIN: (&str, &str) = ("Aloft DA", "1");
 
@@ -45,7 +45,7 @@ sol! {
     }
     /// What a payer signs to promise a blob's fee.
     #[derive(Debug, PartialEq, Eq)]
-    struct Permit { bytes32 root; uint64 epoch; uint32 rowCount; uint32 rowBytes; uint64 expiryBlock; uint64 deadline; }
+    struct Permit { bytes32 root; uint32 quorum; uint64 epoch; uint32 rowCount; uint32 rowBytes; uint64 expiryBlock; uint64 deadline; }
 }
 
 /// An EIP-712 domain with name, version, chain and contract.
@@ -127,7 +127,7 @@ pub fn collector_data(valid_after: U256, valid_before: U256, salt: U256, signatu
     (valid_after, valid_before, salt, signature).abi_encode_params().into()
 }
 
-/// What DA operators sign for blobs of one epoch, with BLS over these 32 bytes. `entrance` is the contract that will verify it.
+/// What DA operators sign for blobs of one quorum and epoch, with BLS over these 32 bytes. `entrance` is the contract that will verify it.
 pub fn certificate_message(chain_id: u64, entrance: Address, headers: &[BlobHeader]) -> B256 {
     keccak256((CERTIFICATE_TAG, U256::from(chain_id), entrance, headers.to_vec()).abi_encode_params())
 }
@@ -137,6 +137,7 @@ pub fn certificate_message(chain_id: u64, entrance: Address, headers: &[BlobHead
 pub fn permit_digest(chain_id: u64, entrance: Address, header: &BlobHeader, deadline: u64) -> B256 {
     let permit = Permit {
         root: header.root,
+        quorum: header.quorum,
         epoch: header.epoch,
         rowCount: header.rowCount,
         rowBytes: header.rowBytes,

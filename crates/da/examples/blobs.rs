@@ -15,7 +15,7 @@ use crypto::{
     stream::{self, Key},
 };
 use da::{
-    CodedBlob, Encoder, Privacy, Row, RowChecker,
+    CodedBlob, CommitteeId, Encoder, Privacy, Row, RowChecker,
     encode::{self, Request},
     header::{DATA_ROWS, TOTAL_ROWS},
 };
@@ -59,7 +59,7 @@ fn main() {
             };
             let request = Request {
                 owner: Address::ZERO,
-                epoch: Epoch(0),
+                committee: CommitteeId::first(Epoch(0)),
                 expiry_block: 1,
                 meta: Vec::new(),
                 privacy,
@@ -171,7 +171,7 @@ fn main() {
     figures.rate("stage_seal", bytes, time);
     let public = || Request {
         owner: Address::ZERO,
-        epoch: Epoch(0),
+        committee: CommitteeId::first(Epoch(0)),
         expiry_block: 1,
         meta: Vec::new(),
         privacy: Privacy::Public,

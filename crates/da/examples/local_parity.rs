@@ -5,7 +5,7 @@
 //! `cargo run --release -p da --example local_parity -- [MiB]` (32 when not said). The last line is one JSON object.
 
 use da::{
-    Encoder, Privacy, Row,
+    CommitteeId, Encoder, Privacy, Row,
     encode::Request,
     local::{self, LocalRow},
 };
@@ -26,7 +26,7 @@ fn main() {
     let encode = |payload: Vec<u8>| {
         let request = Request {
             owner: Address::ZERO,
-            epoch: Epoch(0),
+            committee: CommitteeId::first(Epoch(0)),
             expiry_block: 1,
             meta: Vec::new(),
             privacy: Privacy::Public,

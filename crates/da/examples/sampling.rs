@@ -8,7 +8,7 @@
 use commonware_codec::EncodeSize;
 use crypto::kzg::{self, LEAVES_MAX};
 use da::{
-    CodedBlob, Privacy,
+    CodedBlob, CommitteeId, Privacy,
     encode::Request,
     sample::{Answer, Challenge, Prover, SAMPLES, Sample, Verdict, chunks, verify},
 };
@@ -36,7 +36,7 @@ fn main() {
             .fill(&mut payload);
         let request = Request {
             owner: Address::ZERO,
-            epoch: Epoch(0),
+            committee: CommitteeId::first(Epoch(0)),
             expiry_block: 1,
             meta: Vec::new(),
             privacy: Privacy::Public,

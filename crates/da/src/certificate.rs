@@ -3,7 +3,7 @@
 //! An operator that holds all its rows of some blobs signs what the chain is to record of them, once for all. Shares add up to one BLS
 //! signature; a certificate is that signature and who signed. `DAEntrance` verifies the same bytes on chain.
 
-use crate::{Committee, Header, Permit, Shape};
+use crate::{Committee, CommitteeId, Header, Permit, Shape};
 use alloy_sol_types::SolCall;
 use contracts::{
     Request,
@@ -53,7 +53,8 @@ pub fn on_chain(header: &Header) -> BlobHeader {
         groupsRoot: header.groups_root.0,
         commitmentHead: commitment_head,
         commitmentTail: commitment_tail,
-        epoch: header.params.epoch.0,
+        quorum: header.params.committee.quorum,
+        epoch: header.params.committee.epoch.0,
         length: header.params.length,
         expiryBlock: header.params.expiry_block,
         dataRows: header.params.shape.data_rows(),
@@ -90,7 +91,7 @@ pub enum ShareError {
     },
 }
 
-/// Collects shares for blobs of one epoch until they are a certificate.
+/// Collects shares for blobs of one committee until they are a certificate.
 pub struct Quorum<'a> {
     committee: &'a Committee,
     headers: Vec<Header>,
@@ -168,7 +169,7 @@ pub(crate) fn quorum_missed(committee: &Committee, members: &[u32], header: &Hea
         .find(|(shape, rows)| *rows < shape.quorum_rows())
 }
 
-/// Headers of blobs of one epoch, signed by operators that own a quorum of the rows of each.
+/// Headers of blobs of one committee, signed by operators that own a quorum of the rows of each.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Certificate {
     headers: Vec<Header>,
@@ -192,13 +193,13 @@ pub enum CertificateError {
         /// Size of the committee.
         operators: u32,
     },
-    /// The blob belongs to another epoch.
-    #[error("the blob is of epoch {found}, the committee of epoch {expected}")]
-    WrongEpoch {
+    /// The blob is another committee's.
+    #[error("the blob is of {found}, the committee of {expected}")]
+    WrongCommittee {
         /// The blob's.
-        found: primitives::Epoch,
-        /// The committee's.
-        expected: primitives::Epoch,
+        found: CommitteeId,
+        /// The one at hand.
+        expected: CommitteeId,
     },
     /// The signers own too few rows.
     #[error("signers own {rows} rows: {needed} are a quorum")]
@@ -249,9 +250,9 @@ impl Certificate {
             return Err(CertificateError::Signers { operators });
         }
         for header in &self.headers {
-            let (found, expected) = (header.params.epoch, committee.epoch());
+            let (found, expected) = (header.params.committee, committee.id());
             if found != expected {
-                return Err(CertificateError::WrongEpoch { found, expected });
+                return Err(CertificateError::WrongCommittee { found, expected });
             }
             if let Some((shape, rows)) = quorum_missed(committee, &self.signers, header) {
                 let needed = shape.quorum_rows();

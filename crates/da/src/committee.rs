@@ -1,17 +1,18 @@
-//! Who keeps the blobs of an epoch, and which rows each of them owns.
+//! Who keeps the blobs of a quorum and an epoch, and which rows each of them owns.
 
 use crate::{RowSet, Shape};
-use alloy_sol_types::SolCall;
-use commonware_codec::{Copying, DecodeExt};
+use alloy_sol_types::{SolCall, SolError};
+use bytes::BufMut;
+use commonware_codec::{Buf, Copying, DecodeExt, Error, FixedSize, Read, ReadExt, Write};
 use commonware_cryptography::ed25519;
 use contracts::{
-    CallError, DA_SEATS, DA_SERVICE, Provider,
+    CallError, DA_SEATS, DA_SERVICE, Provider, ProviderError,
     abi::{NetworkRegistry, OperatorRegistry},
     addresses, assignment, typed_data,
 };
 use crypto::bls;
 use primitives::{Address, B256, BlobRoot, Digest, Epoch};
-use std::{net::SocketAddr, ops::Range, sync::Arc};
+use std::{fmt, net::SocketAddr, ops::Range, sync::Arc};
 
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,53 @@ pub const MAX_OPERATORS: usize = DA_SEATS as usize;
 /// network only, hence the name. A threshold signature of the committee replaces it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DealtBeacon(pub Digest);
+
+/// Which committee: the operators of one quorum in one epoch.
+///
+/// Encoding: `quorum 4 | epoch 8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommitteeId {
+    /// The quorum: number of a service of `NetworkRegistry` that `DAEntrance` has opened ([`crate::quorum`]).
+    pub quorum: u32,
+    /// The epoch.
+    pub epoch: Epoch,
+}
+
+impl CommitteeId {
+    /// The committee of `epoch` of the quorum that a network begins with.
+    pub fn first(epoch: Epoch) -> Self {
+        let quorum = DA_SERVICE;
+        Self { quorum, epoch }
+    }
+}
+
+impl fmt::Display for CommitteeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "epoch {} of quorum {}", self.epoch, self.quorum)
+    }
+}
+
+impl FixedSize for CommitteeId {
+    const SIZE: usize = 4 + 8;
+}
+
+impl Write for CommitteeId {
+    fn write(&self, buf: &mut impl BufMut) {
+        self.quorum.write(buf);
+        self.epoch.write(buf);
+    }
+}
+
+impl Read for CommitteeId {
+    type Cfg = ();
+
+    fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
+        Ok(Self {
+            quorum: u32::read(buf)?,
+            epoch: Epoch::read(buf)?,
+        })
+    }
+}
 
 /// One keeper of rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,10 +88,10 @@ pub struct Operator {
     pub seats: u32,
 }
 
-/// The operators of one epoch, in the order of their seats.
+/// The operators of one quorum in one epoch, in the order of their seats.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committee {
-    epoch: Epoch,
+    id: CommitteeId,
     beacon: DealtBeacon,
     /// Shared by the committees of epochs between which nothing changed.
     operators: Arc<[Operator]>,
@@ -57,6 +105,18 @@ pub enum CommitteeError {
     /// The chain did not answer.
     #[error("read the registry of operators")]
     Registry(#[source] Box<CallError>),
+    /// The quorum has none in that epoch: it began later, or the epoch is after the next.
+    #[error("there is no committee of {id}")]
+    NotFixed {
+        /// Which committee.
+        id: CommitteeId,
+    },
+    /// No quorum has a committee now.
+    #[error("none of {quorums} quorums keeps blobs now")]
+    NoQuorum {
+        /// How many there are.
+        quorums: usize,
+    },
     /// Nobody has a seat, or more than a committee holds.
     #[error("{count} operators: a committee has 1 to {MAX_OPERATORS}")]
     Size {
@@ -97,7 +157,7 @@ impl Committee {
     /// # Errors
     ///
     /// [`CommitteeError::Size`].
-    pub fn new(epoch: Epoch, beacon: DealtBeacon, operators: Vec<Operator>) -> Result<Self, CommitteeError> {
+    pub fn new(id: CommitteeId, beacon: DealtBeacon, operators: Vec<Operator>) -> Result<Self, CommitteeError> {
         let count = operators.len();
         if count == 0 || count > MAX_OPERATORS {
             return Err(CommitteeError::Size { count });
@@ -112,34 +172,30 @@ impl Committee {
             first_seats.push(end);
         }
         Ok(Self {
-            epoch,
+            id,
             beacon,
             operators: operators.into(),
             first_seats: first_seats.into(),
         })
     }
 
-    /// Reads the present epoch's committee from the chain.
+    /// Reads a committee from the chain: of the next epoch at the latest, for those after it are not fixed yet.
     ///
     /// # Errors
     ///
-    /// [`CommitteeError`], naming the operator whose entry is wrong.
-    pub async fn read(provider: &impl Provider, beacon: DealtBeacon) -> Result<Self, CommitteeError> {
-        let epoch = ask(provider, addresses::NETWORK_REGISTRY, &NetworkRegistry::epochCall {}).await?;
-        Self::read_at(provider, beacon, Epoch(epoch)).await
-    }
-
-    /// Reads the committee of `epoch` from the chain: of the next one at the latest, for those after it are not fixed yet.
-    ///
-    /// # Errors
-    ///
-    /// As [`Self::read`].
-    pub async fn read_at(provider: &impl Provider, beacon: DealtBeacon, epoch: Epoch) -> Result<Self, CommitteeError> {
+    /// [`CommitteeError`], naming the operator whose entry is wrong; [`CommitteeError::NotFixed`] when the quorum has no committee in that epoch,
+    /// which does not change any more for the next epoch and those before.
+    pub async fn read(provider: &impl Provider, beacon: DealtBeacon, id: CommitteeId) -> Result<Self, CommitteeError> {
         let call = NetworkRegistry::committeeCall {
-            service: DA_SERVICE,
-            atEpoch: epoch.0,
+            service: id.quorum,
+            atEpoch: id.epoch.0,
         };
-        let members = ask(provider, addresses::NETWORK_REGISTRY, &call).await?.members;
+        let members = match ask(provider, addresses::NETWORK_REGISTRY, &call).await {
+            Err(CommitteeError::Registry(error)) if is_not_fixed(&error) => {
+                return Err(CommitteeError::NotFixed { id });
+            }
+            answer => answer?.members,
+        };
         let call = OperatorRegistry::operatorsOfCall {
             operators: members.iter().map(|member| member.operator).collect(),
         };
@@ -162,22 +218,22 @@ impl Committee {
                 })
             })
             .collect::<Result<_, CommitteeError>>()?;
-        Self::new(epoch, beacon, operators)
+        Self::new(id, beacon, operators)
     }
 
-    /// The same operators with the same seats, in another epoch: its shuffles are others.
-    pub fn at(&self, epoch: Epoch) -> Self {
-        Self { epoch, ..self.clone() }
+    /// The same operators with the same seats, as another committee: its shuffles are others.
+    pub fn at(&self, id: CommitteeId) -> Self {
+        Self { id, ..self.clone() }
     }
 
     /// Whether `other` has the same operators with the same seats.
-    pub fn is_same_but_epoch(&self, other: &Self) -> bool {
+    pub fn has_members_of(&self, other: &Self) -> bool {
         (self.beacon, &self.operators) == (other.beacon, &other.operators)
     }
 
-    /// Its epoch.
-    pub fn epoch(&self) -> Epoch {
-        self.epoch
+    /// Its quorum and epoch.
+    pub fn id(&self) -> CommitteeId {
+        self.id
     }
 
     /// Its operators, in the order of their seats: an operator's index is its place here.
@@ -236,8 +292,22 @@ impl Committee {
     }
 }
 
+/// Whether the registry said that there is no such committee.
+fn is_not_fixed(error: &CallError) -> bool {
+    match error {
+        CallError::Provider(ProviderError::Reverted { data, .. }) => {
+            data.starts_with(&NetworkRegistry::NotFixed::SELECTOR)
+        }
+        _ => false,
+    }
+}
+
 /// A view of a contract that committees are read from.
-async fn ask<C: SolCall + Sync>(provider: &impl Provider, to: Address, call: &C) -> Result<C::Return, CommitteeError> {
+pub(crate) async fn ask<C: SolCall + Sync>(
+    provider: &impl Provider,
+    to: Address,
+    call: &C,
+) -> Result<C::Return, CommitteeError> {
     let answer = contracts::read(provider, to, call).await;
     answer.map_err(|error| CommitteeError::Registry(error.into()))
 }
@@ -258,7 +328,10 @@ pub fn assign(committee: &Committee, root: &BlobRoot, shape: Shape) -> Vec<Vec<u
 /// The shuffle of the rows of `root`, as the contracts compute it for a dispute.
 fn shuffle(committee: &Committee, root: &BlobRoot, shape: Shape) -> Vec<u32> {
     let beacon = B256::from_slice(committee.beacon.0.as_ref());
-    let mut rows = assignment::shuffle(assignment::seed(beacon, committee.epoch.0, root.0), shape.row_count());
+    let mut rows = assignment::shuffle(
+        assignment::seed(beacon, committee.id.epoch.0, root.0),
+        shape.row_count(),
+    );
     rows.iter_mut().for_each(|row| *row += shape.first_row());
     rows
 }

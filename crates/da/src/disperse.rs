@@ -6,7 +6,7 @@
 //! task that called.
 
 use crate::{
-    Certificate, CodedBlob, Committee, Domain, Header, Permit, Quorum, Runtime, Share,
+    Certificate, CodedBlob, Committee, CommitteeId, Domain, Header, Permit, Quorum, Runtime, Share,
     certificate::{ShareError, quorum_missed, rows_of},
     wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
 };
@@ -17,7 +17,7 @@ use futures::{
     channel::mpsc,
     future::{Either, select},
 };
-use primitives::{BlobRoot, Epoch};
+use primitives::BlobRoot;
 use std::{pin::pin, sync::Arc, time::Duration};
 
 /// Longest that a stream may stand still: the operator takes no message, or does not answer.
@@ -118,15 +118,15 @@ pub enum DeliveryError {
 /// Why there is no certificate.
 #[derive(Debug, thiserror::Error)]
 pub enum DisperseError {
-    /// The blob is for another epoch.
-    #[error("blob {root} is of epoch {found}, the committee of epoch {expected}")]
-    WrongEpoch {
+    /// The blob is another committee's.
+    #[error("blob {root} is of {found}, the committee of {expected}")]
+    WrongCommittee {
         /// Which blob.
         root: BlobRoot,
-        /// Its epoch.
-        found: Epoch,
-        /// The committee's.
-        expected: Epoch,
+        /// Whose it is.
+        found: CommitteeId,
+        /// Who was asked.
+        expected: CommitteeId,
     },
     /// Too few operators took their rows, or signed.
     #[error("operators owning {rows_signed} rows of blob {root} signed: {needed} are needed")]
@@ -258,7 +258,7 @@ impl Dispersal {
     ///
     /// # Errors
     ///
-    /// [`DisperseError::WrongEpoch`].
+    /// [`DisperseError::WrongCommittee`].
     pub fn begin<E: Runtime>(
         context: &E,
         peer: &Peer,
@@ -267,10 +267,10 @@ impl Dispersal {
         permit: &Permit,
     ) -> Result<Self, DisperseError> {
         let header = blob.head().header();
-        let (found, expected) = (header.params.epoch, committee.epoch());
+        let (found, expected) = (header.params.committee, committee.id());
         if found != expected {
             let root = blob.head().root();
-            return Err(DisperseError::WrongEpoch { root, found, expected });
+            return Err(DisperseError::WrongCommittee { root, found, expected });
         }
         let (events, inbox) = mpsc::unbounded();
         let offer = Arc::new(Request::Disperse(Box::new(blob.head().head().clone()), *permit));

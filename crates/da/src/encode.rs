@@ -7,6 +7,7 @@
 //! whoever codes more than one blob keeps an [`Encoder`].
 
 use crate::{
+    CommitteeId,
     head::{self, Head, Row, VerifiedHead, VerifiedRow},
     header::{self, Header, MAX_META_BYTES, MAX_RECIPIENTS, Params, Secrecy},
     shape::{MAX_COSETS, Shape, ShapeError},
@@ -19,7 +20,7 @@ use crypto::{
     reed_solomon::{Code, CodeError, Instructions},
     stream::{self, Key, StreamError, TAG_BYTES},
 };
-use primitives::{Address, Digest, Epoch};
+use primitives::{Address, Digest};
 use rand_core::CryptoRng;
 use std::ops::Range;
 
@@ -50,8 +51,8 @@ pub enum Privacy<'a> {
 pub struct Request<'a> {
     /// Account that publishes.
     pub owner: Address,
-    /// Epoch whose committee is to keep the blob.
-    pub epoch: Epoch,
+    /// Who is to keep the blob: [`crate::quorum::committee_for`] says who.
+    pub committee: CommitteeId,
     /// Block after which it may be deleted.
     pub expiry_block: u64,
     /// Encoded [`header::Meta`], in the clear: it is sealed with the payload.
@@ -250,7 +251,7 @@ impl Encoder {
         data.as_mut()[length as usize..].fill(0);
         let params = Params {
             owner: request.owner,
-            epoch: request.epoch,
+            committee: request.committee,
             expiry_block: request.expiry_block,
             length,
             shape: self.shape,

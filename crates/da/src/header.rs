@@ -3,13 +3,16 @@
 //! Canonical encoding, big endian, in this order; its BLAKE3 digest is the [`BlobRoot`]:
 //!
 //! ```text
-//! version 1 | owner 20 | epoch 8 | expiry block 8 | length 8 | data rows 4 | first row 4 | row count 4 | row bytes 4
+//! version 1 | owner 20 | quorum 4 | epoch 8 | expiry block 8 | length 8 | data rows 4 | first row 4 | row count 4 | row bytes 4
 //! if the first row is not 0: root of the blob that the rows are added to 32 | its row count 4
 //! cipher 1 | if sealed: nonce prefix 7 | key commitment 32 | count 1 | count x (recipient 32 | wrapped key 80)
 //! meta length 2 | meta | KZG commitment 48 | groups root 32
 //! ```
 
-use crate::shape::{MAX_ROW_BYTES, Shape};
+use crate::{
+    CommitteeId,
+    shape::{MAX_ROW_BYTES, Shape},
+};
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, DecodeExt, Encode, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
 use crypto::{
@@ -17,7 +20,7 @@ use crypto::{
     kzg::Commitment,
     stream::Key,
 };
-use primitives::{Address, BlobRoot, Digest, Epoch};
+use primitives::{Address, BlobRoot, Digest};
 
 #[cfg(test)]
 mod tests;
@@ -33,10 +36,10 @@ pub const MAX_META_BYTES: usize = 1024;
 /// Most recipients of one blob's key. More readers share a key by another way than the header.
 pub const MAX_RECIPIENTS: usize = 32;
 /// Largest encoded [`Header`], in bytes.
-pub const MAX_HEADER_BYTES: usize = 66 + Base::SIZE + 40 + MAX_RECIPIENTS * Envelope::BYTES + 2 + MAX_META_BYTES + 80;
+pub const MAX_HEADER_BYTES: usize = 70 + Base::SIZE + 40 + MAX_RECIPIENTS * Envelope::BYTES + 2 + MAX_META_BYTES + 80;
 
 /// The format this code writes and reads.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
 const PUBLIC: u8 = 0;
 const AES_256_GCM_STREAM: u8 = 1;
 
@@ -45,8 +48,8 @@ const AES_256_GCM_STREAM: u8 = 1;
 pub struct Params {
     /// Account the disperser claims to publish for. Not authenticated here: the chain's event names who paid.
     pub owner: Address,
-    /// Epoch whose committee keeps the blob.
-    pub epoch: Epoch,
+    /// Who keeps the blob.
+    pub committee: CommitteeId,
     /// Block after which operators may delete the blob.
     pub expiry_block: u64,
     /// Length of the payload as coded, in bytes: 1 to [`Shape::max_bytes`].
@@ -210,7 +213,7 @@ impl Write for Params {
     fn write(&self, buf: &mut impl BufMut) {
         VERSION.write(buf);
         buf.put_slice(self.owner.as_slice());
-        self.epoch.write(buf);
+        self.committee.write(buf);
         self.expiry_block.write(buf);
         self.length.write(buf);
         self.shape.data_rows().write(buf);
@@ -255,7 +258,7 @@ impl EncodeSize for Params {
             Secrecy::Sealed { envelopes, .. } => 1 + 7 + 32 + 1 + envelopes.len() * Envelope::BYTES,
         };
         let base = if self.base.is_some() { Base::SIZE } else { 0 };
-        1 + 20 + 8 + 8 + 8 + 4 + 4 + 4 + 4 + base + secrecy + 2 + self.meta.len()
+        1 + 20 + CommitteeId::SIZE + 8 + 8 + 4 + 4 + 4 + 4 + base + secrecy + 2 + self.meta.len()
     }
 }
 
@@ -267,7 +270,7 @@ impl Read for Params {
             return Err(Error::Invalid("Params", "unknown version"));
         }
         let owner = Address::from(<[u8; 20]>::read(buf)?);
-        let epoch = Epoch::read(buf)?;
+        let committee = CommitteeId::read(buf)?;
         let expiry_block = u64::read(buf)?;
         let length = u64::read(buf)?;
         let shape = Shape::new(u32::read(buf)?, u32::read(buf)?, u32::read(buf)?)
@@ -320,7 +323,7 @@ impl Read for Params {
         let meta = buf.try_take_owned(meta_bytes).map_err(|_| Error::EndOfBuffer)?;
         Ok(Self {
             owner,
-            epoch,
+            committee,
             expiry_block,
             length,
             shape,

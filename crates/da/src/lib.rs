@@ -23,6 +23,7 @@ pub mod lottery;
 pub mod object;
 pub mod permit;
 pub mod publish;
+pub mod quorum;
 mod record;
 pub mod release;
 pub mod retrieve;
@@ -37,7 +38,7 @@ pub mod wire;
 
 pub use access::ReaderList;
 pub use certificate::{Certificate, Domain, Quorum, Share};
-pub use committee::{Committee, DealtBeacon, Operator};
+pub use committee::{Committee, CommitteeId, DealtBeacon, Operator};
 pub use disperse::disperse;
 pub use encode::{CodedBlob, Encoder, Privacy};
 pub use head::{Head, Row, RowChecker, VerifiedHead, VerifiedRow};

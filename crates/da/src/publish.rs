@@ -4,7 +4,7 @@
 //! a signature and a transaction a round, not a blob, and a lone one waits for nobody.
 
 use crate::{
-    CodedBlob, Committee, Domain, Header, Permit, Runtime,
+    CodedBlob, Committee, CommitteeId, Domain, Header, Permit, Runtime,
     certificate::MAX_BATCH,
     disperse::{self, Dispersal, DisperseError, Peer, Progress},
     permit::{LIFETIME_BLOCKS, fee_wei},
@@ -13,7 +13,7 @@ use alloy_sol_types::SolCall;
 use commonware_utils::sync::Mutex;
 use contracts::{CallError, Provider, ProviderError, Request, abi::DAEntrance};
 use futures::channel::oneshot;
-use primitives::{Address, B256, BlobRoot, Epoch, U256};
+use primitives::{Address, B256, BlobRoot, U256};
 use std::sync::Arc;
 
 /// A provider whose account can promise to pay.
@@ -68,7 +68,7 @@ pub enum PublishError {
 /// A blob that operators have, waiting to be signed for.
 struct Ready {
     root: BlobRoot,
-    epoch: Epoch,
+    committee: CommitteeId,
     dispersal: Dispersal,
     permit: Permit,
     answer: oneshot::Sender<Result<Published, PublishError>>,
@@ -179,7 +179,7 @@ impl<P: Payer> Publisher<P> {
         let root = blob.head().root();
         self.ready.lock().push(Ready {
             root,
-            epoch: committee.epoch(),
+            committee: committee.id(),
             dispersal,
             permit,
             answer,
@@ -189,15 +189,15 @@ impl<P: Payer> Publisher<P> {
         if let Ok(Some(published)) = answered.try_recv() {
             return published;
         }
-        let batch = self.take(root, committee.epoch());
+        let batch = self.take(root, committee.id());
         if !batch.is_empty() {
             self.certify(committee, batch).await;
         }
         answered.await.unwrap_or(Err(PublishError::Stopped))
     }
 
-    /// Blobs of `epoch` that are ready, the blob `first` at the beginning; none when that was taken by one who was stopped.
-    fn take(&self, first: BlobRoot, epoch: Epoch) -> Vec<Ready> {
+    /// Blobs of `committee` that are ready, the blob `first` at the beginning; none when that was taken by one who was stopped.
+    fn take(&self, first: BlobRoot, committee: CommitteeId) -> Vec<Ready> {
         let mut ready = self.ready.lock();
         let Some(place) = ready.iter().position(|ready| ready.root == first) else {
             return Vec::new();
@@ -206,7 +206,7 @@ impl<P: Payer> Publisher<P> {
         let others = std::mem::take(&mut *ready);
         for other in others {
             // The same blob twice would be one too many for the chain.
-            let fits = other.epoch == epoch && batch.iter().all(|taken| taken.root != other.root);
+            let fits = other.committee == committee && batch.iter().all(|taken| taken.root != other.root);
             match fits && batch.len() < MAX_BATCH {
                 true => batch.push(other),
                 false => ready.push(other),

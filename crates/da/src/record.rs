@@ -1,7 +1,7 @@
 //! What the chain says of a blob: the word against which everything read from operators is checked.
 
 use crate::{
-    Domain, Header, Shape, certificate,
+    CommitteeId, Domain, Header, Shape, certificate,
     shape::{MAX_COSETS, ShapeError},
 };
 use contracts::{CallError, Event, Provider, abi::DAEntrance, typed_data::BlobHeader};
@@ -93,12 +93,13 @@ impl Record {
             groupsRoot: blob.groupsRoot,
             commitmentHead: blob.commitmentHead,
             commitmentTail: blob.commitmentTail,
+            quorum: blob.quorum,
             epoch: blob.epoch,
             length: blob.length,
             expiryBlock: blob.expiryBlock,
-            dataRows: blob.dataRows,
-            firstRow: blob.firstRow,
-            rowCount: blob.rowCount,
+            dataRows: blob.dataRows.into(),
+            firstRow: blob.firstRow.into(),
+            rowCount: blob.rowCount.into(),
             rowBytes: blob.rowBytes,
             base: base.map_or(B256::ZERO, |base| base.0),
         })
@@ -139,9 +140,12 @@ impl Record {
         self.shape.is_added().then_some(BlobRoot(self.header.base))
     }
 
-    /// Epoch whose committee holds it.
-    pub fn epoch(&self) -> Epoch {
-        Epoch(self.header.epoch)
+    /// Who holds it.
+    pub fn committee(&self) -> CommitteeId {
+        CommitteeId {
+            quorum: self.header.quorum,
+            epoch: Epoch(self.header.epoch),
+        }
     }
 
     /// Block after which operators may delete it.

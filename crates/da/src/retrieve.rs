@@ -20,7 +20,7 @@ pub use range::{read_coded, read_range};
 pub use crate::record::{Record, RecordError};
 
 use crate::{
-    Committee, RowChecker, Runtime, VerifiedHead, VerifiedRow, committee,
+    Committee, CommitteeId, RowChecker, Runtime, VerifiedHead, VerifiedRow, committee,
     disperse::{Peer, STALL_TIMEOUT},
     encode::{self, OpenError},
     head::RowError,
@@ -36,7 +36,7 @@ use futures::{
     stream::FuturesUnordered,
 };
 use plan::Plan;
-use primitives::{BlobRoot, Epoch};
+use primitives::BlobRoot;
 use std::{pin::pin, sync::Arc};
 
 /// A step of a retrieval.
@@ -101,14 +101,14 @@ pub enum ReadError {
 #[derive(Debug, thiserror::Error)]
 pub enum RetrieveError {
     /// Another committee has it.
-    #[error("blob {root} is of epoch {found}, the committee of epoch {expected}")]
-    WrongEpoch {
+    #[error("blob {root} is of {found}, the committee of {expected}")]
+    WrongCommittee {
         /// Which blob.
         root: BlobRoot,
-        /// Its epoch.
-        found: Epoch,
-        /// The committee's.
-        expected: Epoch,
+        /// Whose it is.
+        found: CommitteeId,
+        /// Who was asked.
+        expected: CommitteeId,
     },
     /// No operator sent the head that the chain recorded.
     #[error("no operator has the head of blob {root}")]
@@ -214,7 +214,7 @@ pub async fn retrieve<E: Runtime>(
 ///
 /// # Errors
 ///
-/// [`RetrieveError::WrongEpoch`] and [`RetrieveError::NoHead`].
+/// [`RetrieveError::WrongCommittee`] and [`RetrieveError::NoHead`].
 pub async fn fetch_head<E: Runtime>(
     context: &E,
     peer: &Peer,
@@ -222,9 +222,9 @@ pub async fn fetch_head<E: Runtime>(
     record: &Record,
 ) -> Result<VerifiedHead, RetrieveError> {
     let root = record.root();
-    let (found, expected) = (record.epoch(), committee.epoch());
+    let (found, expected) = (record.committee(), committee.id());
     if found != expected {
-        return Err(RetrieveError::WrongEpoch { root, found, expected });
+        return Err(RetrieveError::WrongCommittee { root, found, expected });
     }
     let mut failures = Vec::new();
     let mut asked = FuturesUnordered::new();

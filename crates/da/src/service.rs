@@ -1,4 +1,4 @@
-//! The role of an operator: keep its rows of every blob of its epochs, sign for them, serve them, and repair them.
+//! The role of an operator: keep its rows of every blob of its quorums and epochs, sign for them, serve them, and repair them.
 //!
 //! Three tasks: one accepts streams (each then has its own, [`session`]); one follows the chain ([`follow`]): it learns which
 //! blobs are certified, deletes those that expired or that nobody paid for, and repairs rows that are missing; one answers
@@ -21,10 +21,10 @@ mod unpaid;
 pub use tally::Work;
 
 use crate::{
-    Committee, Domain, RowSet, Runtime, Shape, VerifiedHead,
+    Committee, CommitteeId, Domain, RowSet, Runtime, Shape, VerifiedHead,
     committee::{CommitteeError, DealtBeacon, bls_key},
     disperse::Peer,
-    permit,
+    permit, quorum,
     record::Record,
     release::Member,
     sample::Prover,
@@ -42,7 +42,7 @@ use contracts::{
 use crypto::{bls, threshold::SecretShare};
 use epochs::Epochs;
 use ingest::Ingest;
-use primitives::{Address, B256, BlobRoot, Epoch, MIB, U256};
+use primitives::{Address, B256, BlobRoot, MIB, U256};
 use std::{
     collections::{BTreeMap, VecDeque},
     net::SocketAddr,
@@ -185,16 +185,16 @@ struct ChainView {
 }
 
 impl<E: Runtime> Shared<E> {
-    /// The committee of `epoch`, where it is known, and the index of this operator in it, if it has one.
-    fn seat(&self, epoch: Epoch) -> Option<(Arc<Committee>, Option<u32>)> {
-        let committee = self.epochs.lock().of(epoch)?;
+    /// A committee, where it is known, and the index of this operator in it, if it has one.
+    fn seat(&self, id: CommitteeId) -> Option<(Arc<Committee>, Option<u32>)> {
+        let committee = self.epochs.lock().of(id)?;
         let index = committee.index_of(&self.config.peer.stream_key.public_key());
         Some((committee, index))
     }
 
-    /// The rows of `shape` that this operator owns of the blob `root`; none when the committee of its epoch is not known.
-    fn owned(&self, epoch: Epoch, root: &BlobRoot, shape: Shape) -> Option<RowSet> {
-        let (committee, index) = self.seat(epoch)?;
+    /// The rows of `shape` that this operator owns of the blob `root`; none when its committee is not known.
+    fn owned(&self, id: CommitteeId, root: &BlobRoot, shape: Shape) -> Option<RowSet> {
+        let (committee, index) = self.seat(id)?;
         Some(index.map_or_else(RowSet::default, |index| committee.rows_of(index, root, shape)))
     }
 
@@ -207,9 +207,9 @@ impl<E: Runtime> Shared<E> {
         self.chain.lock().height
     }
 
-    /// Count of rows that this operator owns of any blob of `shape` and `epoch`, as far as is known.
-    fn rows_owned(&self, epoch: Epoch, shape: Shape) -> u32 {
-        match self.seat(epoch) {
+    /// Count of rows that this operator owns of any blob of `shape` and this committee, as far as is known.
+    fn rows_owned(&self, id: CommitteeId, shape: Shape) -> u32 {
+        match self.seat(id) {
             Some((committee, Some(index))) => committee.row_count(index, shape),
             _ => 0,
         }
@@ -245,7 +245,7 @@ impl<E: Runtime> Shared<E> {
             .certified
             .iter()
             .map(|(root, record)| {
-                let owned = self.rows_owned(record.epoch(), record.shape());
+                let owned = self.rows_owned(record.committee(), record.shape());
                 (record.clone(), owned.saturating_sub(self.store.held(*root).len()))
             })
             .filter(|(_, missing)| *missing > 0)
@@ -278,7 +278,9 @@ impl<E: Runtime> Service<E> {
         }
         let entrance = config.peer.domain.entrance;
         let price = contracts::read(&provider, entrance, &DAEntrance::pricePerByteBlockCall {}).await?;
-        let committee = Committee::read(&provider, config.beacon).await?;
+        let committees = quorum::committees(&provider, &config.peer.domain, config.beacon).await?;
+        let mut epochs = Epochs::new(committees[0].id().epoch);
+        committees.into_iter().for_each(|committee| epochs.insert(committee));
         let (store, opened) =
             Store::open(context.child("store"), config.partition.clone(), config.capacity_bytes).await?;
         if opened.bad_records > 0 || opened.dropped_files > 0 {
@@ -300,7 +302,7 @@ impl<E: Runtime> Service<E> {
             price,
             store,
             escrows,
-            epochs: Mutex::new(Epochs::new(committee)),
+            epochs: Mutex::new(epochs),
             chain: Mutex::new(chain),
             streams: AtomicU32::new(0),
             ingest: Ingest::new(config.ingest_bytes_per_s),

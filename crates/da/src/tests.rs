@@ -15,10 +15,11 @@ mod network;
 mod parts;
 mod permits;
 mod publish;
+mod quorums;
 mod releases;
 mod scenarios;
 
-use crate::{CodedBlob, Privacy, encode::Request};
+use crate::{CodedBlob, CommitteeId, Privacy, encode::Request};
 use primitives::{Address, Epoch};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rand_core::Rng;
@@ -38,7 +39,7 @@ pub(crate) fn payload(seed: u64, bytes: usize) -> Vec<u8> {
 pub(crate) fn request(privacy: Privacy<'_>) -> Request<'_> {
     Request {
         owner: Address::repeat_byte(1),
-        epoch: Epoch(0),
+        committee: CommitteeId::first(Epoch(0)),
         expiry_block: 10_000,
         meta: b"meta".to_vec(),
         privacy,

@@ -12,10 +12,11 @@ use api::{
 use commonware_runtime::{Clock, Spawner, Supervisor as _, tokio::Context};
 use contracts::{Provider, abi::DAEntrance, read};
 use da::{
-    CodedBlob, Committee, DealtBeacon, Domain, Meta, Payer as _, Privacy, Publisher, Record, VerifiedHead,
+    CodedBlob, Committee, CommitteeId, DealtBeacon, Domain, Meta, Payer as _, Privacy, Publisher, Record, VerifiedHead,
     disperse::{DisperseError, Peer},
     encode,
     header::Secrecy,
+    quorum::{self, Lot},
     retrieve::{self, Blob, RetrieveError},
 };
 use futures::channel::oneshot;
@@ -97,7 +98,7 @@ impl NetworkBlobs {
     /// Who keeps a blob, and its head.
     async fn head(&self, blob: Published) -> Result<(Committee, VerifiedHead), ReadError> {
         let root = blob.root;
-        let committee = Committee::read_at(&self.provider, self.beacon, blob.epoch)
+        let committee = Committee::read(&self.provider, self.beacon, blob.committee)
             .await
             .map_err(|error| unavailable(root, error))?;
         if let Some(head) = self.heads.find(root) {
@@ -152,7 +153,8 @@ impl Blobs for NetworkBlobs {
             media_type,
             room,
         } = payload;
-        let committee = Committee::read(&self.provider, self.beacon)
+        let lot = || Lot::of_payload(self.provider.account(), &bytes);
+        let committee = quorum::committee_for(&self.provider, &self.peer.domain, self.beacon, lot)
             .await
             .map_err(|error| failed("read the committee", error))?;
         let height = self
@@ -166,7 +168,7 @@ impl Blobs for NetworkBlobs {
         };
         let request = encode::Request {
             owner: self.provider.account(),
-            epoch: committee.epoch(),
+            committee: committee.id(),
             expiry_block: expiry_block(height),
             meta: meta.to_bytes().map_err(|error| failed("name the payload", error))?,
             privacy: Privacy::Public,
@@ -205,7 +207,7 @@ impl Blobs for NetworkBlobs {
 
     async fn read(&self, blob: Published) -> Result<Vec<u8>, ReadError> {
         let root = blob.root;
-        let committee = Committee::read_at(&self.provider, self.beacon, blob.epoch)
+        let committee = Committee::read(&self.provider, self.beacon, blob.committee)
             .await
             .map_err(|error| unavailable(root, error))?;
         let record = Record::read(&self.provider, &self.peer.domain, root)
@@ -273,7 +275,10 @@ async fn find(provider: &impl Provider, domain: &Domain, root: BlobRoot) -> Resu
         })?;
     Ok((blob.certifiedBlock != 0).then_some(Published {
         root,
-        epoch: Epoch(blob.epoch),
+        committee: CommitteeId {
+            quorum: blob.quorum,
+            epoch: Epoch(blob.epoch),
+        },
         certified_block: blob.certifiedBlock,
         expiry_block: blob.expiryBlock,
         length: blob.length,

@@ -148,7 +148,7 @@ async fn load(
     // Asked first: a model that another provider is paid for is not even fetched.
     let quote = quote(provider, event.splitter, event.pricePerRow).await?;
     let record = Record::read(provider, &peer.domain, root).await?;
-    let committee = Committee::read_at(provider, *beacon, record.epoch()).await?;
+    let committee = Committee::read(provider, *beacon, record.committee()).await?;
     let file = da::retrieve(context, peer, &committee, &record, &[], |_| {})
         .await?
         .open(None)?;

@@ -1,7 +1,7 @@
 //! A [`Blobs`] that keeps payloads in memory under the network's names, and does what a test tells it to.
 
 use super::*;
-use primitives::Digest;
+use primitives::{Digest, Epoch};
 use std::{
     collections::HashMap,
     sync::{
@@ -124,7 +124,7 @@ impl Blobs for Shelf {
             let height = shelf.0.height.load(Ordering::Relaxed);
             let published = Published {
                 root,
-                epoch: EPOCH,
+                committee: CommitteeId::first(EPOCH),
                 certified_block: height,
                 expiry_block: height + 1000,
                 length: payload.bytes.len() as u64,

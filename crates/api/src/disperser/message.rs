@@ -98,8 +98,8 @@ pub struct BlobHeader {
     /// Its epoch.
     #[prost(uint64, tag = "2")]
     pub epoch: u64,
-    /// 0, or one more than the number of the payload's item in a blob that it shares. An epoch has one committee, so that the field,
-    /// which clients hand back as it came, is free to say it.
+    /// 0, or one more than the number of the payload's item in a blob that it shares. A root is found by itself, so that the
+    /// field, which clients hand back as it came, is free to say it.
     #[prost(uint64, tag = "3")]
     pub quorum_id: u64,
 }

@@ -37,8 +37,8 @@ const NAME_BYTES_MAX: usize = 1 << 10;
 /// How long a call may take, its message's way here included: the largest at 3 Mbit/s, or a read that has to look everywhere.
 const CALL_TIMEOUT: Duration = Duration::from_secs(100);
 
-/// Quorum of a blob that is one payload. An epoch has one committee, so other numbers are free to name an item: one more than its
-/// own. Clients hand back root, epoch and quorum as they came, and the root keeps its 32 bytes.
+/// Quorum of a blob that is one payload, whichever keeps it here: a root is found by itself, so other numbers are free to name an item: one more
+/// than its own. Clients hand back root, epoch and quorum as they came, and the root keeps its 32 bytes.
 const WHOLE: u64 = 0;
 
 /// `disperser.Disperser` and `retriever.Retriever`. Clones share everything.
@@ -163,7 +163,7 @@ impl<B: Blobs> Disperser<B> {
         if let Some(blob) = self.gateway.blobs().find(name.root).await? {
             let blob_header = Some(BlobHeader {
                 storage_root: blob.root.as_bytes().to_vec(),
-                epoch: blob.epoch.0,
+                epoch: blob.committee.epoch.0,
                 quorum_id: name.item.map_or(WHOLE, |item| u64::from(item) + 1),
             });
             return Ok(reply(BlobStatus::Finalized, Some(BlobInfo { blob_header })));
@@ -183,7 +183,7 @@ impl<B: Blobs> Disperser<B> {
             Some(item) => u32::try_from(item).ok().map(Some),
         };
         let (blob, item) = blob
-            .filter(|blob| blob.epoch.0 == epoch)
+            .filter(|blob| blob.committee.epoch.0 == epoch)
             .zip(item)
             .ok_or_else(|| Status::not_found(format!("blob {root} is not of epoch {epoch}, quorum {quorum_id}")))?;
         let room = self.gateway.memory().to_read(blob.length).await?;

@@ -4,7 +4,7 @@ use super::{FileError, Files, Transfer};
 use alloy_sol_types::SolCall;
 use contracts::{CallError, Mined, Provider, Request, abi::DAEntrance, addresses};
 use crypto::stream::sealed_len;
-use da::{CodedBlob, Record, Runtime, Shape, object::STRIPE_BYTES, retrieve, shape::Conditions, wire};
+use da::{CodedBlob, Record, Runtime, Shape, object::STRIPE_BYTES, quorum, retrieve, shape::Conditions, wire};
 use futures::future::join_all;
 use primitives::{B256, BlobRoot, U256};
 use serde::Serialize;
@@ -64,7 +64,7 @@ pub struct Dropped {
 }
 
 impl<E: Runtime> Files<E> {
-    /// What the committee is like: how many of the operators answer now, and whether the chain trusts them. Each is asked for its status;
+    /// What the committees are like: how many operators the smallest quorum has, how many of the worst answer now, and whether the chain trusts them. Each is asked for its status;
     /// who does not answer within a few seconds counts as away.
     ///
     /// # Errors
@@ -78,17 +78,22 @@ impl<E: Runtime> Files<E> {
         )
         .await
         .map_err(|error| CodingError::Chain(error.into()))?;
-        let operators = self.committee.operators();
-        let answers = join_all(operators.iter().map(|operator| {
-            let peer = &self.peer;
-            wire::ask_status(&self.context, &peer.stream_key, peer.domain.chain_id, operator)
-        }))
-        .await;
-        let answering = answers.iter().filter(|answer| answer.is_ok()).count();
+        let (mut operators, mut availability) = (u32::MAX, 1f64);
+        // Which quorum keeps a file, or a stripe of it, is not known yet: it is to fit in the smallest, and the one most often away.
+        for committee in quorum::committees(&self.provider, &self.peer.domain, self.beacon).await? {
+            let answers = join_all(committee.operators().iter().map(|operator| {
+                let peer = &self.peer;
+                wire::ask_status(&self.context, &peer.stream_key, peer.domain.chain_id, operator)
+            }))
+            .await;
+            let answering = answers.iter().filter(|answer| answer.is_ok()).count();
+            availability = availability.min(answering as f64 / f64::from(committee.len()));
+            operators = operators.min(committee.len());
+        }
         Ok(Conditions {
-            operators: operators.len() as u32,
+            operators,
             trusted,
-            availability: answering as f64 / operators.len() as f64,
+            availability,
             retention_blocks,
             longest_bytes: sealed_len(u64::from(STRIPE_BYTES)),
         })
@@ -104,7 +109,7 @@ impl<E: Runtime> Files<E> {
         let (record, added) = self.records(root).await?;
         let cosets = added.last().unwrap_or(&record).shape().cosets();
         // What is added belongs to the committee of what it is added to, however old.
-        let committee = self.committee_of(record.epoch()).await?;
+        let committee = self.committee_of(record.committee()).await?;
         let retrieved = da::retrieve(&self.context, &self.peer, &committee, &record, &added, |step| {
             if let retrieve::Progress::Rows { rows, needed } = step {
                 progress(Transfer::Received { rows, needed });

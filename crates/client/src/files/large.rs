@@ -18,17 +18,19 @@ use crypto::{
     threshold::Released,
 };
 use da::{
-    CodedBlob, Committee, DealtBeacon, Encoder, Meta, Privacy, Publisher, Record, Runtime, Shape, VerifiedHead, access,
+    CodedBlob, Committee, CommitteeId, DealtBeacon, Encoder, Meta, Privacy, Publisher, Record, Runtime, Shape,
+    VerifiedHead, access,
     disperse::Peer,
     encode,
     header::Secrecy,
     local,
     object::{self, Manifest, Part, STRIPE_BYTES, stripe_count, stripe_key},
     publish::{PublishError, Published},
+    quorum::{self, Lot},
     retrieve::{self, Blob, RetrieveError},
 };
 use futures::channel::oneshot;
-use primitives::{BlobRoot, Digest, Epoch, MIB, U256};
+use primitives::{BlobRoot, Digest, MIB, U256};
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use std::{
     io::{Read, Write},
@@ -184,7 +186,6 @@ impl<E: Runtime> Files<E> {
         if upload.is_public() != recipients.is_none() {
             return Err(FileError::OtherReaders);
         }
-        self.committee = Committee::read(&self.provider, self.beacon).await?;
         let network = self.network(upload.key.clone(), upload.expiry_block);
         let count = upload.stripes();
         let rows = self.encoder.shape().row_count();
@@ -192,6 +193,7 @@ impl<E: Runtime> Files<E> {
             let mut bytes = vec![0; upload.length as usize];
             source.read_exact(&mut bytes)?;
             progress(Transfer::Coded { rows });
+            self.committee = network.committee_for(upload.key.as_ref(), &bytes).await?;
             let blob = self.code(bytes, meta, upload, recipients)?;
             return self.certify(&network, blob, upload, 1, &mut progress).await;
         }
@@ -237,9 +239,9 @@ impl<E: Runtime> Files<E> {
             name: meta.name.clone(),
             content_type: object::MEDIA_TYPE.into(),
         };
-        // Epochs may have passed since the first stripe.
-        self.committee = Committee::read(&self.provider, self.beacon).await?;
-        let blob = self.code(manifest.encode().to_vec(), &named, upload, recipients)?;
+        let manifest = manifest.encode().to_vec();
+        self.committee = network.committee_for(upload.key.as_ref(), &manifest).await?;
+        let blob = self.code(manifest, &named, upload, recipients)?;
         self.certify(&network, blob, upload, count, &mut progress).await
     }
 
@@ -369,7 +371,7 @@ impl<E: Runtime> Files<E> {
         range: Range<u64>,
         progress: impl FnMut(retrieve::Progress<'_>),
     ) -> Result<Vec<u8>, FileError> {
-        let committee = self.committee_of(head.header().params.epoch).await?;
+        let committee = self.committee_of(head.header().params.committee).await?;
         let place = Place {
             context: &self.context,
             peer: &self.peer,
@@ -405,7 +407,7 @@ impl<E: Runtime> Files<E> {
         };
         let request = encode::Request {
             owner: self.provider.wallet().address(),
-            epoch: self.committee.epoch(),
+            committee: self.committee.id(),
             expiry_block: upload.expiry_block,
             meta: meta
                 .to_bytes()
@@ -528,11 +530,19 @@ struct Network<E: Runtime> {
 }
 
 impl<E: Runtime> Network<E> {
-    async fn committee_of(&self, epoch: Epoch) -> Result<Committee, FileError> {
-        Ok(committee_of(&self.provider, self.beacon, &self.committee, epoch).await?)
+    async fn committee_of(&self, id: CommitteeId) -> Result<Committee, FileError> {
+        Ok(committee_of(&self.provider, self.beacon, &self.committee, id).await?)
     }
 
-    /// Codes a stripe for `committee`. The same stripe of the same upload is the same blob in the same epoch, so that it is not stored twice.
+    /// Who is to keep a payload, which is sealed under `key` if there is one: of the quorum that is drawn by the one or the other, in the epoch
+    /// that it is now. Epochs pass while a long file is stored.
+    async fn committee_for(&self, key: Option<&Key>, payload: &[u8]) -> Result<Committee, FileError> {
+        let owner = self.provider.wallet().address();
+        let lot = || key.map_or_else(|| Lot::of_payload(owner, payload), Lot::of_key);
+        Ok(quorum::committee_for(&self.provider, &self.peer.domain, self.beacon, lot).await?)
+    }
+
+    /// Codes a stripe for `committee`. The same stripe of the same upload is the same blob in the same quorum and epoch, so that it is not stored twice.
     fn code(&self, committee: &Committee, stripe: u32, bytes: Vec<u8>) -> Result<CodedBlob, FileError> {
         let key = self.key.as_ref().map(|object| stripe_key(object, stripe));
         let privacy = match &key {
@@ -541,7 +551,7 @@ impl<E: Runtime> Network<E> {
         };
         let request = encode::Request {
             owner: self.provider.wallet().address(),
-            epoch: committee.epoch(),
+            committee: committee.id(),
             expiry_block: self.expiry_block,
             meta: Meta::default().to_bytes().expect("no texts"),
             privacy,
@@ -587,8 +597,8 @@ impl<E: Runtime> Stripes for Network<E> {
 
     async fn store(&self, stripe: u32, bytes: Vec<u8>) -> Result<(StoredStripe, Digest), FileError> {
         let digest = Digest::of(&bytes);
-        // Epochs pass while a long file is stored.
-        let committee = Committee::read(&self.provider, self.beacon).await?;
+        let key = self.key.as_ref().map(|object| stripe_key(object, stripe));
+        let committee = self.committee_for(key.as_ref(), &bytes).await?;
         let blob = self.code(&committee, stripe, bytes)?;
         let root = blob.head().root();
         let stored = |fee_wei, gas_used| {
@@ -623,14 +633,14 @@ impl<E: Runtime> Stripes for Network<E> {
             check_code: self.check_code,
         };
         if let Some((head, added)) = &self.whole {
-            let committee = self.committee_of(head.header().params.epoch).await?;
+            let committee = self.committee_of(head.header().params.committee).await?;
             return place(&committee)
                 .read(head, added, self.key.as_ref(), range, |_| {})
                 .await;
         }
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
         let added = record.read_added(&self.provider, &self.peer.domain).await?;
-        let committee = self.committee_of(record.epoch()).await?;
+        let committee = self.committee_of(record.committee()).await?;
         let head = retrieve::fetch_head(&self.context, &self.peer, &committee, &record).await?;
         let key = self.key.as_ref().map(|object| stripe_key(object, stripe));
         place(&committee).read(&head, &added, key.as_ref(), range, |_| {}).await

@@ -160,7 +160,7 @@ impl<E: Runtime> Files<E> {
     /// The checked head of a certified blob.
     pub(super) async fn head(&self, root: BlobRoot) -> Result<VerifiedHead, FileError> {
         let record = Record::read(&self.provider, &self.peer.domain, root).await?;
-        let committee = self.committee_of(record.epoch()).await?;
+        let committee = self.committee_of(record.committee()).await?;
         Ok(retrieve::fetch_head(&self.context, &self.peer, &committee, &record).await?)
     }
 

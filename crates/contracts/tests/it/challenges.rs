@@ -34,23 +34,32 @@ pub struct Scene {
 
 impl Scene {
     pub fn new() -> Self {
-        let (mut chain, operators) = entrance::network(4);
-        let blobs = vectors().blobs;
-        for blob in &blobs {
-            let call = entrance::certificate(&blob.header, &operators, &[0, 1, 2, 3]);
-            chain.send(entrance::PAYER, DA_ENTRANCE, &call).unwrap();
-        }
+        let (scene, ()) = Self::with(|chain, operators, blobs| {
+            for blob in blobs {
+                let call = entrance::certificate(&blob.header, operators, &[0, 1, 2, 3]);
+                chain.send(entrance::PAYER, DA_ENTRANCE, &call).unwrap();
+            }
+        });
+        scene
+    }
+
+    /// With blobs that `certify` certified.
+    pub fn with<T>(certify: impl FnOnce(&mut Chain, &mut Vec<Operator>, &mut Vec<Blob>) -> T) -> (Self, T) {
+        let (mut chain, mut operators) = entrance::network(4);
+        let mut blobs = vectors().blobs;
+        let certified = certify(&mut chain, &mut operators, &mut blobs);
         for account in [CHALLENGER, STRANGER] {
             chain.fund(account, U256::from(1000 * SLASH_WEI));
         }
         for operator in &operators {
             chain.fund(operator.account, U256::from(100 * SLASH_WEI));
         }
-        Self {
+        let scene = Self {
             chain,
             operators,
             blobs,
-        }
+        };
+        (scene, certified)
     }
 
     /// Piece `number` of blob `blob`, asked of its owner and `others` operators on; and its sample.

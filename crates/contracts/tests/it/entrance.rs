@@ -7,7 +7,7 @@ use crate::{
 };
 use alloy_sol_types::SolEvent;
 use contracts::{
-    DA_SEATS,
+    DA_SEATS, DA_SERVICE,
     abi::DAEntrance::{self, BlobHeader, Permit},
     addresses::DA_ENTRANCE,
     typed_data::{certificate_message, commitment_words, permit_digest, quorum_rows, seat_rows, signers_bitmap},
@@ -53,6 +53,7 @@ pub fn header(seed: u8) -> BlobHeader {
         groupsRoot: B256::repeat_byte(seed ^ 0xbb),
         commitmentHead: commitment_head,
         commitmentTail: commitment_tail,
+        quorum: DA_SERVICE,
         epoch: 0,
         length: 1_000_000,
         expiryBlock: 100_001,

@@ -22,7 +22,7 @@ const DRAW_SLOT: u64 = 2;
 const TARGET_SLOT: u64 = 3;
 
 /// Sets the draw that paid last: what would take weeks of draws to come to.
-fn set_draw(scene: &mut Scene, number: u64, wins: u32, target: U256) {
+pub fn set_draw(scene: &mut Scene, number: u64, wins: u32, target: U256) {
     let packed = U256::from(number) | U256::from(wins) << 64;
     scene.chain.set_storage(DA_LOTTERY, DRAW_SLOT, packed);
     scene.chain.set_storage(DA_LOTTERY, TARGET_SLOT, target);

@@ -12,6 +12,7 @@ mod gas;
 mod keys;
 mod lottery;
 mod models;
+mod quorums;
 mod readers;
 mod registry;
 mod samples;

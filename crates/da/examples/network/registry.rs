@@ -8,7 +8,9 @@ use contracts::{
     addresses,
 };
 use crypto::{bls, ecdsa};
-use da::{Committee, DealtBeacon, Domain, Header, Operator, Permit, disperse::Peer, permit::LIFETIME_BLOCKS};
+use da::{
+    Committee, CommitteeId, DealtBeacon, Domain, Header, Operator, Permit, disperse::Peer, permit::LIFETIME_BLOCKS,
+};
 use primitives::{Address, B256, Bytes, CHAIN_ID, Digest, Epoch};
 use std::{
     net::SocketAddr,
@@ -55,7 +57,7 @@ pub fn committee(count: u32, endpoints: &[SocketAddr]) -> Committee {
             seats: 1,
         }
     });
-    Committee::new(Epoch(0), beacon(), operators.collect()).expect("1 to 600 operators")
+    Committee::new(CommitteeId::first(Epoch(0)), beacon(), operators.collect()).expect("1 to 600 operators")
 }
 
 /// A promise to pay for the blob of `header`, of an account that has enough, at any height that operators see.
@@ -124,6 +126,8 @@ impl Provider for FixedChain {
                 })
                 .into()
             }
+            DAEntrance::quorumsCall::SELECTOR => vec![0u32].abi_encode().into(),
+            DAEntrance::isOpenCall::SELECTOR => true.abi_encode().into(),
             DAEntrance::pricePerByteBlockCall::SELECTOR => 1u64.abi_encode().into(),
             DAEntrance::escrowOfCall::SELECTOR => {
                 let rich = DAEntrance::Escrow {

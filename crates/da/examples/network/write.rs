@@ -7,7 +7,7 @@ use crate::{
 };
 use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor, tokio};
 use da::{
-    CodedBlob, Committee, Encoder, Privacy, Record, Shape,
+    CodedBlob, Committee, CommitteeId, Encoder, Privacy, Record, Shape,
     disperse::DisperseError,
     encode::Request,
     header::{DATA_ROWS, TOTAL_ROWS},
@@ -67,7 +67,7 @@ impl Source {
     pub fn code(&self, payload: Vec<u8>) -> CodedBlob {
         let request = Request {
             owner: Address::ZERO,
-            epoch: Epoch(0),
+            committee: CommitteeId::first(Epoch(0)),
             // Far enough that nothing expires while the height grows, and near enough that operators take it.
             expiry_block: 100_000_000,
             meta: Vec::new(),

@@ -17,7 +17,12 @@ fn committee(operators: u32) -> Committee {
             seats: 1,
         })
         .collect();
-    Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), operators).unwrap()
+    Committee::new(
+        CommitteeId::first(Epoch(0)),
+        DealtBeacon(Digest::of(b"beacon")),
+        operators,
+    )
+    .unwrap()
 }
 
 fn share(domain: &Domain, header: &Header, operator: u32) -> Share {
@@ -110,9 +115,9 @@ fn a_certificate_that_was_changed_does_not_verify() {
         Err(CertificateError::WrongSignature)
     );
     let mut next = header.clone();
-    next.params.epoch = Epoch(1);
+    next.params.committee.epoch = Epoch(1);
     assert!(matches!(
         verify(&next, &[0, 1, 2], sum(&[0, 1, 2])),
-        Err(CertificateError::WrongEpoch { .. })
+        Err(CertificateError::WrongCommittee { .. })
     ));
 }

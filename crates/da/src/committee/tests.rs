@@ -16,7 +16,12 @@ fn committee(operators: u8) -> Committee {
             seats: 1,
         })
         .collect();
-    Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), operators).unwrap()
+    Committee::new(
+        CommitteeId::first(Epoch(0)),
+        DealtBeacon(Digest::of(b"beacon")),
+        operators,
+    )
+    .unwrap()
 }
 
 /// As [`committee`], with these seats.
@@ -25,7 +30,11 @@ fn with_seats(seats: &[u32]) -> Result<Committee, CommitteeError> {
     for (operator, seats) in operators.iter_mut().zip(seats) {
         operator.seats = *seats;
     }
-    Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), operators)
+    Committee::new(
+        CommitteeId::first(Epoch(0)),
+        DealtBeacon(Digest::of(b"beacon")),
+        operators,
+    )
 }
 
 #[test]
@@ -73,7 +82,7 @@ fn the_shuffle_depends_on_root_beacon_and_epoch() {
         first,
         rows(
             &Committee {
-                epoch: Epoch(1),
+                id: CommitteeId::first(Epoch(1)),
                 ..base
             },
             &root
@@ -94,8 +103,9 @@ fn rows_are_owned_in_proportion_to_seats() {
             "{seats} seats"
         );
     }
-    let later = committee.at(Epoch(7));
-    assert!(later.is_same_but_epoch(&committee) && later.epoch() == Epoch(7));
+    let id = CommitteeId::first(Epoch(7));
+    let later = committee.at(id);
+    assert!(later.has_members_of(&committee) && later.id() == id);
     assert_ne!(
         assign(&later, &root, Shape::STANDARD),
         assign(&committee, &root, Shape::STANDARD)
@@ -128,7 +138,11 @@ fn a_bls_key_reads_from_the_registrys_encoding_and_from_no_other() {
 
 #[test]
 fn a_committee_has_an_operator_and_not_too_many() {
-    let empty = Committee::new(Epoch(0), DealtBeacon(Digest::of(b"beacon")), Vec::new());
+    let empty = Committee::new(
+        CommitteeId::first(Epoch(0)),
+        DealtBeacon(Digest::of(b"beacon")),
+        Vec::new(),
+    );
     assert!(matches!(empty, Err(CommitteeError::Size { count: 0 })));
     for (seats, operator) in [(&[1, 0][..], 1), (&[300, 301], 1), (&[u32::MAX, 1], 0)] {
         let error = with_seats(seats).unwrap_err();

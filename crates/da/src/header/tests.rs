@@ -1,11 +1,12 @@
 use super::*;
 use crate::tests::{flip_bits, seeded};
+use primitives::Epoch;
 use rand_core::Rng;
 
 fn sealed() -> Params {
     Params {
         owner: Address::repeat_byte(7),
-        epoch: Epoch(3),
+        committee: CommitteeId::first(Epoch(3)),
         expiry_block: 99,
         length: 200_000,
         shape: Shape::STANDARD,
@@ -58,7 +59,7 @@ fn the_root_of_a_known_header_does_not_change() {
     let root = header(sealed()).root().to_string();
     assert_eq!(
         root,
-        "0xe45b24160e7b425ffeb3f127ada190eb51c28637aed346fe0f4dd87259660786"
+        "0xfcfe2271fe6238173d95c0dbec28946e5860a6435da88ea367bd7c874831bc35"
     );
 }
 
@@ -67,7 +68,7 @@ fn a_header_that_is_not_canonical_is_refused() {
     let bytes = header(sealed()).encode().to_vec();
     let mut cases = vec![bytes[..bytes.len() - 1].to_vec(), [&bytes[..], &[0]].concat()];
     // Version, length of zero, length over the limit, another shape, an unknown cipher, too many envelopes.
-    for (at, value) in [(0, 1u8), (37, 0xff), (48, 1), (52, 1), (56, 1), (61, 7), (101, 33)] {
+    for (at, value) in [(0, 2u8), (41, 0xff), (52, 1), (56, 1), (60, 1), (65, 7), (105, 33)] {
         let mut changed = bytes.clone();
         changed[at] = value;
         cases.push(changed);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    CodedBlob, DealtBeacon, Encoder, Operator, Privacy,
+    CodedBlob, CommitteeId, DealtBeacon, Encoder, Operator, Privacy,
     tests::{flip_bits, payload, public_blob, request, seeded},
 };
 use commonware_codec::{DecodeExt, Encode};
@@ -17,7 +17,12 @@ fn committee_of(operators: u32) -> Committee {
         seats: 1,
     };
     let beacon = DealtBeacon(Digest::of(b"beacon"));
-    Committee::new(Epoch(0), beacon, (0..operators).map(operator).collect()).unwrap()
+    Committee::new(
+        CommitteeId::first(Epoch(0)),
+        beacon,
+        (0..operators).map(operator).collect(),
+    )
+    .unwrap()
 }
 
 /// A blob of `data_rows` data rows, coded `cosets` times.

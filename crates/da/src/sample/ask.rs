@@ -2,14 +2,14 @@
 
 use super::{Answer, Challenge, MAX_SAMPLES, Sample, Verdict, read_samples, verify};
 use crate::{
-    Committee, Record, Runtime, Shape,
+    Committee, CommitteeId, Record, Runtime, Shape,
     disperse::{Peer, STALL_TIMEOUT},
     retrieve::ReadError,
     shape::{MAX_ROW_BYTES, MIN_ROW_BYTES},
     wire::{self, Request, Response},
 };
 use futures::future::join_all;
-use primitives::{BlobRoot, Epoch};
+use primitives::BlobRoot;
 
 /// What came of sampling a blob.
 #[derive(Debug)]
@@ -28,14 +28,14 @@ pub struct Sampled {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SampleError {
     /// Another committee has it.
-    #[error("blob {root} is of epoch {found}, the committee of epoch {expected}")]
-    WrongEpoch {
+    #[error("blob {root} is of {found}, the committee of {expected}")]
+    WrongCommittee {
         /// Which blob.
         root: BlobRoot,
-        /// Its epoch.
-        found: Epoch,
-        /// The committee's.
-        expected: Epoch,
+        /// Whose it is.
+        found: CommitteeId,
+        /// Who was asked.
+        expected: CommitteeId,
     },
     /// The chain's record has rows that no blob has.
     #[error("blob {root} is recorded with rows of {row_bytes} bytes")]
@@ -72,9 +72,9 @@ pub async fn ask<E: Runtime>(
     added: &[Record],
     count: u32,
 ) -> Result<Sampled, SampleError> {
-    let (root, found, expected) = (record.root(), record.epoch(), committee.epoch());
+    let (root, found, expected) = (record.root(), record.committee(), committee.id());
     if found != expected {
-        return Err(SampleError::WrongEpoch { root, found, expected });
+        return Err(SampleError::WrongCommittee { root, found, expected });
     }
     if count as usize > MAX_SAMPLES {
         return Err(SampleError::TooMany { count });
@@ -145,7 +145,7 @@ fn parts<'a>(record: &'a Record, added: &'a [Record], committee: &Committee) -> 
             && part.shape().first_row() == shape.rows().end
             && part.shape().data_rows() == shape.data_rows()
             && part.row_bytes() == record.row_bytes()
-            && part.epoch() == committee.epoch();
+            && part.committee() == committee.id();
         let wider = Shape::whole(
             shape.data_rows(),
             shape.cosets() + part.shape().row_count() / shape.data_rows(),

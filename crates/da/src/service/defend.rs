@@ -8,7 +8,7 @@ use super::{
     show::{ShowError, show},
 };
 use crate::{
-    Record, Runtime,
+    CommitteeId, Record, Runtime,
     dispute::{Dispute, Docket},
     record::RecordError,
 };
@@ -20,7 +20,7 @@ use contracts::{
     addresses::DA_CHALLENGES,
 };
 use futures::future::join_all;
-use primitives::{Epoch, U256};
+use primitives::U256;
 use std::{sync::Arc, time::Duration};
 
 /// Answers under way at a time: each waits for a block, and holds a sample of 1.4 KiB.
@@ -35,8 +35,8 @@ enum DefenceError {
     #[error("show the piece")]
     Show(#[from] ShowError),
     /// Whether the row is this operator's cannot be told yet.
-    #[error("the committee of epoch {epoch} was not read yet")]
-    NoCommittee { epoch: Epoch },
+    #[error("the committee of {id} was not read yet")]
+    NoCommittee { id: CommitteeId },
     /// The chain did not take the answer.
     #[error("send the answer")]
     Send(#[from] ProviderError),
@@ -137,11 +137,9 @@ impl<E: Runtime, P: Provider> Defender<E, P> {
         let shared = &self.shared;
         let owns = match Record::read(&self.provider, &shared.config.peer.domain, root).await {
             Ok(record) => {
-                let epoch = record.epoch();
-                let owned = shared.owned(epoch, &root, record.shape());
-                owned
-                    .ok_or(DefenceError::NoCommittee { epoch })?
-                    .contains(challenge.row)
+                let id = record.committee();
+                let owned = shared.owned(id, &root, record.shape());
+                owned.ok_or(DefenceError::NoCommittee { id })?.contains(challenge.row)
             }
             // Rows that were added to a blob and dropped again are nobody's.
             Err(RecordError::NotCertified { .. }) => false,

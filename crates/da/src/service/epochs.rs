@@ -1,6 +1,6 @@
-//! The committees that an operator keeps rows for: those of the epochs whose blobs it takes, and of every epoch of which it has blobs.
+//! The committees that an operator keeps rows for: those of the quorums and epochs whose blobs it takes, and all of which it has blobs.
 
-use crate::Committee;
+use crate::{Committee, CommitteeId};
 use commonware_cryptography::ed25519;
 use contracts::GRACE_EPOCHS;
 use primitives::Epoch;
@@ -9,18 +9,19 @@ use std::{
     sync::Arc,
 };
 
-/// Committees by epoch. Those of epochs between which nothing changed share their operators.
+/// Committees by quorum and epoch. Those of epochs between which nothing changed share their operators.
 pub(super) struct Epochs {
     current: Epoch,
-    committees: BTreeMap<Epoch, Arc<Committee>>,
+    /// None: it is known that the quorum has none in that epoch, which does not change any more.
+    committees: BTreeMap<CommitteeId, Option<Arc<Committee>>>,
 }
 
 impl Epochs {
-    /// Begins in the epoch of `committee`.
-    pub(super) fn new(committee: Committee) -> Self {
+    /// Begins in epoch `current`.
+    pub(super) fn new(current: Epoch) -> Self {
         Self {
-            current: committee.epoch(),
-            committees: BTreeMap::from([(committee.epoch(), Arc::new(committee))]),
+            current,
+            committees: BTreeMap::new(),
         }
     }
 
@@ -29,43 +30,57 @@ impl Epochs {
         self.current
     }
 
-    /// The committee of `epoch`, where it is known.
-    pub(super) fn of(&self, epoch: Epoch) -> Option<Arc<Committee>> {
-        self.committees.get(&epoch).cloned()
+    /// A committee, where it is known.
+    pub(super) fn of(&self, id: CommitteeId) -> Option<Arc<Committee>> {
+        self.committees.get(&id).cloned().flatten()
     }
 
-    /// Whether rows of new blobs of `epoch` are taken: of the epochs whose certificates the chain still takes; and of the next, for who
-    /// disperses may know of it a moment earlier.
+    /// Epochs whose new blobs are taken: those whose certificates the chain still takes; and the next, for who disperses may know of it a moment
+    /// earlier.
+    pub(super) fn open(current: Epoch) -> impl Iterator<Item = Epoch> {
+        let Epoch(current) = current;
+        (current.saturating_sub(GRACE_EPOCHS)..=current + 1).map(Epoch)
+    }
+
+    /// Whether rows of new blobs of `epoch` are taken.
     pub(super) fn is_open(&self, epoch: Epoch) -> bool {
-        let Epoch(current) = self.current;
-        (current.saturating_sub(GRACE_EPOCHS)..=current + 1).contains(&epoch.0)
+        Self::open(self.current).any(|open| open == epoch)
     }
 
-    /// Whether `key` is an operator's of an epoch that is open.
+    /// Whether `key` is an operator's of any quorum in an epoch that is open.
     pub(super) fn is_operator(&self, key: &ed25519::PublicKey) -> bool {
-        let open = self.committees.iter().filter(|(epoch, _)| self.is_open(**epoch));
-        open.into_iter().any(|(_, committee)| committee.index_of(key).is_some())
+        let open = self.committees.iter().filter(|(id, _)| self.is_open(id.epoch));
+        open.into_iter()
+            .filter_map(|(_, committee)| committee.as_ref())
+            .any(|committee| committee.index_of(key).is_some())
     }
 
-    /// Goes on to `current`, forgets the committees of other epochs than `needed`, and says which of those are not known.
-    pub(super) fn advance(&mut self, current: Epoch, needed: &BTreeSet<Epoch>) -> Vec<Epoch> {
+    /// Goes on to `current`, forgets the committees that are not `needed`, and says which of those are not known.
+    pub(super) fn advance(&mut self, current: Epoch, needed: &BTreeSet<CommitteeId>) -> Vec<CommitteeId> {
         self.current = self.current.max(current);
-        self.committees.retain(|epoch, _| needed.contains(epoch));
-        let known = |epoch: &&Epoch| !self.committees.contains_key(epoch);
-        needed.iter().filter(known).copied().collect()
+        self.committees.retain(|id, _| needed.contains(id));
+        let unknown = |id: &&CommitteeId| !self.committees.contains_key(id);
+        needed.iter().filter(unknown).copied().collect()
     }
 
     /// Takes in a committee that was read from the chain.
     pub(super) fn insert(&mut self, committee: Committee) {
-        let epoch = committee.epoch();
-        let same = |(_, other): &(&Epoch, &Arc<Committee>)| other.is_same_but_epoch(&committee);
+        let id = committee.id();
+        let alike = |other: &&Arc<Committee>| other.has_members_of(&committee);
         // Neighbours are alike most of the time.
-        let before = self.committees.range(..epoch).next_back().filter(same);
-        let alike = before.or_else(|| self.committees.range(epoch..).next().filter(same));
-        let committee = match alike {
-            Some((_, other)) => other.at(epoch),
+        let before = self.committees.range(..id).next_back();
+        let after = self.committees.range(id..).next();
+        let known = before.and_then(|(_, other)| other.as_ref()).filter(alike);
+        let known = known.or_else(|| after.and_then(|(_, other)| other.as_ref()).filter(alike));
+        let committee = match known {
+            Some(other) => other.at(id),
             None => committee,
         };
-        self.committees.insert(epoch, Arc::new(committee));
+        self.committees.insert(id, Some(Arc::new(committee)));
+    }
+
+    /// Notes that there is no such committee.
+    pub(super) fn note_none(&mut self, id: CommitteeId) {
+        self.committees.insert(id, None);
     }
 }

@@ -1,10 +1,13 @@
 //! Follow the chain: which blobs are certified, which expired, which epoch it is, who moved.
 
-use super::{ChainView, Promise, Shared, repair};
-use crate::{Committee, Runtime, permit::PERMIT_BLOCKS, record::Record, store::StoreError};
+use super::{ChainView, Promise, Shared, epochs::Epochs, repair};
+use crate::{
+    Committee, CommitteeId, Runtime, committee::CommitteeError, permit::PERMIT_BLOCKS, quorum::MAX_QUORUMS,
+    record::Record, store::StoreError,
+};
 use alloy_sol_types::SolEvent;
 use contracts::{
-    EventFilter, GRACE_EPOCHS, Provider, ProviderError,
+    DA_SERVICE, EventFilter, Provider, ProviderError,
     abi::{DAEntrance, OperatorRegistry},
     addresses,
 };
@@ -25,6 +28,8 @@ pub(super) struct Follower<E: Runtime, P: Provider> {
     shared: Arc<Shared<E>>,
     provider: P,
     next_block: u64,
+    /// The quorums that there are.
+    quorums: BTreeSet<u32>,
     /// Whether an operator moved since committees were read.
     moved: bool,
     /// Whether blobs on disk that came without a promise were looked for.
@@ -39,6 +44,8 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
             shared,
             provider,
             next_block: 0,
+            // Others by the events of their openings.
+            quorums: BTreeSet::from([DA_SERVICE]),
             moved: false,
             reconciled: false,
             retry: BTreeMap::new(),
@@ -72,6 +79,7 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
                 topic0: vec![
                     DAEntrance::BlobCertified::SIGNATURE_HASH,
                     DAEntrance::CosetDropped::SIGNATURE_HASH,
+                    DAEntrance::QuorumOpened::SIGNATURE_HASH,
                     OperatorRegistry::EndpointChanged::SIGNATURE_HASH,
                 ],
                 from_block: self.next_block,
@@ -91,6 +99,10 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
                     } else if let Ok(event) = event.decode::<DAEntrance::CosetDropped>() {
                         chain.certified.remove(&BlobRoot(event.root));
                         dropped.push(BlobRoot(event.root));
+                    } else if let Ok(event) = event.decode::<DAEntrance::QuorumOpened>()
+                        && self.quorums.len() < MAX_QUORUMS
+                    {
+                        self.quorums.insert(event.quorum);
                     }
                 }
                 let ChainView { height, certified, .. } = &mut *chain;
@@ -110,25 +122,29 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
         Ok(())
     }
 
-    /// Reads the committees that are needed and not known: of the epochs whose blobs are taken, and of every epoch with blobs. All of them
-    /// again when an operator moved.
+    /// Reads the committees that are needed and not known: of every quorum in the epochs whose blobs are taken, and all that have blobs. All of
+    /// them again when an operator moved.
     async fn follow_epochs(&mut self, height: u64) {
         let current = Epoch(height / self.shared.epoch_blocks);
-        let open = current.0.saturating_sub(GRACE_EPOCHS)..=current.0 + 1;
-        let mut needed: BTreeSet<Epoch> = open.map(Epoch).collect();
-        needed.extend(self.shared.chain.lock().certified.values().map(Record::epoch));
+        let open = Epochs::open(current).flat_map(|epoch| {
+            let quorums = self.quorums.iter();
+            quorums.map(move |&quorum| CommitteeId { quorum, epoch })
+        });
+        let mut needed: BTreeSet<CommitteeId> = open.collect();
+        needed.extend(self.shared.chain.lock().certified.values().map(Record::committee));
         let stored = self.shared.store.blobs();
-        needed.extend(stored.iter().map(|(head, _)| head.header().params.epoch));
+        needed.extend(stored.iter().map(|(head, _)| head.header().params.committee));
         let mut unknown = self.shared.epochs.lock().advance(current, &needed);
         let again = std::mem::take(&mut self.moved);
         if again {
             unknown = needed.into_iter().collect();
         }
-        for epoch in unknown {
-            match Committee::read_at(&self.provider, self.shared.config.beacon, epoch).await {
+        for id in unknown {
+            match Committee::read(&self.provider, self.shared.config.beacon, id).await {
                 Ok(committee) => self.shared.epochs.lock().insert(committee),
+                Err(CommitteeError::NotFixed { id }) => self.shared.epochs.lock().note_none(id),
                 Err(error) => {
-                    tracing::warn!(%epoch, ?error, "read a committee");
+                    tracing::warn!(%id, ?error, "read a committee");
                     // What is known of it may be out of date: all are read again at the next look.
                     self.moved |= again;
                 }

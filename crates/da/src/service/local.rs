@@ -28,7 +28,7 @@ pub(super) async fn keep<E: Runtime>(
     let Some(head) = shared.store.head(root) else {
         return Ok(Response::NotFound);
     };
-    let seat = shared.seat(head.header().params.epoch);
+    let seat = shared.seat(head.header().params.committee);
     let owns = |(committee, index): (Arc<Committee>, Option<u32>)| {
         index.is_some() && local::owner(&committee, &root, head.shape(), row.group) == index
     };
@@ -89,7 +89,7 @@ enum RebuildError {
 }
 
 /// Rebuilds those of the rows `missing` of the blob of `head` that can be, each from the 31 others of its group and the group's local row,
-/// and stores them. `committee` is that of the blob's epoch, `index` this operator's in it. Returns whether none is missing any more.
+/// and stores them. `committee` is the blob's, `index` this operator's in it. Returns whether none is missing any more.
 ///
 /// # Errors
 ///

@@ -121,7 +121,7 @@ impl<E: Runtime, P: Provider> Player<E, P> {
                 if won.is_empty() {
                     continue;
                 }
-                let Some((committee, Some(operator))) = shared.seat(record.epoch()) else {
+                let Some((committee, Some(operator))) = shared.seat(record.committee()) else {
                     continue;
                 };
                 let owned = committee.rows_of(operator, &root, record.shape());

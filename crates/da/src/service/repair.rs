@@ -6,12 +6,12 @@
 
 use super::{Shared, local};
 use crate::{
-    CodedBlob, Runtime, VerifiedHead, VerifiedRow,
+    CodedBlob, CommitteeId, Runtime, VerifiedHead, VerifiedRow,
     record::Record,
     retrieve::{self, RetrieveError},
     store::StoreError,
 };
-use primitives::{BlobRoot, Epoch};
+use primitives::BlobRoot;
 
 /// Rows written at a time.
 const ROWS_PER_WRITE: usize = 64;
@@ -39,11 +39,11 @@ pub enum RepairError {
         /// Its name.
         base: BlobRoot,
     },
-    /// The committee of the blob's epoch is not known, or this operator has no seat in it.
-    #[error("no seat in the committee of epoch {epoch}")]
+    /// The blob's committee is not known, or this operator has no seat in it.
+    #[error("no seat in the committee of {id}")]
     NoCommittee {
-        /// Which epoch.
-        epoch: Epoch,
+        /// Which committee.
+        id: CommitteeId,
     },
     /// The task that codes was ended.
     #[error("code the blob again")]
@@ -56,9 +56,9 @@ pub enum RepairError {
 ///
 /// [`RepairError`]. Rows stored before it failed stay.
 pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: &Record) -> Result<(), RepairError> {
-    let epoch = record.epoch();
-    let Some((committee, Some(index))) = shared.seat(epoch) else {
-        return Err(RepairError::NoCommittee { epoch });
+    let id = record.committee();
+    let Some((committee, Some(index))) = shared.seat(id) else {
+        return Err(RepairError::NoCommittee { id });
     };
     let peer = &shared.config.peer;
     let root = record.root();

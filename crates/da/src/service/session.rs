@@ -88,15 +88,15 @@ async fn begin<E: Runtime>(
     permit: Permit,
     dispersal: &mut Option<Dispersal>,
 ) -> Result<Response, Refusal> {
-    let epoch = head.header.params.epoch;
+    let id = head.header.params.committee;
     let (current, open) = {
         let epochs = shared.epochs.lock();
-        (epochs.current(), epochs.is_open(epoch))
+        (epochs.current(), epochs.is_open(id.epoch))
     };
     // Rows that are added to a blob belong to its committee, however old.
     let open = open || head.header.params.base.is_some();
-    let Some((committee, Some(index))) = shared.seat(epoch).filter(|_| open) else {
-        return Err(Refusal::WrongEpoch { current });
+    let Some((committee, Some(index))) = shared.seat(id).filter(|_| open) else {
+        return Err(Refusal::NoSeat { current });
     };
     let height = shared.height();
     let limit = height.saturating_add(MAX_RETENTION_BLOCKS);
@@ -169,8 +169,8 @@ async fn check_base<E: Runtime>(shared: &Shared<E>, checker: &RowChecker, root: 
     if !checker.head().is_added_to(&base) {
         return Err(Refusal::Base);
     }
-    let epoch = base.header().params.epoch;
-    let owned = shared.owned(epoch, &root, base.shape()).ok_or(Refusal::Base)?;
+    let id = base.header().params.committee;
+    let owned = shared.owned(id, &root, base.shape()).ok_or(Refusal::Base)?;
     let owned: Vec<u32> = owned.iter().collect();
     for indices in owned.chunks(rows_per_message(base.row_bytes())) {
         let mut rows = Vec::with_capacity(indices.len());
@@ -217,7 +217,7 @@ async fn sign<E: Runtime>(shared: &Shared<E>, roots: &[BlobRoot]) -> Result<Resp
             return Ok(Response::NotFound);
         };
         let header = head.header();
-        let owned = shared.owned(header.params.epoch, root, header.params.shape);
+        let owned = shared.owned(header.params.committee, root, header.params.shape);
         let held = shared.store.held(*root);
         if owned.is_none_or(|owned| owned.without(&held).next().is_some()) {
             return Ok(Response::NotFound);

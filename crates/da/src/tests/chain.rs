@@ -1,14 +1,14 @@
-//! A simulated chain: a registry and a log of certified blobs. Verifies certificates as the contract does, in Rust.
+//! A simulated chain: a registry, one quorum and a log of certified blobs. Verifies certificates as the contract does, in Rust.
 
 use crate::{
-    Certificate, Committee, DealtBeacon, Domain, Header, Operator, Permit, certificate, disperse::Peer,
+    Certificate, Committee, CommitteeId, DealtBeacon, Domain, Header, Operator, Permit, certificate, disperse::Peer,
     permit::LIFETIME_BLOCKS, service::Config,
 };
 use alloy_sol_types::{SolCall, SolEvent, SolValue};
 use commonware_cryptography::{Signer, ed25519};
 use commonware_utils::sync::Mutex;
 use contracts::{
-    Event, EventFilter, Mined, Provider, ProviderError, Request,
+    DA_SERVICE, Event, EventFilter, Mined, Provider, ProviderError, Request,
     abi::{DAEntrance, NetworkRegistry, OperatorRegistry},
     addresses, typed_data,
 };
@@ -107,12 +107,12 @@ impl SimChain {
 
     /// The present committee.
     pub(super) fn committee(&self) -> Committee {
-        self.committee_at(self.epoch())
+        self.committee_at(CommitteeId::first(self.epoch()))
     }
 
-    pub(super) fn committee_at(&self, epoch: Epoch) -> Committee {
+    pub(super) fn committee_at(&self, id: CommitteeId) -> Committee {
         let state = self.0.lock();
-        let (_, members) = state.committees.range(..=epoch.0).next_back().unwrap();
+        let (_, members) = state.committees.range(..=id.epoch.0).next_back().unwrap();
         let operators = members
             .iter()
             .map(|&(index, seats)| {
@@ -126,7 +126,7 @@ impl SimChain {
                 }
             })
             .collect();
-        Committee::new(epoch, BEACON(), operators).unwrap()
+        Committee::new(id, BEACON(), operators).unwrap()
     }
 
     /// An operator moved.
@@ -154,9 +154,9 @@ impl SimChain {
     /// Records a certificate, if it holds.
     pub(super) fn submit(&self, certificate: &Certificate) {
         let headers = certificate.headers();
-        let committee = self.committee_at(headers[0].params.epoch);
+        let committee = self.committee_at(headers[0].params.committee);
         certificate.verify(&Domain::of_chain(CHAIN_ID), &committee).unwrap();
-        let (now, epoch) = (self.epoch(), committee.epoch());
+        let (now, epoch) = (self.epoch(), committee.id().epoch);
         for header in headers {
             assert!(epoch <= now && epoch.0 + contracts::GRACE_EPOCHS >= now.0 || header.params.base.is_some());
             let event = DAEntrance::BlobCertified {
@@ -242,6 +242,8 @@ impl Provider for SimChain {
                 NetworkRegistry::committeeCall::abi_encode_returns(&NetworkRegistry::committeeReturn { seats, members })
                     .into()
             }
+            DAEntrance::quorumsCall::SELECTOR => vec![DA_SERVICE].abi_encode().into(),
+            DAEntrance::isOpenCall::SELECTOR => true.abi_encode().into(),
             DAEntrance::pricePerByteBlockCall::SELECTOR => PRICE.abi_encode().into(),
             DAEntrance::escrowOfCall::SELECTOR => {
                 let call = DAEntrance::escrowOfCall::abi_decode(&data).unwrap();

@@ -9,7 +9,7 @@ use super::{
     seeded,
 };
 use crate::{
-    CodedBlob, Committee, Privacy, Record, Service,
+    CodedBlob, Committee, CommitteeId, Privacy, Record, Service,
     disperse::{self, DeliveryError, DisperseError},
     encode::Request,
     retrieve,
@@ -32,7 +32,7 @@ const EPOCH_BLOCKS: u64 = 100;
 /// A public blob of `epoch`.
 fn blob_of(epoch: u64, seed: u64, bytes: usize) -> CodedBlob {
     let request = Request {
-        epoch: Epoch(epoch),
+        committee: CommitteeId::first(Epoch(epoch)),
         ..request(Privacy::Public)
     };
     CodedBlob::encode(&mut seeded(seed), payload(seed, bytes), request).unwrap()
@@ -127,7 +127,7 @@ fn a_blob_of_an_epoch_long_past_or_not_begun_is_refused() {
         network.begin_epoch(3).await;
         for (epoch, taken) in [(0, false), (1, true), (2, true), (3, true), (4, true), (5, false)] {
             let blob = blob_of(epoch, 70 + epoch, 10_000);
-            let committee = network.chain.committee_at(Epoch(epoch));
+            let committee = network.chain.committee_at(CommitteeId::first(Epoch(epoch)));
             let outcome = network.disperse(&committee, &blob, |_| {}).await;
             match outcome {
                 Ok(_) => assert!(taken, "epoch {epoch}"),
@@ -137,7 +137,7 @@ fn a_blob_of_an_epoch_long_past_or_not_begun_is_refused() {
                         let DeliveryError::Refused { source, .. } = failure else {
                             panic!("{failure}")
                         };
-                        assert_eq!(source, Refusal::WrongEpoch { current: Epoch(3) });
+                        assert_eq!(source, Refusal::NoSeat { current: Epoch(3) });
                     }
                 }
                 Err(error) => panic!("{error}"),
@@ -241,9 +241,9 @@ fn stake_brings_rows_and_leaving_ends_them_on_the_contracts_themselves() {
             }
             context.sleep(Duration::from_secs(2)).await;
             let committee = chain.committee().await;
-            assert_eq!(committee.epoch(), Epoch(epoch));
+            assert_eq!(committee.id(), CommitteeId::first(Epoch(epoch)));
             let request = Request {
-                epoch: Epoch(epoch),
+                committee: CommitteeId::first(Epoch(epoch)),
                 expiry_block: 1_000_000,
                 ..request(Privacy::Public)
             };
@@ -256,7 +256,7 @@ fn stake_brings_rows_and_leaving_ends_them_on_the_contracts_themselves() {
             records.push((Record::of_header(blob.head().header()), epoch));
             context.sleep(Duration::from_secs(3)).await;
             for (record, seed) in &records {
-                let committee = Committee::read_at(&chain, BEACON(), record.epoch()).await.unwrap();
+                let committee = Committee::read(&chain, BEACON(), record.committee()).await.unwrap();
                 let read = retrieve::retrieve(&context, &guest(), &committee, record, &[], |_| {}).await;
                 assert_eq!(
                     read.unwrap().coded(),

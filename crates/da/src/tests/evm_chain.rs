@@ -1,12 +1,12 @@
 //! A chain that runs the contracts themselves: every transaction is a block.
 
 use super::chain::{BEACON, keys, payer};
-use crate::{Certificate, Committee, Domain, Header, Payer, Permit, permit::LIFETIME_BLOCKS};
+use crate::{Certificate, Committee, CommitteeId, Domain, Header, Payer, Permit, permit::LIFETIME_BLOCKS, quorum};
 use alloy_sol_types::SolCall;
 use commonware_cryptography::Signer;
 use commonware_utils::sync::Mutex;
 use contracts::{
-    EPOCH_BLOCKS, Event, EventFilter, Founder, Mined, Provider, ProviderError, Request, SLASH_WEI,
+    DA_SERVICE, EPOCH_BLOCKS, Event, EventFilter, Founder, Mined, Provider, ProviderError, Request, SLASH_WEI,
     abi::{DAEntrance, NetworkRegistry},
     addresses, founding_calls, genesis_contracts,
 };
@@ -102,8 +102,17 @@ impl EvmChain {
         }
     }
 
+    /// The present committee of the first quorum.
     pub(super) async fn committee(&self) -> Committee {
-        Committee::read(self, BEACON()).await.unwrap()
+        self.committee_of(DA_SERVICE).await
+    }
+
+    /// The present committee of a quorum.
+    pub(super) async fn committee_of(&self, quorum: u32) -> Committee {
+        let epoch = quorum::epoch(self).await.unwrap();
+        Committee::read(self, BEACON(), CommitteeId { quorum, epoch })
+            .await
+            .unwrap()
     }
 
     /// A promise to pay for the blob of `header`, of who has the money.
@@ -115,7 +124,7 @@ impl EvmChain {
     /// Records a certificate, and pays for it.
     pub(super) async fn submit(&self, certificate: &Certificate) {
         let (domain, headers) = (Domain::of_chain(CHAIN_ID), certificate.headers());
-        let committee = Committee::read_at(self, BEACON(), headers[0].params.epoch)
+        let committee = Committee::read(self, BEACON(), headers[0].params.committee)
             .await
             .unwrap();
         let permits: Vec<_> = headers.iter().map(|header| self.permit(header)).collect();

@@ -75,8 +75,8 @@ fn an_operator_refuses_a_head_that_does_not_hold_before_any_row() {
             (changed(|head| head.combinations[0][0] ^= 1), Refusal::BadHead),
             (changed(|head| head.header.commitment.0[5] ^= 1), Refusal::BadHead),
             (
-                changed(|head| head.header.params.epoch = Epoch(2)),
-                Refusal::WrongEpoch { current: Epoch(0) },
+                changed(|head| head.header.params.committee.epoch = Epoch(2)),
+                Refusal::NoSeat { current: Epoch(0) },
             ),
         ] {
             assert_eq!(offer(&network, head, Vec::new()).await, Response::Refused(refusal));

@@ -170,7 +170,7 @@ impl Network {
 
     /// Disperses `blob` as a guest and records the certificate on chain.
     pub(super) async fn publish(&self, blob: &CodedBlob) -> Result<Record, DisperseError> {
-        let committee = self.chain.committee_at(blob.head().header().params.epoch);
+        let committee = self.chain.committee_at(blob.head().header().params.committee);
         let certificate = self.disperse(&committee, blob, |_| {}).await?;
         self.chain.submit(&certificate);
         Ok(Record::of_header(blob.head().header()))
@@ -193,7 +193,7 @@ impl Network {
 
     /// Reads a blob that cosets were added to.
     pub(super) async fn read_with(&self, record: &Record, added: &[Record]) -> Result<Retrieved, RetrieveError> {
-        let committee = self.chain.committee_at(record.epoch());
+        let committee = self.chain.committee_at(record.committee());
         retrieve::retrieve(&self.context, &guest(), &committee, record, added, |_| {}).await
     }
 
@@ -202,7 +202,7 @@ impl Network {
         retrieve::fetch_head(
             &self.context,
             &guest(),
-            &self.chain.committee_at(record.epoch()),
+            &self.chain.committee_at(record.committee()),
             record,
         )
         .await
@@ -216,7 +216,7 @@ impl Network {
 
     /// Samples a blob that cosets were added to.
     pub(super) async fn sample_with(&mut self, record: &Record, added: &[Record], count: u32) -> Sampled {
-        let committee = self.chain.committee_at(record.epoch());
+        let committee = self.chain.committee_at(record.committee());
         sample::ask(&mut self.context, &guest(), &committee, record, added, count)
             .await
             .unwrap()

@@ -1,14 +1,12 @@
 //! Blobs of one account, published at once on the contracts themselves.
 
 use super::{
-    chain::{BEACON, config, payer},
+    chain::{config, payer},
     evm_chain::{EvmChain, account},
     network::guest,
     payload, public_blob,
 };
-use crate::{
-    CodedBlob, Committee, Publisher, Record, Service, disperse::DisperseError, publish::PublishError, retrieve,
-};
+use crate::{CodedBlob, Publisher, Record, Service, disperse::DisperseError, publish::PublishError, retrieve};
 use commonware_runtime::{Runner as _, Supervisor, deterministic};
 use contracts::{abi::DAEntrance, addresses::DA_ENTRANCE};
 use futures::future::join_all;
@@ -70,7 +68,7 @@ fn blobs() -> Vec<CodedBlob> {
 fn blobs_that_are_ready_together_are_recorded_together() {
     deterministic::Runner::seeded(91).start(|context| async move {
         let scene = Scene::new(context, OPERATORS).await;
-        let committee = Committee::read(&scene.chain, BEACON()).await.unwrap();
+        let committee = scene.chain.committee().await;
         let blobs = blobs();
         let publish = blobs.iter().map(|blob| {
             let (publisher, context, committee) = (&scene.publisher, &scene.context, &committee);
@@ -106,7 +104,7 @@ fn blobs_that_are_ready_together_are_recorded_together() {
 fn a_blob_that_finds_no_quorum_costs_the_others_nothing() {
     deterministic::Runner::seeded(92).start(|context| async move {
         let mut scene = Scene::new(context, 2).await;
-        let committee = Committee::read(&scene.chain, BEACON()).await.unwrap();
+        let committee = scene.chain.committee().await;
         let blob = public_blob(1, 20_000);
         let failed = scene.publisher.publish(&scene.context, &committee, &blob, |_| {}).await;
         let Err(PublishError::Disperse(error)) = failed else {

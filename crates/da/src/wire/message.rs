@@ -55,7 +55,7 @@ pub enum Request {
     Disperse(Box<Head>, Permit),
     /// Rows of the blob last dispersed on this stream. Answered once, when none is missing any more: `Stored`; or `Refused`.
     Rows(Rows),
-    /// Sign for these blobs together, in this order: 1 to [`MAX_BATCH`], of one epoch. Answered by `Signed` when all rows of each are durable,
+    /// Sign for these blobs together, in this order: 1 to [`MAX_BATCH`], of one committee. Answered by `Signed` when all rows of each are durable,
     /// `NotFound` when some are not there, or `Refused`.
     Sign(Vec<BlobRoot>),
     /// The head of a blob. Answered by `Head` or `NotFound`.
@@ -152,10 +152,10 @@ pub enum Refusal {
     /// The header does not commit to the hashes sent with it.
     #[error("the head does not hold")]
     BadHead,
-    /// The blob is for another epoch's committee.
-    #[error("the epoch is {current}")]
-    WrongEpoch {
-        /// The operator's.
+    /// The operator has no seat in the blob's committee: it is of another quorum, or of an epoch whose blobs are not taken.
+    #[error("no seat in the blob's committee; the epoch is {current}")]
+    NoSeat {
+        /// The epoch that the operator knows.
         current: Epoch,
     },
     /// The blob expires in the past, or later than the chain lets it.
@@ -555,7 +555,7 @@ impl Write for Refusal {
     fn write(&self, buf: &mut impl BufMut) {
         match self {
             Self::BadHead => 0u8.write(buf),
-            Self::WrongEpoch { current } => {
+            Self::NoSeat { current } => {
                 1u8.write(buf);
                 current.write(buf);
             }
@@ -599,7 +599,7 @@ impl Write for Refusal {
 impl EncodeSize for Refusal {
     fn encode_size(&self) -> usize {
         1 + match self {
-            Self::WrongEpoch { .. } => 8,
+            Self::NoSeat { .. } => 8,
             Self::Expiry { .. } | Self::Permit { .. } => 16,
             Self::NotMine { .. } | Self::BadRow { .. } => 4,
             Self::Unfunded { .. } => 20 + 2 * 32,
@@ -614,7 +614,7 @@ impl Read for Refusal {
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
         Ok(match u8::read(buf)? {
             0 => Self::BadHead,
-            1 => Self::WrongEpoch {
+            1 => Self::NoSeat {
                 current: Epoch::read(buf)?,
             },
             2 => Self::Expiry {

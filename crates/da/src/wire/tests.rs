@@ -72,7 +72,7 @@ fn responses() -> Vec<Response> {
     let blob = public_blob(1, 200_000);
     let refusals = [
         Refusal::BadHead,
-        Refusal::WrongEpoch { current: Epoch(4) },
+        Refusal::NoSeat { current: Epoch(4) },
         Refusal::Expiry { height: 7, limit: 8 },
         Refusal::NotMine { row: 1 },
         Refusal::BadRow { row: 2 },
