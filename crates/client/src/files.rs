@@ -254,7 +254,6 @@ pub struct Files<E: Runtime> {
     publisher: Arc<Publisher<HttpProvider>>,
     encoder: Encoder,
     check_code: bool,
-    local_parity: bool,
 }
 
 /// A committee: `known` if it is that, else as the chain has it.
@@ -298,7 +297,6 @@ impl<E: Runtime> Files<E> {
             publisher,
             encoder: Encoder::new(),
             check_code: false,
-            local_parity: false,
         })
     }
 
@@ -309,12 +307,6 @@ impl<E: Runtime> Files<E> {
     /// When `shape` is of added rows.
     pub fn code_to(&mut self, shape: Shape) {
         self.encoder = Encoder::of_shape(shape);
-    }
-
-    /// Hands out local rows with files that are stored from now on, so that one rotten row is repaired from 32: see [`da::local`]. What
-    /// operators do not take of them is left out.
-    pub fn add_local_parity(&mut self) {
-        self.local_parity = true;
     }
 
     /// The provider that pays.

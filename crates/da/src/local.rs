@@ -11,7 +11,8 @@
 //! the same combination.
 //!
 //! No operator signs for local rows, the fee does not count them, and nobody is challenged for them: a blob has them if its disperser
-//! handed them out ([`disperse`]) and as far as operators had room. They are 1/32 of the rows, 3.1 %.
+//! handed them out ([`disperse`]), as a [`Publisher`](crate::Publisher) does, and as far as operators had room. Who keeps one and lost it makes it again
+//! from the 32 rows. They are 1/32 of the rows, 3.1 %.
 //!
 //! **Of 1,024 data rows,** a group's exclusive or is the coefficient of degree 31 of the group's polynomial, and these coefficients are
 //! themselves a codeword, of the code with 32 data rows. So only the data rows are added up, and the local rows of parity groups are coded from
@@ -54,6 +55,19 @@ pub struct LocalRow {
 impl std::fmt::Debug for LocalRow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "LocalRow({}, {} bytes)", self.group, self.bytes.len())
+    }
+}
+
+impl LocalRow {
+    /// The exclusive or of the rows of `group`, each of `row_bytes` bytes.
+    ///
+    /// # Panics
+    ///
+    /// When one is shorter: they were checked.
+    pub(crate) fn of_rows(group: u32, rows: &[Row], row_bytes: u32) -> Self {
+        let rows: Vec<&[u8]> = rows.iter().map(|row| &row.bytes[..]).collect();
+        let bytes = sum_rows(&rows, row_bytes as usize).into();
+        Self { group, bytes }
     }
 }
 

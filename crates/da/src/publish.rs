@@ -7,6 +7,7 @@ use crate::{
     CodedBlob, Committee, CommitteeId, Domain, Header, Permit, Runtime,
     certificate::MAX_BATCH,
     disperse::{self, Dispersal, DisperseError, Peer, Progress},
+    local,
     permit::{LIFETIME_BLOCKS, fee_wei},
 };
 use alloy_sol_types::SolCall;
@@ -100,7 +101,8 @@ impl<P: Payer> Publisher<P> {
         }
     }
 
-    /// Hands out `blob` to `committee` and records it. Rows that slow operators have not taken by then go on to them as children of `context`.
+    /// Hands out `blob` to `committee` and records it. Rows that slow operators have not taken by then go on to them as children of `context`, and
+    /// so do [local rows](crate::local): the blob [is shared](CodedBlob::is_shared) for as long.
     ///
     /// # Errors
     ///
@@ -123,6 +125,13 @@ impl<P: Payer> Publisher<P> {
         let published = self.disperse(context, committee, blob, permit, progress).await;
         *self.promised_wei.lock().await -= fee;
         let mut published = published?;
+        let (peer, keepers, coded) = (self.peer.clone(), committee.clone(), blob.clone());
+        context.child("local_rows").spawn(move |context| async move {
+            // Nobody was promised them, so nobody is told who did not take them.
+            for failure in local::disperse(&context, &peer, &keepers, &coded, &local::local_rows(&coded)).await {
+                tracing::debug!(?failure, "local rows not taken");
+            }
+        });
         published.fee_wei = fee_wei(header, price, published.block);
         Ok(published)
     }

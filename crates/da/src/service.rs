@@ -10,6 +10,7 @@ mod escrow;
 mod follow;
 mod ingest;
 mod local;
+mod mend;
 mod play;
 mod release;
 pub mod repair;
@@ -168,6 +169,8 @@ struct Shared<E: Runtime> {
     tally: Tally,
     /// Where requests for releases go, if this operator is a member of the committee.
     releases: Mutex<Option<release::Desk>>,
+    /// Local rows that are to be made again.
+    missed: Mutex<mend::Missed>,
     /// Challenges on chain that wait for this operator's answer.
     disputes: AtomicU32,
     /// Provers of the blobs sampled last, the latest at the end: each keeps the openings that it made.
@@ -308,6 +311,7 @@ impl<E: Runtime> Service<E> {
             ingest: Ingest::new(config.ingest_bytes_per_s),
             tally: Tally::default(),
             releases: Mutex::default(),
+            missed: Mutex::default(),
             disputes: AtomicU32::new(0),
             provers: Mutex::default(),
             config,

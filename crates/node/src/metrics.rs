@@ -87,6 +87,7 @@ struct WorkDone {
     served_bytes: Counter,
     samples_served: Counter,
     rows_repaired: Counter,
+    local_rows_repaired: Counter,
 }
 
 /// The process, under the names that Prometheus' own clients give them.
@@ -268,6 +269,11 @@ impl WorkDone {
             "Rows that were missing and were written again",
             self.rows_repaired.clone(),
         );
+        registry.register(
+            "local_rows_repaired",
+            "Local rows that were missing and were made again",
+            self.local_rows_repaired.clone(),
+        );
     }
 
     fn read(&self, work: &Work) {
@@ -278,6 +284,7 @@ impl WorkDone {
         set(&self.served_bytes, work.served_bytes);
         set(&self.samples_served, work.samples_served);
         set(&self.rows_repaired, work.rows_repaired);
+        set(&self.local_rows_repaired, work.local_rows_repaired);
     }
 }
 

@@ -44,10 +44,6 @@ pub struct Put {
     /// answer, and how long it is kept.
     #[arg(long, default_value = "3", value_parser = Rate::parse)]
     rate: Rate,
-    /// Keep a sum of every 32 rows beside them, so that a node that finds one row rotten reads 32 for it, not a thousand. 3 % more on the
-    /// nodes' disks, which take it as long as they have room.
-    #[arg(long)]
-    local_parity: bool,
     /// Let the network's committee release the file's key to whom this policy lets in: the name of a policy of the acting key, or
     /// any policy's id. See aloft da policy.
     #[arg(long, value_name = "POLICY", conflicts_with = "public")]
@@ -151,9 +147,6 @@ impl Put {
             Rate::Times(times) => Shape::whole(Shape::STANDARD.data_rows(), times).context("choose the rows")?,
         };
         files.code_to(shape);
-        if self.local_parity {
-            files.add_local_parity();
-        }
         let state = state_path(&self.file);
         let begun = load(&state)
             .with_context(|| format!("read {}", state.display()))?

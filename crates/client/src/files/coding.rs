@@ -1,6 +1,6 @@
 //! How widely files are coded: chosen by what the network is measured to be, and changed while they are kept and read.
 
-use super::{FileError, Files, Transfer};
+use super::{FileError, Files, Transfer, large::behind};
 use alloy_sol_types::SolCall;
 use contracts::{CallError, Mined, Provider, Request, abi::DAEntrance, addresses};
 use crypto::stream::sealed_len;
@@ -131,6 +131,7 @@ impl<E: Runtime> Files<E> {
                 }
             })
             .await?;
+        behind(&self.context, &coset).await;
         Ok(Added {
             root,
             added: coset.head().root(),

@@ -23,7 +23,6 @@ use da::{
     disperse::Peer,
     encode,
     header::Secrecy,
-    local,
     object::{self, Manifest, Part, STRIPE_BYTES, stripe_count, stripe_key},
     publish::{PublishError, Published},
     quorum::{self, Lot},
@@ -42,7 +41,7 @@ use std::{
 /// Longest manifest that is read, as coded, in bytes.
 const MANIFEST_BYTES_MAX: u64 = 9 * MIB;
 
-/// How long rows of a stripe may still go out after its certificate; then they are left to repair, and the memory goes to the next.
+/// How long rows of a blob may still go out after its certificate; then they are left to repair, and the memory goes to the next.
 const BEHIND_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Pause between two looks at whether rows still go out.
@@ -434,9 +433,7 @@ impl<E: Runtime> Files<E> {
                 }
             })
             .await?;
-        if self.local_parity {
-            add_local_parity(&self.context, &self.peer, &self.committee, &blob).await;
-        }
+        behind(&self.context, &blob).await;
         Ok(Stored {
             root: blob.head().root(),
             length: upload.length,
@@ -460,7 +457,6 @@ impl<E: Runtime> Files<E> {
             publisher: self.publisher.clone(),
             encoder: self.encoder.clone(),
             check_code: self.check_code,
-            local_parity: self.local_parity,
             key,
             expiry_block,
             whole: None,
@@ -468,10 +464,13 @@ impl<E: Runtime> Files<E> {
     }
 }
 
-/// Hands out the local rows of a certified blob. Whoever does not take them leaves the blob without: nothing was promised.
-async fn add_local_parity<E: Runtime>(context: &E, peer: &Peer, committee: &Committee, blob: &CodedBlob) {
-    let rows = local::local_rows(blob);
-    local::disperse(context, peer, committee, blob, &rows).await;
+/// Waits until no row of a certified blob is on its way any more: those of slow operators, and local rows. A while only: what did not go out by
+/// then is left to repair.
+pub(super) async fn behind<E: Runtime>(context: &E, blob: &CodedBlob) {
+    let begun = context.current();
+    while blob.is_shared() && context.current().duration_since(begun).unwrap_or_default() < BEHIND_TIMEOUT {
+        context.sleep(BEHIND_POLL).await;
+    }
 }
 
 /// Where rows are read, and how they are checked.
@@ -521,7 +520,6 @@ struct Network<E: Runtime> {
     publisher: Arc<Publisher<HttpProvider>>,
     encoder: Encoder,
     check_code: bool,
-    local_parity: bool,
     /// The object's.
     key: Option<Key>,
     expiry_block: u64,
@@ -572,19 +570,11 @@ impl<E: Runtime> Network<E> {
         blob: CodedBlob,
     ) -> (oneshot::Receiver<Result<Published, PublishError>>, impl Future) {
         let (ended, end) = oneshot::channel();
-        let (peer, local_parity) = (self.peer.clone(), self.local_parity);
         let publisher = self.publisher.clone();
         let task = self.context.child("stripe").spawn(move |context| async move {
             let published = publisher.publish(&context, &committee, &blob, |_| {}).await;
-            let is_published = published.is_ok();
             let _ = ended.send(published);
-            if is_published && local_parity {
-                add_local_parity(&context, &peer, &committee, &blob).await;
-            }
-            let begun = context.current();
-            while blob.is_shared() && context.current().duration_since(begun).unwrap_or_default() < BEHIND_TIMEOUT {
-                context.sleep(BEHIND_POLL).await;
-            }
+            behind(&context, &blob).await;
             // Deliveries are this task's children: those that still stand are ended with it.
         });
         (end, task)

@@ -1,6 +1,6 @@
 //! Follow the chain: which blobs are certified, which expired, which epoch it is, who moved.
 
-use super::{ChainView, Promise, Shared, epochs::Epochs, repair};
+use super::{ChainView, Promise, Shared, epochs::Epochs, mend::Mender, repair};
 use crate::{
     Committee, CommitteeId, Runtime, committee::CommitteeError, permit::PERMIT_BLOCKS, quorum::MAX_QUORUMS,
     record::Record, store::StoreError,
@@ -36,6 +36,7 @@ pub(super) struct Follower<E: Runtime, P: Provider> {
     reconciled: bool,
     /// When to try again what could not be repaired, and how long was waited before.
     retry: BTreeMap<BlobRoot, (SystemTime, Duration)>,
+    mender: Mender,
 }
 
 impl<E: Runtime, P: Provider> Follower<E, P> {
@@ -49,6 +50,7 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
             moved: false,
             reconciled: false,
             retry: BTreeMap::new(),
+            mender: Mender::default(),
         }
     }
 
@@ -62,6 +64,7 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
                         tracing::warn!(?error, "delete expired rows");
                     }
                     self.repair(&context).await;
+                    self.mender.step(&context, &self.shared).await;
                 }
                 Err(error) => tracing::debug!(?error, "follow the chain"),
             }

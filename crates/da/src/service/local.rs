@@ -1,6 +1,6 @@
 //! Local rows on an operator: take them, show them, and rebuild a row of its own from those of its group.
 
-use super::{Shared, repair::RepairError};
+use super::{Shared, mend, repair::RepairError};
 use crate::{
     Committee, Row, RowChecker, Runtime, VerifiedHead, VerifiedRow,
     committee::assign,
@@ -65,7 +65,11 @@ pub(super) async fn keep<E: Runtime>(
 pub(super) async fn show<E: Runtime>(shared: &Shared<E>, root: BlobRoot, group: u32) -> Response {
     match shared.store.read_local(root, group).await {
         Ok(Some(row)) => Response::LocalRow(row),
-        Ok(None) | Err(StoreError::Unknown { .. }) => Response::NotFound,
+        Ok(None) => {
+            mend::miss(shared, root, group);
+            Response::NotFound
+        }
+        Err(StoreError::Unknown { .. }) => Response::NotFound,
         Err(error) => {
             tracing::warn!(?error, "read a local row");
             Response::NotFound
@@ -73,9 +77,9 @@ pub(super) async fn show<E: Runtime>(shared: &Shared<E>, root: BlobRoot, group: 
     }
 }
 
-/// Why a row was not rebuilt from its group: then the whole blob is read.
+/// Why a row was not rebuilt from its group, and the whole blob is read; or its local row not made again.
 #[derive(Debug, thiserror::Error)]
-enum RebuildError {
+pub(super) enum RebuildError {
     #[error("operator {operator} cannot be asked")]
     Wire { operator: u32, source: WireError },
     #[error("row {row} of the group is not there")]
@@ -107,18 +111,7 @@ pub(super) async fn rebuild<E: Runtime>(
     if missing.len() > REBUILT_MAX || groups.len() < missing.len() {
         return Ok(false);
     }
-    let mut owner_of = BTreeMap::new();
-    for (operator, rows) in (0..).zip(assign(committee, &head.root(), head.shape())) {
-        owner_of.extend(rows.into_iter().map(|row| (row, operator)));
-    }
-    let place = Place {
-        context,
-        shared,
-        committee,
-        index,
-        head,
-        owner_of: &owner_of,
-    };
+    let place = Place::new(context, shared, (committee, index), head);
     let rebuilt = join_all(missing.iter().map(|row| place.rebuild(*row))).await;
     let mut rows: Vec<VerifiedRow> = Vec::with_capacity(missing.len());
     for (row, rebuilt) in missing.iter().zip(rebuilt) {
@@ -137,17 +130,38 @@ pub(super) async fn rebuild<E: Runtime>(
 }
 
 /// Where one blob's rows are.
-struct Place<'a, E: Runtime> {
+pub(super) struct Place<'a, E: Runtime> {
     context: &'a E,
     shared: &'a Shared<E>,
     committee: &'a Committee,
     /// This operator's.
     index: u32,
     head: &'a VerifiedHead,
-    owner_of: &'a BTreeMap<u32, u32>,
+    owner_of: BTreeMap<u32, u32>,
 }
 
-impl<E: Runtime> Place<'_, E> {
+impl<'a, E: Runtime> Place<'a, E> {
+    /// `committee` is the blob's, `index` this operator's in it.
+    pub(super) fn new(
+        context: &'a E,
+        shared: &'a Shared<E>,
+        (committee, index): (&'a Committee, u32),
+        head: &'a VerifiedHead,
+    ) -> Self {
+        let mut owner_of = BTreeMap::new();
+        for (operator, rows) in (0..).zip(assign(committee, &head.root(), head.shape())) {
+            owner_of.extend(rows.into_iter().map(|row| (row, operator)));
+        }
+        Self {
+            context,
+            shared,
+            committee,
+            index,
+            head,
+            owner_of,
+        }
+    }
+
     async fn rebuild(&self, missing: u32) -> Result<VerifiedRow, RebuildError> {
         let group = local::group_of(missing);
         let (root, shape) = (self.head.root(), self.head.shape());
@@ -157,23 +171,33 @@ impl<E: Runtime> Place<'_, E> {
             .local_row(operator, group)
             .await?
             .ok_or(RebuildError::NoLocalRow { operator, group })?;
+        let others = self.gather(local::rows_of(group).filter(|row| *row != missing)).await?;
+        local::rebuild(self.head, missing, &others, &local).ok_or(RebuildError::WrongLocalRow { operator, group })
+    }
+
+    /// These rows, in order, each checked against the head, from all who own them.
+    pub(super) async fn gather(&self, rows: impl IntoIterator<Item = u32>) -> Result<Vec<Row>, RebuildError> {
         let mut asked: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for row in local::rows_of(group).filter(|row| *row != missing) {
+        for row in rows {
             asked.entry(self.owner_of[&row]).or_default().push(row);
         }
         let answers = join_all(asked.iter().map(|(operator, rows)| self.rows(*operator, rows))).await;
-        let mut others = Vec::new();
+        let mut gathered = Vec::new();
         for rows in answers {
-            others.extend(rows?);
+            gathered.extend(rows?);
         }
-        others.sort_unstable_by_key(|row| row.index);
-        local::rebuild(self.head, missing, &others, &local).ok_or(RebuildError::WrongLocalRow { operator, group })
+        gathered.sort_unstable_by_key(|row| row.index);
+        Ok(gathered)
     }
 
     async fn local_row(&self, operator: u32, group: u32) -> Result<Option<LocalRow>, RebuildError> {
         let root = self.head.root();
         if operator == self.index {
-            return Ok(self.shared.store.read_local(root, group).await?);
+            let own = self.shared.store.read_local(root, group).await?;
+            if own.is_none() {
+                mend::miss(self.shared, root, group);
+            }
+            return Ok(own);
         }
         let mut answer = None;
         self.ask(operator, &Request::ReadLocal { root, group }, |response| {

@@ -4,7 +4,7 @@
 //! result is what the blob committed to. It always is for a blob that was coded as it should be. Of one that was not (a third
 //! of its rows may be wrong, see docs/spec/da.md) single rows may be beyond repair: they were never promised.
 
-use super::{Shared, local};
+use super::{Shared, local, mend};
 use crate::{
     CodedBlob, CommitteeId, Runtime, VerifiedHead, VerifiedRow,
     record::Record,
@@ -106,6 +106,10 @@ pub(super) async fn repair<E: Runtime>(context: &E, shared: &Shared<E>, record: 
         shared.tally.repaired(rows.len());
     }
     shared.store.sync(root).await?;
+    // All rows are in memory, so the local ones cost next to nothing: those that were lost with the others, or turned out to be wrong.
+    if recoded.head().root() == root {
+        mend::keep_own(shared, &recoded).await?;
+    }
     match wanted - good.len() {
         0 => Ok(()),
         rows => Err(RepairError::NotCoded { root, rows }),

@@ -17,6 +17,8 @@ pub struct Work {
     pub samples_served: u64,
     /// Rows that were missing or rotten and were written again.
     pub rows_repaired: u64,
+    /// Local rows that were, too.
+    pub local_rows_repaired: u64,
 }
 
 /// Counts [`Work`].
@@ -28,6 +30,7 @@ pub(super) struct Tally {
     served_bytes: AtomicU64,
     samples_served: AtomicU64,
     rows_repaired: AtomicU64,
+    local_rows_repaired: AtomicU64,
 }
 
 impl Tally {
@@ -49,6 +52,10 @@ impl Tally {
         self.rows_repaired.fetch_add(rows as u64, Relaxed);
     }
 
+    pub(super) fn mended(&self, local_rows: usize) {
+        self.local_rows_repaired.fetch_add(local_rows as u64, Relaxed);
+    }
+
     pub(super) fn work(&self) -> Work {
         let read = |count: &AtomicU64| count.load(Relaxed);
         Work {
@@ -58,6 +65,7 @@ impl Tally {
             served_bytes: read(&self.served_bytes),
             samples_served: read(&self.samples_served),
             rows_repaired: read(&self.rows_repaired),
+            local_rows_repaired: read(&self.local_rows_repaired),
         }
     }
 }

@@ -125,6 +125,14 @@ impl<E: Storage> Store<E> {
         }))
     }
 
+    /// Whether local rows of blob `root` are here.
+    pub(crate) async fn has_local(&self, root: BlobRoot) -> bool {
+        match self.entry(root) {
+            Ok(entry) => *entry.local_bytes.lock().await > 0,
+            Err(_) => false,
+        }
+    }
+
     async fn open_local(&self, entry: &Entry<E>) -> Result<E::Blob, StoreError> {
         let opened = self.storage.open(&self.partition, &name(entry.root())).await;
         Ok(opened.map_err(entry.disk("open"))?.0)

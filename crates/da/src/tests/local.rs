@@ -6,8 +6,15 @@ use super::{
     payload, public_blob,
     scenarios::simulate,
 };
-use crate::{CodedBlob, Record, Row, local};
-use commonware_runtime::{Blob, ReadOptions, Storage, WriteOptions};
+use crate::{
+    CodedBlob, Committee, Record, Row,
+    disperse::STALL_TIMEOUT,
+    local::{self, LocalRow},
+    wire::{self, Request, Response},
+};
+use commonware_runtime::{Blob, Clock, ReadOptions, Storage, WriteOptions, deterministic::Context};
+use primitives::CHAIN_ID;
+use std::time::Duration;
 
 /// The operator whose disk rots.
 const VICTIM: u32 = 1;
@@ -142,6 +149,124 @@ fn without_the_local_row_or_one_of_its_group_the_blob_is_read() {
         network.set_link(3, Link::Cut);
         let bytes = rot(&mut network, &record, |index| index == row, 1).await;
         assert!(bytes > 300_000, "{bytes}");
+    });
+}
+
+/// The local row of `group`, as its keeper in `committee` shows it.
+pub(super) async fn ask_local(
+    context: &Context,
+    committee: &Committee,
+    record: &Record,
+    group: u32,
+) -> Option<LocalRow> {
+    let keeper = local::owner(committee, &record.root(), record.shape(), group).unwrap();
+    let operator = &committee.operators()[keeper as usize];
+    let (key, root) = (guest().stream_key, record.root());
+    let mut connection = wire::dial(context, &key, CHAIN_ID, operator).await.unwrap();
+    let request = Request::ReadLocal { root, group };
+    connection.sender.send(&request, STALL_TIMEOUT).await.unwrap();
+    match connection.receiver.receive(STALL_TIMEOUT).await.unwrap() {
+        Response::LocalRow(row) => Some(row),
+        Response::NotFound => None,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn local_row(network: &Network, record: &Record, group: u32) -> Option<LocalRow> {
+    let committee = network.chain.committee_at(record.committee());
+    ask_local(&network.context, &committee, record, group).await
+}
+
+/// The groups whose local rows the victim keeps.
+fn victims_groups(network: &Network, record: &Record) -> Vec<u32> {
+    let committee = network.chain.committee_at(record.committee());
+    let owners = local::owners(&committee, &record.root(), record.shape());
+    let groups = local::groups(record.shape()).zip(owners);
+    groups
+        .filter(|(_, owner)| *owner == VICTIM)
+        .map(|(group, _)| group)
+        .collect()
+}
+
+/// Nobody asked for them: the operator looks through what it has when it starts.
+#[test]
+fn local_rows_that_rot_or_are_cut_off_are_made_again_from_their_groups() {
+    simulate(65, |mut network| async move {
+        let blob = public_blob(65, 1 << 20);
+        let record = publish(&network, &blob, true).await;
+        let groups = victims_groups(&network, &record);
+        assert!(groups.len() > 12);
+        network.kill(VICTIM).await;
+        let name = [&record.root().as_bytes()[..], &[1]].concat();
+        let (file, len) = network.context.open(&partition(VICTIM), &name).await.unwrap();
+        let record_bytes = 36 + u64::from(record.row_bytes());
+        assert_eq!(len, groups.len() as u64 * record_bytes);
+        // The first rots, and the last three are gone.
+        file.write_at(record_bytes - 1, vec![0x55; 1], WriteOptions::default())
+            .await
+            .unwrap();
+        file.resize(len - 3 * record_bytes).await.unwrap();
+        file.sync().await.unwrap();
+        drop(file);
+        let before = network.passed_bytes();
+        network.restart(VICTIM).await;
+        network
+            .wait("local rows", |network| {
+                network.service(VICTIM).work().local_rows_repaired == 4
+            })
+            .await;
+        let bytes = network.passed_bytes() - before;
+        assert!(bytes < 4 * 64 * 1024, "{bytes}");
+        for row in local::local_rows(&blob) {
+            assert_eq!(local_row(&network, &record, row.group).await.as_ref(), Some(&row));
+        }
+    });
+}
+
+/// Its publisher handed out none.
+#[test]
+fn a_local_row_that_somebody_asks_for_in_vain_is_there_soon_after() {
+    simulate(66, |network| async move {
+        let blob = public_blob(66, 100_000);
+        let record = publish(&network, &blob, false).await;
+        // The certificate is seen at the next look at the chain.
+        network.context.sleep(Duration::from_secs(1)).await;
+        let group = victims_groups(&network, &record)[0];
+        assert_eq!(local_row(&network, &record, group).await, None);
+        network
+            .wait("the local row", |network| {
+                network.service(VICTIM).work().local_rows_repaired == 1
+            })
+            .await;
+        let rows = local::local_rows(&blob);
+        assert_eq!(
+            local_row(&network, &record, group).await.as_ref(),
+            Some(&rows[group as usize])
+        );
+        // Nobody asked for the others.
+        let other = victims_groups(&network, &record)[1];
+        assert_eq!(local_row(&network, &record, other).await, None);
+    });
+}
+
+#[test]
+fn an_operator_that_lost_its_disk_has_its_local_rows_again_with_its_rows() {
+    simulate(67, |mut network| async move {
+        let blob = public_blob(67, 100_000);
+        let record = publish(&network, &blob, true).await;
+        network.kill(VICTIM).await;
+        network.lose_disk(VICTIM).await;
+        network.restart(VICTIM).await;
+        let groups = victims_groups(&network, &record);
+        network
+            .wait("repair", |network| {
+                let service = network.service(VICTIM);
+                service.missing_rows() == 0 && service.work().local_rows_repaired == groups.len() as u64
+            })
+            .await;
+        for row in local::local_rows(&blob) {
+            assert_eq!(local_row(&network, &record, row.group).await.as_ref(), Some(&row));
+        }
     });
 }
 

@@ -3,15 +3,16 @@
 use super::{
     chain::{config, payer},
     evm_chain::{EvmChain, account},
+    local::ask_local,
     network::guest,
     payload, public_blob,
 };
-use crate::{CodedBlob, Publisher, Record, Service, disperse::DisperseError, publish::PublishError, retrieve};
-use commonware_runtime::{Runner as _, Supervisor, deterministic};
+use crate::{CodedBlob, Publisher, Record, Service, disperse::DisperseError, local, publish::PublishError, retrieve};
+use commonware_runtime::{Clock, Runner as _, Supervisor, deterministic};
 use contracts::{abi::DAEntrance, addresses::DA_ENTRANCE};
 use futures::future::join_all;
 use primitives::{Address, U256};
-use std::{collections::BTreeSet, net::SocketAddr};
+use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
 const OPERATORS: u32 = 4;
 const WEI: u128 = 1 << 66;
@@ -97,6 +98,32 @@ fn blobs_that_are_ready_together_are_recorded_together() {
         assert!(matches!(again, Err(PublishError::Record(_))), "{again:?}");
         let left = U256::from(scene.escrow(payer().address()).await);
         assert_eq!(scene.chain.balance(payer().address()) + left + paid, U256::from(WEI));
+    });
+}
+
+/// Also a coset that is added to a blob: nobody who publishes has to think of them.
+#[test]
+fn what_is_published_has_local_rows_soon_after() {
+    deterministic::Runner::seeded(93).start(|context| async move {
+        let scene = Scene::new(context, OPERATORS).await;
+        let committee = scene.chain.committee().await;
+        let blob = public_blob(7, 20_000);
+        let head = blob.head().clone();
+        let data = payload(7, 20_000);
+        let mut rows = vec![0; head.shape().data_rows() as usize * head.row_bytes() as usize];
+        rows[..data.len()].copy_from_slice(&data);
+        let coset = CodedBlob::add_coset(&head, 3, rows).unwrap();
+        for blob in [blob, coset] {
+            let published = scene.publisher.publish(&scene.context, &committee, &blob, |_| {}).await;
+            published.unwrap();
+            scene.context.sleep(Duration::from_secs(2)).await;
+            assert!(!blob.is_shared(), "nothing is on its way any more");
+            let record = Record::of_header(blob.head().header());
+            for row in local::local_rows(&blob) {
+                let kept = ask_local(&scene.context, &committee, &record, row.group).await;
+                assert_eq!(kept.as_ref(), Some(&row));
+            }
+        }
     });
 }
 
