@@ -275,13 +275,9 @@ impl Certificate {
 
     /// The transaction that records the blobs, each on the promise of `permits` at its place. Anybody may send it.
     pub fn submission(&self, domain: &Domain, committee: &Committee, permits: &[Permit]) -> Request {
-        let permits = permits.iter().map(|permit| DAEntrance::Permit {
-            deadline: permit.deadline,
-            signature: permit.signature.to_vec().into(),
-        });
         let call = DAEntrance::submitCall {
             headers: self.headers.iter().map(on_chain).collect(),
-            permits: permits.collect(),
+            permits: permits.iter().map(Permit::on_chain).collect(),
             signersBitmap: typed_data::signers_bitmap(self.signers.iter().copied(), committee.len()),
             signature: self.signature.to_eip2537().to_vec().into(),
         };

@@ -273,6 +273,20 @@ impl Committee {
             .collect()
     }
 
+    /// The operators in the order in which the rows of the blob `root` name them as owners, from the first row on: who does, before others,
+    /// what one has to do for all. Each comes first with a chance of as much as it owns.
+    pub fn turns(&self, root: &BlobRoot, shape: Shape) -> Vec<u32> {
+        let mut owner_of = vec![0; shape.row_count() as usize];
+        for (operator, rows) in (0..).zip(assign(self, root, shape)) {
+            for row in rows {
+                owner_of[(row - shape.first_row()) as usize] = operator;
+            }
+        }
+        let mut named = vec![false; self.operators.len()];
+        owner_of.retain(|operator| !std::mem::replace(&mut named[*operator as usize], true));
+        owner_of
+    }
+
     /// Count of rows that operator `index` owns of any blob of `shape`.
     ///
     /// # Panics

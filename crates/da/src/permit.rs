@@ -7,7 +7,7 @@
 use crate::{Domain, Header, certificate::on_chain};
 use bytes::BufMut;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
-use contracts::typed_data;
+use contracts::{abi::DAEntrance, typed_data};
 use crypto::ecdsa::{self, SIGNATURE_BYTES, SignatureError};
 use primitives::{Address, B256, U256};
 
@@ -44,6 +44,14 @@ impl Permit {
         Self {
             deadline,
             signature: payer.sign(&domain.permit_digest(header, deadline)),
+        }
+    }
+
+    /// The promise as the entrance takes it.
+    pub(crate) fn on_chain(&self) -> DAEntrance::Permit {
+        DAEntrance::Permit {
+            deadline: self.deadline,
+            signature: self.signature.to_vec().into(),
         }
     }
 

@@ -9,6 +9,7 @@ mod epochs;
 mod escrow;
 mod follow;
 mod ingest;
+mod lapse;
 mod local;
 mod mend;
 mod play;
@@ -19,6 +20,8 @@ mod show;
 mod tally;
 mod unpaid;
 
+#[cfg(test)]
+pub(crate) use lapse::{LAPSE_GAS, LAPSE_GAS_PER_MEMBER};
 pub use tally::Work;
 
 use crate::{
@@ -169,6 +172,8 @@ struct Shared<E: Runtime> {
     tally: Tally,
     /// Where requests for releases go, if this operator is a member of the committee.
     releases: Mutex<Option<release::Desk>>,
+    /// Promises that are over and were not kept, if this operator collects them.
+    lapses: Mutex<Option<lapse::Lapses>>,
     /// Local rows that are to be made again.
     missed: Mutex<mend::Missed>,
     /// Challenges on chain that wait for this operator's answer.
@@ -311,6 +316,7 @@ impl<E: Runtime> Service<E> {
             ingest: Ingest::new(config.ingest_bytes_per_s),
             tally: Tally::default(),
             releases: Mutex::default(),
+            lapses: Mutex::default(),
             missed: Mutex::default(),
             disputes: AtomicU32::new(0),
             provers: Mutex::default(),
@@ -391,6 +397,14 @@ impl<E: Runtime> Service<E> {
     pub fn play(&mut self, context: E, provider: impl Provider, prize_min: U256) {
         let player = play::Player::new(self.shared.clone(), provider, prize_min);
         self.tasks.push(context.spawn(move |context| player.run(context)));
+    }
+
+    /// Begins to collect, on behalf of `provider`, which pays the gas, what promises cost that were not kept: in turn with the other operators, and where
+    /// the charge is more than the gas at `gas_price_wei`.
+    pub fn collect_lapsed(&mut self, context: E, provider: impl Provider, gas_price_wei: U256) {
+        *self.shared.lapses.lock() = Some(lapse::Lapses::default());
+        let collector = lapse::Collector::new(self.shared.clone(), provider, gas_price_wei);
+        self.tasks.push(context.spawn(move |context| collector.run(context)));
     }
 
     /// Begins to release keys with `share` to whom policies allow it, as `provider`'s latest final state has them. Until then, who asks

@@ -8,6 +8,7 @@ mod disputes;
 mod epochs;
 mod evm_chain;
 mod full;
+mod lapses;
 mod liars;
 mod local;
 mod loopback;

@@ -88,6 +88,7 @@ struct WorkDone {
     samples_served: Counter,
     rows_repaired: Counter,
     local_rows_repaired: Counter,
+    lapses_collected: Counter,
 }
 
 /// The process, under the names that Prometheus' own clients give them.
@@ -274,6 +275,11 @@ impl WorkDone {
             "Local rows that were missing and were made again",
             self.local_rows_repaired.clone(),
         );
+        registry.register(
+            "lapses_collected",
+            "Promises to pay that were not kept and that this node collected",
+            self.lapses_collected.clone(),
+        );
     }
 
     fn read(&self, work: &Work) {
@@ -285,6 +291,7 @@ impl WorkDone {
         set(&self.samples_served, work.samples_served);
         set(&self.rows_repaired, work.rows_repaired);
         set(&self.local_rows_repaired, work.local_rows_repaired);
+        set(&self.lapses_collected, work.lapses_collected);
     }
 }
 

@@ -55,6 +55,9 @@ const ROWS_CAPACITY_BYTES: u64 = 16 * GIB;
 /// Smallest prize of the lottery that a local node claims, wei: a hundredth of a coin, some times what a claim's gas costs at one gwei.
 const PRIZE_MIN_WEI: u64 = 10_000_000_000_000_000;
 
+/// What a local node takes a unit of gas to cost when it weighs whether a promise that was not kept is worth collecting, wei: its tip, and a base fee of as much.
+const GAS_PRICE_WEI: u64 = 2_000_000_000;
+
 /// How long open requests may take to end when the node stops.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
@@ -216,6 +219,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         availability.release(context.child("release"), provider.clone(), share);
     }
     availability.play(context.child("lottery"), provider.clone(), U256::from(PRIZE_MIN_WEI));
+    availability.collect_lapsed(context.child("lapses"), provider.clone(), U256::from(GAS_PRICE_WEI));
 
     let path = dir.join("till.redb");
     let till = Till::open(&path, TillLimits::default()).map_err(|source| NodeError::Till { path, source })?;

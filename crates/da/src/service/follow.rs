@@ -83,6 +83,7 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
                     DAEntrance::BlobCertified::SIGNATURE_HASH,
                     DAEntrance::CosetDropped::SIGNATURE_HASH,
                     DAEntrance::QuorumOpened::SIGNATURE_HASH,
+                    DAEntrance::PermitLapsed::SIGNATURE_HASH,
                     OperatorRegistry::EndpointChanged::SIGNATURE_HASH,
                 ],
                 from_block: self.next_block,
@@ -102,6 +103,10 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
                     } else if let Ok(event) = event.decode::<DAEntrance::CosetDropped>() {
                         chain.certified.remove(&BlobRoot(event.root));
                         dropped.push(BlobRoot(event.root));
+                    } else if let Ok(event) = event.decode::<DAEntrance::PermitLapsed>() {
+                        if let Some(lapses) = self.shared.lapses.lock().as_mut() {
+                            lapses.collected(&BlobRoot(event.root));
+                        }
                     } else if let Ok(event) = event.decode::<DAEntrance::QuorumOpened>()
                         && self.quorums.len() < MAX_QUORUMS
                     {
@@ -166,6 +171,7 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
             .filter(|(head, _)| head.header().params.expiry_block < height)
             .map(|(head, _)| (head.root(), "it expired"));
         let over = self.shared.chain.lock().unpaid.over(height);
+        over.iter().for_each(|root| self.note_lapse(*root));
         let over = over.into_iter().map(|root| (root, "it was not certified in time"));
         for (root, why) in expired.chain(over) {
             tracing::info!(%root, why, "delete the rows of a blob");
@@ -173,6 +179,20 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
             self.shared.chain.lock().unpaid.release(&root);
         }
         Ok(())
+    }
+
+    /// Whoever collects promises that were not kept needs the header and the permit, which go with the rows.
+    fn note_lapse(&self, root: BlobRoot) {
+        let (Some(head), Some(permit)) = (self.shared.store.head(root), self.shared.store.permit(root)) else {
+            return;
+        };
+        let header = head.header();
+        let Some((committee, Some(index))) = self.shared.seat(header.params.committee) else {
+            return;
+        };
+        if let Some(lapses) = self.shared.lapses.lock().as_mut() {
+            lapses.note(header, permit, (&committee, index));
+        }
     }
 
     /// Blobs on disk that are neither certified nor promised, by a permit that did not survive: they are kept as long as any promise lasts.

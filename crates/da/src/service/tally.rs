@@ -19,6 +19,8 @@ pub struct Work {
     pub rows_repaired: u64,
     /// Local rows that were, too.
     pub local_rows_repaired: u64,
+    /// Promises that were not kept and that it collected.
+    pub lapses_collected: u64,
 }
 
 /// Counts [`Work`].
@@ -31,6 +33,7 @@ pub(super) struct Tally {
     samples_served: AtomicU64,
     rows_repaired: AtomicU64,
     local_rows_repaired: AtomicU64,
+    lapses_collected: AtomicU64,
 }
 
 impl Tally {
@@ -56,6 +59,10 @@ impl Tally {
         self.local_rows_repaired.fetch_add(local_rows as u64, Relaxed);
     }
 
+    pub(super) fn collected(&self) {
+        self.lapses_collected.fetch_add(1, Relaxed);
+    }
+
     pub(super) fn work(&self) -> Work {
         let read = |count: &AtomicU64| count.load(Relaxed);
         Work {
@@ -66,6 +73,7 @@ impl Tally {
             samples_served: read(&self.samples_served),
             rows_repaired: read(&self.rows_repaired),
             local_rows_repaired: read(&self.local_rows_repaired),
+            lapses_collected: read(&self.lapses_collected),
         }
     }
 }

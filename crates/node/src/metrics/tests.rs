@@ -33,6 +33,7 @@ fn reading() -> Reading {
             samples_served: 14,
             rows_repaired: 15,
             local_rows_repaired: 16,
+            lapses_collected: 17,
         },
     }
 }
@@ -76,6 +77,7 @@ fn a_page_shows_what_the_parts_said_and_then_the_engine_s_own() {
         "aloft_rows_taken_bytes_total 11\n",
         "aloft_rows_repaired_total 15\n",
         "aloft_local_rows_repaired_total 16\n",
+        "aloft_lapses_collected_total 17\n",
         "aloft_rpc_requests_total{method=\"unknown\"} 0\n",
         "engine_views_total 5\n",
     ] {
