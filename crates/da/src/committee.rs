@@ -78,12 +78,12 @@ impl Read for CommitteeId {
 pub struct Operator {
     /// Account that earns its fees.
     pub account: Address,
-    /// Key that authenticates its streams.
-    pub stream_key: ed25519::PublicKey,
+    /// Key that authenticates its streams; none when what it registered is no key. Nobody can talk to it then, and the others go on.
+    pub stream_key: Option<ed25519::PublicKey>,
     /// Key that signs for its rows; its possession was proved on chain.
     pub bls_key: bls::PublicKey,
-    /// Where it listens.
-    pub endpoint: SocketAddr,
+    /// Where it listens; none when what it registered is not `address:port`, for names are not resolved. As with its key, that is its own trouble.
+    pub endpoint: Option<SocketAddr>,
     /// Its seats: rows are owned in proportion to them.
     pub seats: u32,
 }
@@ -129,25 +129,11 @@ pub enum CommitteeError {
         /// Its index.
         operator: usize,
     },
-    /// An operator's ed25519 key is not one.
-    #[error("stream key of operator {operator} is not an ed25519 key")]
-    StreamKey {
-        /// Its index.
-        operator: usize,
-    },
     /// An operator's BLS key is not one.
     #[error("BLS key of operator {operator} is not a point of G1's subgroup")]
     BlsKey {
         /// Its index.
         operator: usize,
-    },
-    /// An operator's endpoint is not `address:port`. Names are not resolved.
-    #[error("endpoint {endpoint:?} of operator {operator} is not an IP address and a port")]
-    Endpoint {
-        /// Its index.
-        operator: usize,
-        /// What it registered.
-        endpoint: String,
     },
 }
 
@@ -207,13 +193,10 @@ impl Committee {
             .map(|(operator, (member, entry))| {
                 Ok(Operator {
                     account: entry.account,
-                    stream_key: ed25519::PublicKey::decode(Copying(&entry.streamKey.0))
-                        .map_err(|_| CommitteeError::StreamKey { operator })?,
+                    // The registry proves the BLS key only. What else an operator registers must not keep others from reading the committee.
+                    stream_key: ed25519::PublicKey::decode(Copying(&entry.streamKey.0)).ok(),
                     bls_key: bls_key(&entry.blsKey).ok_or(CommitteeError::BlsKey { operator })?,
-                    endpoint: entry.endpoint.parse().map_err(|_| CommitteeError::Endpoint {
-                        operator,
-                        endpoint: entry.endpoint,
-                    })?,
+                    endpoint: entry.endpoint.parse().ok(),
                     seats: (member.endSeat.checked_sub(member.firstSeat)).ok_or(CommitteeError::Seats { operator })?,
                 })
             })
@@ -255,8 +238,14 @@ impl Committee {
     pub fn index_of(&self, stream_key: &ed25519::PublicKey) -> Option<u32> {
         self.operators
             .iter()
-            .position(|operator| operator.stream_key == *stream_key)
+            .position(|operator| operator.stream_key.as_ref() == Some(stream_key))
             .map(|index| index as u32)
+    }
+
+    /// The operator with this stream key.
+    pub fn operator_of(&self, stream_key: &ed25519::PublicKey) -> Option<&Operator> {
+        let index = self.index_of(stream_key)?;
+        self.operators.get(index as usize)
     }
 
     /// The rows of `shape` that operator `index` owns of the blob `root`.

@@ -8,6 +8,7 @@ use da::{
     Header, ReaderList, Record, Runtime, VerifiedHead,
     access::{self, AccessError},
     header::Secrecy,
+    quorum,
     release::{self, Keepers, Terms},
     retrieve,
 };
@@ -128,8 +129,9 @@ impl<E: Runtime> Files<E> {
             return Err(FileError::OtherCommittee { root });
         }
         let secret = wallet.envelope_secret();
-        let (peer, operators) = (&self.peer, &self.committee);
-        let collected = release::collect(&self.context, peer, operators, &keepers, &offered.terms, &secret)
+        let peer = &self.peer;
+        let operators = quorum::committees(&self.provider, &peer.domain, self.beacon).await?;
+        let collected = release::collect(&self.context, peer, &operators, &keepers, &offered.terms, &secret)
             .await
             .map_err(|source| FileError::NotReleasedTo {
                 root,

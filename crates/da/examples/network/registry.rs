@@ -51,9 +51,9 @@ pub fn committee(count: u32, endpoints: &[SocketAddr]) -> Committee {
         let (stream_key, bls_key) = keys(index);
         Operator {
             account: Address::left_padding_from(&index.to_be_bytes()),
-            stream_key: stream_key.public_key(),
+            stream_key: Some(stream_key.public_key()),
             bls_key: bls_key.public_key(),
-            endpoint: endpoints.get(index as usize).copied().unwrap_or(NOWHERE.into()),
+            endpoint: Some(endpoints.get(index as usize).copied().unwrap_or(NOWHERE.into())),
             seats: 1,
         }
     });
@@ -99,9 +99,9 @@ impl Provider for FixedChain {
             let operator = &committee.operators()[index as usize];
             OperatorRegistry::Operator {
                 account: operator.account,
-                streamKey: B256::from_slice(operator.stream_key.as_ref()),
+                streamKey: B256::from_slice(operator.stream_key.as_ref().expect("set above").as_ref()),
                 blsKey: Bytes::from(operator.bls_key.to_eip2537().to_vec()),
-                endpoint: operator.endpoint.to_string(),
+                endpoint: operator.endpoint.expect("set above").to_string(),
                 commissionBps: 0,
                 commissionEpoch: 0,
                 nextCommissionBps: 0,
@@ -139,7 +139,10 @@ impl Provider for FixedChain {
             }
             OperatorRegistry::numberOfKeyCall::SELECTOR => {
                 let call = OperatorRegistry::numberOfKeyCall::abi_decode(&data).expect("a key");
-                let known = |operator: &Operator| operator.stream_key.as_ref() == call.streamKey.as_slice();
+                let known = |operator: &Operator| {
+                    let key = operator.stream_key.as_ref();
+                    key.is_some_and(|key| key.as_ref() == call.streamKey.as_slice())
+                };
                 let number = committee.operators().iter().position(known).expect("a known key");
                 (number as u32).abi_encode().into()
             }

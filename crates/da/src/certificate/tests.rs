@@ -11,9 +11,9 @@ fn committee(operators: u32) -> Committee {
     let operators = (0..operators)
         .map(|index| Operator {
             account: Address::repeat_byte(index as u8),
-            stream_key: ed25519::PrivateKey::from_seed(u64::from(index)).public_key(),
+            stream_key: Some(ed25519::PrivateKey::from_seed(u64::from(index)).public_key()),
             bls_key: secret(index).public_key(),
-            endpoint: ([10, 0, 0, 1], 9000).into(),
+            endpoint: Some(([10, 0, 0, 1], 9000).into()),
             seats: 1,
         })
         .collect();

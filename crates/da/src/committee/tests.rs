@@ -10,9 +10,9 @@ fn committee(operators: u8) -> Committee {
     let operators = (0..operators)
         .map(|index| Operator {
             account: Address::repeat_byte(index),
-            stream_key: ed25519::PrivateKey::from_seed(u64::from(index)).public_key(),
+            stream_key: Some(ed25519::PrivateKey::from_seed(u64::from(index)).public_key()),
             bls_key: bls::SecretKey::from_seed(&[index; 32]).public_key(),
-            endpoint: ([10, 0, 0, index], 9000).into(),
+            endpoint: Some(([10, 0, 0, index], 9000).into()),
             seats: 1,
         })
         .collect();

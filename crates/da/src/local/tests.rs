@@ -11,9 +11,9 @@ use primitives::{Address, Digest, Epoch};
 fn committee_of(operators: u32) -> Committee {
     let operator = |index: u32| Operator {
         account: Address::repeat_byte(index as u8),
-        stream_key: ed25519::PrivateKey::from_seed(index.into()).public_key(),
+        stream_key: Some(ed25519::PrivateKey::from_seed(index.into()).public_key()),
         bls_key: bls::SecretKey::from_seed(&[index as u8; 32]).public_key(),
-        endpoint: ([10, 0, 0, index as u8], 9000).into(),
+        endpoint: Some(([10, 0, 0, index as u8], 9000).into()),
         seats: 1,
     };
     let beacon = DealtBeacon(Digest::of(b"beacon"));

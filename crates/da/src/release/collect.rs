@@ -101,7 +101,8 @@ fn cause(kind: &FailureKind) -> &'static str {
     }
 }
 
-/// Asks all members for the key of `terms` on behalf of the holder of `secret`, and combines the first right shares.
+/// Asks all members for the key of `terms` on behalf of the holder of `secret`, and combines the first right shares. Where members listen is known of
+/// those that have a seat in one of `committees`, the present ones of all quorums.
 ///
 /// Each member has [`MEMBER_TIMEOUT`] of its own. A share counts once its member's public key proves it, about 1 ms each; a wrong one is
 /// named and not used. What is still under way when the threshold is reached is dropped.
@@ -112,7 +113,7 @@ fn cause(kind: &FailureKind) -> &'static str {
 pub async fn collect<E: Runtime>(
     context: &E,
     peer: &Peer,
-    operators: &Committee,
+    committees: &[Committee],
     keepers: &Keepers,
     terms: &Terms,
     secret: &RecipientSecret,
@@ -122,8 +123,10 @@ pub async fn collect<E: Runtime>(
     let mut asked: FuturesUnordered<_> = (0u16..)
         .zip(keepers.stream_keys())
         .map(|(member, stream_key)| async move {
-            let operator = operators.index_of(stream_key);
-            let share = match operator.and_then(|index| operators.operators().get(index as usize)) {
+            let operator = committees
+                .iter()
+                .find_map(|committee| committee.operator_of(stream_key));
+            let share = match operator {
                 None => Err(FailureKind::Absent),
                 Some(operator) => {
                     let asking = ask(context, peer, operator, terms, secret, member);

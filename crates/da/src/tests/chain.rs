@@ -119,9 +119,9 @@ impl SimChain {
                 let (stream_key, bls_key) = keys(index);
                 Operator {
                     account: Address::repeat_byte(index as u8 + 1),
-                    stream_key: stream_key.public_key(),
+                    stream_key: Some(stream_key.public_key()),
                     bls_key: bls_key.public_key(),
-                    endpoint: state.endpoints[index as usize],
+                    endpoint: Some(state.endpoints[index as usize]),
                     seats,
                 }
             })

@@ -39,7 +39,7 @@ fn appoint(network: &mut Network, book: &Book, shares: &[SecretShare]) {
 async fn collect(network: &Network, keepers: &Keepers, seed: u8, epoch: u64) -> Result<Collected, CollectError> {
     let terms = Terms { policy: POLICY, epoch };
     let operators = network.chain.committee();
-    release::collect(&network.context, &guest(), &operators, keepers, &terms, &reader(seed)).await
+    release::collect(&network.context, &guest(), &[operators], keepers, &terms, &reader(seed)).await
 }
 
 /// The list of a scene's blob whose key the committee releases in `epoch`.

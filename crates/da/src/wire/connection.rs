@@ -22,6 +22,9 @@ const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// A stream failed, and is of no more use.
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
+    /// What the operator registered is no endpoint, or no key.
+    #[error("the operator registered no address and key that one could talk to")]
+    Unreachable,
     /// Nobody answers at the operator's endpoint.
     #[error("connect")]
     Connect(#[source] commonware_runtime::Error),
@@ -103,8 +106,10 @@ pub async fn dial<E: Runtime>(
     operator: &Operator,
 ) -> Result<Connection<E>, WireError> {
     let dial = async {
-        let (sink, stream) = context.dial(operator.endpoint).await.map_err(WireError::Connect)?;
-        let peer = operator.stream_key.clone();
+        let (Some(endpoint), Some(peer)) = (operator.endpoint, operator.stream_key.clone()) else {
+            return Err(WireError::Unreachable);
+        };
+        let (sink, stream) = context.dial(endpoint).await.map_err(WireError::Connect)?;
         let namespace = namespace(chain_id);
         upgrader(key.clone())
             .dial(
