@@ -6,7 +6,7 @@
 //! task that called.
 
 use crate::{
-    Certificate, CodedBlob, Committee, CommitteeId, Domain, Header, Permit, Quorum, Runtime, Share,
+    Certificate, CodedBlob, Committee, CommitteeId, Domain, Header, Permit, Quorum, Runtime, Share, VerifiedHead,
     certificate::{ShareError, quorum_missed, rows_of},
     wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
 };
@@ -347,6 +347,32 @@ impl Dispersal {
             needed: self.header.params.shape.quorum_rows(),
             failures: std::mem::take(&mut self.failures),
         }
+    }
+}
+
+/// Tells all of `committee` of another promise for the blob of `head`, whose rows are on their way: operators keep these until the latest promise ends. The
+/// streams are children of `context`; an operator that does not answer deletes the rows when the promise ends that it knows.
+pub(crate) fn renew<E: Runtime>(context: &E, peer: &Peer, committee: &Committee, head: &VerifiedHead, permit: &Permit) {
+    let offer = Arc::new(Request::Disperse(Box::new(head.head().clone()), *permit));
+    for operator in 0..committee.len() {
+        let (peer, member, offer) = (
+            peer.clone(),
+            committee.operators()[operator as usize].clone(),
+            offer.clone(),
+        );
+        context.child("renewal").spawn(move |context| async move {
+            let renewing = async {
+                let mut connection = wire::dial(&context, &peer.stream_key, peer.domain.chain_id, &member).await?;
+                connection.sender.send(offer.as_ref(), STALL_TIMEOUT).await?;
+                connection.receiver.receive::<Response>(STALL_TIMEOUT).await
+            };
+            match renewing.await {
+                Ok(Response::Accepted { .. } | Response::Stored) => {}
+                Ok(Response::Refused(refusal)) => tracing::debug!(operator, %refusal, "promise not renewed"),
+                Ok(_) => tracing::debug!(operator, "a renewed promise was answered out of turn"),
+                Err(error) => tracing::debug!(operator, ?error, "promise not renewed"),
+            }
+        });
     }
 }
 

@@ -20,6 +20,10 @@ pub const PERMIT_BLOCKS: u64 = 1_200;
 /// How long a promise lasts that we make, in blocks: less than operators let it, for they may be some blocks behind us.
 pub const LIFETIME_BLOCKS: u64 = 1_000;
 
+/// A promise with fewer blocks left is made again while rows still go out: signatures and the transaction need some, too.
+pub const RENEWAL_BLOCKS: u64 = 400;
+const _: () = assert!(RENEWAL_BLOCKS < LIFETIME_BLOCKS, "a promise is not renewed at once");
+
 /// A payer's promise to pay for a blob that is certified by a block. What it pays for is in the blob's header.
 ///
 /// Encoding: `deadline 8 | signature 65`.

@@ -8,14 +8,20 @@ use crate::{
     certificate::MAX_BATCH,
     disperse::{self, Dispersal, DisperseError, Peer, Progress},
     local,
-    permit::{LIFETIME_BLOCKS, fee_wei},
+    permit::{LIFETIME_BLOCKS, RENEWAL_BLOCKS, fee_wei},
 };
 use alloy_sol_types::SolCall;
 use commonware_utils::sync::Mutex;
 use contracts::{CallError, Provider, ProviderError, Request, abi::DAEntrance};
-use futures::channel::oneshot;
+use futures::{
+    channel::oneshot,
+    future::{Either, select},
+};
 use primitives::{Address, B256, BlobRoot, U256};
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc, time::Duration};
+
+/// Pause between two looks at whether a promise is about to end: twenty blocks of four a second.
+const RENEWAL_POLL: Duration = Duration::from_secs(5);
 
 /// A provider whose account can promise to pay.
 pub trait Payer: Provider {
@@ -183,7 +189,9 @@ impl<P: Payer> Publisher<P> {
         progress: impl FnMut(Progress<'_>),
     ) -> Result<Published, PublishError> {
         let mut dispersal = Dispersal::begin(context, &self.peer, committee, blob, &permit)?;
-        dispersal.stored(progress).await?;
+        let permit = self
+            .stored(context, committee, blob, &mut dispersal, permit, progress)
+            .await?;
         let (answer, mut answered) = oneshot::channel();
         let root = blob.head().root();
         self.ready.lock().push(Ready {
@@ -203,6 +211,32 @@ impl<P: Payer> Publisher<P> {
             self.certify(committee, batch).await;
         }
         answered.await.unwrap_or(Err(PublishError::Stopped))
+    }
+
+    /// Waits until operators that own a quorum of the rows have them, and promises again when `permit` is about to end before that; returns the
+    /// promise that counts.
+    async fn stored<E: Runtime>(
+        &self,
+        context: &E,
+        committee: &Committee,
+        blob: &CodedBlob,
+        dispersal: &mut Dispersal,
+        mut permit: Permit,
+        progress: impl FnMut(Progress<'_>),
+    ) -> Result<Permit, DisperseError> {
+        let mut storing = pin!(dispersal.stored(progress));
+        loop {
+            if let Either::Left((stored, _)) = select(storing.as_mut(), pin!(context.sleep(RENEWAL_POLL))).await {
+                return stored.map(|()| permit);
+            }
+            // Of a chain that does not answer now more is heard at the next look.
+            let height = self.provider.height().await.unwrap_or(0);
+            if height + RENEWAL_BLOCKS >= permit.deadline {
+                let deadline = height + LIFETIME_BLOCKS;
+                permit = self.provider.promise(&self.peer.domain, blob.head().header(), deadline);
+                disperse::renew(context, &self.peer, committee, blob.head(), &permit);
+            }
+        }
     }
 
     /// Blobs of `committee` that are ready, the blob `first` at the beginning; none when that was taken by one who was stopped.

@@ -7,9 +7,22 @@ use super::{
     network::guest,
     payload, public_blob,
 };
-use crate::{CodedBlob, Publisher, Record, Service, disperse::DisperseError, local, publish::PublishError, retrieve};
-use commonware_runtime::{Clock, Runner as _, Supervisor, deterministic};
-use contracts::{abi::DAEntrance, addresses::DA_ENTRANCE};
+use crate::{
+    CodedBlob, Publisher, Record, Service,
+    disperse::{DeliveryError, DisperseError, Progress},
+    local,
+    permit::{LIFETIME_BLOCKS, RENEWAL_BLOCKS},
+    publish::PublishError,
+    retrieve,
+    service::Config,
+    wire::WireError,
+};
+use commonware_runtime::{Clock, Runner as _, Spawner as _, Supervisor, deterministic};
+use contracts::{
+    Provider as _,
+    abi::{DAEntrance, OperatorRegistry},
+    addresses::{DA_ENTRANCE, OPERATOR_REGISTRY},
+};
 use futures::future::join_all;
 use primitives::{Address, U256};
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
@@ -22,11 +35,17 @@ struct Scene {
     chain: EvmChain,
     services: Vec<Service<deterministic::Context>>,
     publisher: Publisher<EvmChain>,
+    ingest_bytes_per_s: Option<u64>,
 }
 
 impl Scene {
     /// Of the operators, the first `running` run.
     async fn new(context: deterministic::Context, running: u32) -> Self {
+        Self::with(context, running, None).await
+    }
+
+    /// They take so many bytes a second.
+    async fn with(context: deterministic::Context, running: u32, ingest_bytes_per_s: Option<u64>) -> Self {
         let endpoints: Vec<SocketAddr> = (0..OPERATORS).map(endpoint).collect();
         let chain = EvmChain::genesis(&endpoints, payer().address(), U256::from(WEI));
         chain.mine(1);
@@ -36,6 +55,7 @@ impl Scene {
             chain,
             services: Vec::new(),
             publisher,
+            ingest_bytes_per_s,
         };
         for operator in 0..running {
             scene.start(operator).await;
@@ -46,8 +66,16 @@ impl Scene {
     async fn start(&mut self, operator: u32) {
         let own = self.chain.of(account(operator));
         let context = self.context.child("operator").with_attribute("index", operator);
-        let service = Service::start(context, config(operator, endpoint(operator)), own).await;
+        let config = Config {
+            ingest_bytes_per_s: self.ingest_bytes_per_s,
+            ..config(operator, endpoint(operator))
+        };
+        let service = Service::start(context, config, own).await;
         self.services.push(service.unwrap());
+    }
+
+    async fn height(&self) -> u64 {
+        self.chain.height().await.unwrap()
     }
 
     async fn escrow(&self, payer: Address) -> u128 {
@@ -124,6 +152,65 @@ fn what_is_published_has_local_rows_soon_after() {
                 assert_eq!(kept.as_ref(), Some(&row));
             }
         }
+    });
+}
+
+/// A slow link: the rows take longer than a promise lasts.
+#[test]
+fn a_promise_is_made_again_while_rows_still_go_out() {
+    deterministic::Runner::seeded(94).start(|context| async move {
+        // 1.5 MB an operator, at 60 kB/s.
+        let scene = Scene::with(context, OPERATORS, Some(60_000)).await;
+        let committee = scene.chain.committee().await;
+        let blob = public_blob(8, 2 << 20);
+        let begun = scene.height().await;
+        scene.context.child("blocks").spawn({
+            let chain = scene.chain.clone();
+            // 60 blocks a second: the first promise ends after 17 of them.
+            move |context| async move {
+                loop {
+                    context.sleep(Duration::from_millis(500)).await;
+                    chain.mine(30);
+                }
+            }
+        });
+        let published = scene.publisher.publish(&scene.context, &committee, &blob, |_| {}).await;
+        let published = published.unwrap();
+        assert!(
+            published.block > begun + LIFETIME_BLOCKS + RENEWAL_BLOCKS,
+            "in block {}",
+            published.block
+        );
+        assert!(published.signers.len() >= 3);
+    });
+}
+
+/// The registry takes any text for an endpoint.
+#[test]
+fn an_operator_that_registers_nonsense_is_away_and_nobody_else() {
+    deterministic::Runner::seeded(95).start(|context| async move {
+        let scene = Scene::new(context, OPERATORS).await;
+        let nonsense = OperatorRegistry::setEndpointCall {
+            endpoint: "nowhere at all".into(),
+        };
+        let own = scene.chain.of(account(3));
+        let sent = contracts::write(&own, OPERATOR_REGISTRY, &nonsense, U256::ZERO).await;
+        sent.unwrap();
+        let committee = scene.chain.committee().await;
+        assert_eq!((committee.len(), committee.operators()[3].endpoint), (4, None));
+        let mut failures = 0;
+        let count = |step: Progress<'_>| {
+            if let Progress::Failed { operator, error } = step {
+                let DeliveryError::Wire { source, .. } = error else {
+                    panic!("{error}")
+                };
+                assert!(operator == 3 && matches!(source, WireError::Unreachable));
+                failures += 1;
+            }
+        };
+        let blob = public_blob(9, 20_000);
+        let published = scene.publisher.publish(&scene.context, &committee, &blob, count).await;
+        assert_eq!((published.unwrap().signers.len(), failures), (3, 1));
     });
 }
 
