@@ -4,6 +4,8 @@ mod challenge;
 mod coding;
 mod escrow;
 pub mod policy;
+mod quorum;
+mod quorums;
 
 use super::connection::Connection;
 use crate::output::{ExitCode, Failure, Output};
@@ -15,7 +17,7 @@ use serde::Serialize;
 use std::{fmt, time::Instant};
 
 /// Check that stored data is there without reading it, hold its operators to that, change how widely it is coded, say to whom keys are
-/// released, and see the money set aside for it.
+/// released, see the money set aside for it, and who keeps it.
 #[derive(clap::Args)]
 pub struct Da {
     #[command(subcommand)]
@@ -31,6 +33,8 @@ enum Command {
     Narrow(coding::Narrow),
     Policy(policy::Policy),
     Escrow(escrow::Escrow),
+    Quorums(quorums::Quorums),
+    Quorum(quorum::Quorum),
 }
 
 /// Ask the nodes for random pieces of a stored file, check each against the chain's record, and say what that shows.
@@ -119,6 +123,8 @@ impl Da {
             Command::Narrow(narrow) => narrow.run(context, output).await,
             Command::Policy(policy) => policy.run(output).await,
             Command::Escrow(escrow) => escrow.run(output).await,
+            Command::Quorums(quorums) => quorums.run(output).await,
+            Command::Quorum(quorum) => quorum.run(output).await,
         }
     }
 }

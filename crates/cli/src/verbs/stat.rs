@@ -26,6 +26,10 @@ pub struct Stat {
 struct Status {
     #[serde(flatten)]
     file: Certified,
+    /// Quorum whose operators keep it.
+    quorum: u32,
+    /// Epoch of their committee.
+    epoch: u64,
     /// Rows that were added to it since.
     added: Vec<Added>,
     height: u64,
@@ -65,6 +69,8 @@ impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             file,
+            quorum,
+            epoch,
             added,
             height,
             expired,
@@ -97,7 +103,8 @@ impl fmt::Display for Status {
         for Added { root, first_row, rows } in added {
             writeln!(f, "added        rows {first_row} to {}: {root}", first_row + rows - 1)?;
         }
-        writeln!(f, "signed by    operators {:?}", file.signers)?;
+        writeln!(f, "kept by      quorum {quorum}, its committee of epoch {epoch}")?;
+        writeln!(f, "signed by    members {:?} of it", file.signers)?;
         writeln!(f, "payer        {}", file.payer)?;
         writeln!(
             f,
@@ -129,6 +136,8 @@ impl Stat {
         done(
             output,
             &Status {
+                quorum: record.committee().quorum,
+                epoch: record.committee().epoch.0,
                 added: added.iter().map(Added::from).collect(),
                 expired: height > file.expiry_block,
                 height,

@@ -21,7 +21,7 @@ use std::fmt;
 /// Operators listed at most: three questions to the node for each.
 const LISTED_MAX: u32 = 256;
 
-/// Show what is at stake behind each operator, and its seats in the committee that keeps blobs.
+/// Show what is at stake behind each operator, and its seats in the first quorum that keeps blobs. For the others: aloft da quorums.
 ///
 /// Example: aloft stake show
 #[derive(clap::Args)]
