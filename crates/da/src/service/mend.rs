@@ -201,3 +201,41 @@ pub(super) async fn keep_own<E: Runtime>(shared: &Shared<E>, blob: &CodedBlob) -
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_made_is_tried_less_and_less_often_and_then_given_up() {
+        let mut missed = Missed::default();
+        let wanted = (BlobRoot::from([1; 32]), 7);
+        missed.want(wanted.0, wanted.1);
+        let mut now = SystemTime::UNIX_EPOCH;
+        let mut waits = Vec::new();
+        while !missed.wanted.is_empty() {
+            assert_eq!(missed.next(now), Some(wanted));
+            missed.failed(&wanted, now);
+            if let Some((at, waited)) = missed.wanted.get(&wanted) {
+                assert_eq!(missed.next(*at - Duration::from_millis(1)), None);
+                waits.push(waited.as_secs());
+                now = *at;
+            }
+        }
+        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60]);
+        // Asked for again, it is tried again at once.
+        missed.want(wanted.0, wanted.1);
+        assert_eq!(missed.next(now), Some(wanted));
+        missed.made(&wanted);
+        assert_eq!(missed.next(now), None);
+    }
+
+    #[test]
+    fn no_more_is_remembered_than_fits_whoever_asks() {
+        let mut missed = Missed::default();
+        for group in 0..2 * WANTED_MAX as u32 {
+            missed.want(BlobRoot::from([2; 32]), group);
+        }
+        assert_eq!(missed.wanted.len(), WANTED_MAX);
+    }
+}
