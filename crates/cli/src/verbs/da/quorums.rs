@@ -65,7 +65,7 @@ impl fmt::Display for Report {
             let state = if entry.open { "open" } else { "takes no blobs" };
             write!(
                 f,
-                "\nquorum {}: {state}, {} operators with {} seats in this epoch, {} opted in, at least {} at stake",
+                "\nquorum {}: {state}, {} operators with {} seats in this epoch, {} opted in, each with at least {} coins at stake",
                 entry.quorum,
                 entry.operators.len(),
                 entry.seats,
