@@ -25,6 +25,8 @@ const contracts = [
   "OperatorRegistry",
   "StakeVault",
   "NetworkRegistry",
+  "ValidatorRegistry",
+  "ConsensusSlasher",
   "DAEntrance",
   "USDX",
   "X402BatchSettlement",

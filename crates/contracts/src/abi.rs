@@ -30,6 +30,16 @@ contract!(
     NetworkRegistry,
     "../../contracts/artifacts/NetworkRegistry.json"
 );
+contract!(
+    validator_registry,
+    ValidatorRegistry,
+    "../../contracts/artifacts/ValidatorRegistry.json"
+);
+contract!(
+    consensus_slasher,
+    ConsensusSlasher,
+    "../../contracts/artifacts/ConsensusSlasher.json"
+);
 contract!(da_entrance, DAEntrance, "../../contracts/artifacts/DAEntrance.json");
 contract!(usdx, USDX, "../../contracts/artifacts/USDX.json");
 contract!(

@@ -28,6 +28,10 @@ pub const DA_LOTTERY: Address = address!("0xa10f70000000000000000000000000000000
 pub const STAKE_VAULT: Address = address!("0xa10f70000000000000000000000000000000000b");
 /// [`NetworkRegistry`](crate::abi::NetworkRegistry): services, and their committees.
 pub const NETWORK_REGISTRY: Address = address!("0xa10f70000000000000000000000000000000000c");
+/// [`ValidatorRegistry`](crate::abi::ValidatorRegistry): who votes on blocks, and with which keys.
+pub const VALIDATOR_REGISTRY: Address = address!("0xa10f70000000000000000000000000000000000d");
+/// [`ConsensusSlasher`](crate::abi::ConsensusSlasher): takes the stake of who votes twice.
+pub const CONSENSUS_SLASHER: Address = address!("0xa10f70000000000000000000000000000000000e");
 /// [`DealtReleaseCommittee`](crate::abi::DealtReleaseCommittee): who releases the keys of encrypted blobs.
 pub const RELEASE_COMMITTEE: Address = address!("0xa10f700000000000000000000000000000000010");
 /// [`X402BatchSettlement`](crate::abi::X402BatchSettlement): payment channels.

@@ -61,6 +61,18 @@ pub fn docs() -> String {
         NetworkRegistryErrors
     );
     section!(
+        ValidatorRegistry,
+        ValidatorRegistryCalls,
+        events!(ValidatorRegistry, ValidatorRegistryEvents),
+        ValidatorRegistryErrors
+    );
+    section!(
+        ConsensusSlasher,
+        ConsensusSlasherCalls,
+        events!(ConsensusSlasher, ConsensusSlasherEvents),
+        ConsensusSlasherErrors
+    );
+    section!(
         DAEntrance,
         DAEntranceCalls,
         events!(DAEntrance, DAEntranceEvents),

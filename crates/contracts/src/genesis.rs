@@ -42,6 +42,21 @@ pub const DA_SEATS: u32 = 600;
 /// Least stake of an operator that keeps blobs, wei: what it loses when it does not answer a challenge.
 pub const DA_MIN_STAKE_WEI: u128 = SLASH_WEI;
 
+/// Number of the service that agrees on blocks, the second one.
+pub const CONSENSUS_SERVICE: u32 = 1;
+/// Seats of its committees at most: each is a vote that every validator checks, and an operator that has one seat is a connection.
+pub const CONSENSUS_SEATS_MAX: u32 = 32;
+/// Seats of its committees for each founder, as far as [`CONSENSUS_SEATS_MAX`] goes: stakes may differ by that factor.
+pub const SEATS_PER_FOUNDER: u32 = 4;
+/// Least stake of an operator that agrees on blocks, wei: ten coins, all of which it loses when it votes twice.
+pub const CONSENSUS_MIN_STAKE_WEI: u128 = 10 * SLASH_WEI;
+
+/// Seats of the service that agrees on blocks in a network of `founders`: a multiple of their count, so that equal stakes have equal votes.
+pub fn consensus_seats(founders: u32) -> u32 {
+    let each = (CONSENSUS_SEATS_MAX / founders.max(1)).clamp(1, SEATS_PER_FOUNDER);
+    (founders * each).clamp(1, CONSENSUS_SEATS_MAX)
+}
+
 /// Supply of the test token, in its smallest unit: 10⁹ USDX of 10⁶ units.
 pub const FAUCET_SUPPLY: u64 = 1_000_000_000_000_000;
 
@@ -109,6 +124,30 @@ pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
                 addresses::STAKE_VAULT,
                 U256::from(SERVICE_CREATION_WEI),
                 epoch_blocks,
+            )
+                .abi_encode_params(),
+        ),
+        contract(
+            "ValidatorRegistry",
+            addresses::VALIDATOR_REGISTRY,
+            &abi::ValidatorRegistry::BYTECODE,
+            (
+                addresses::OPERATOR_REGISTRY,
+                addresses::NETWORK_REGISTRY,
+                CONSENSUS_SERVICE,
+                epoch_blocks,
+            )
+                .abi_encode_params(),
+        ),
+        contract(
+            "ConsensusSlasher",
+            addresses::CONSENSUS_SLASHER,
+            &abi::ConsensusSlasher::BYTECODE,
+            (
+                addresses::NETWORK_REGISTRY,
+                addresses::VALIDATOR_REGISTRY,
+                addresses::STAKE_VAULT,
+                CONSENSUS_SERVICE,
             )
                 .abi_encode_params(),
         ),
@@ -212,8 +251,28 @@ pub struct Founder {
     pub possession: Bytes,
     /// Where it listens: `host:port`.
     pub endpoint: String,
-    /// What it puts at stake, wei: at least [`DA_MIN_STAKE_WEI`].
+    /// What it puts at stake, wei: at least [`DA_MIN_STAKE_WEI`], and [`CONSENSUS_MIN_STAKE_WEI`] of a validator.
     pub stake_wei: U256,
+    /// Its part in agreeing on blocks, if it has one.
+    pub validator: Option<FoundingValidator>,
+}
+
+/// A founder's part in agreeing on blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundingValidator {
+    /// Where its validator listens: `address:port`.
+    pub endpoint: String,
+    /// The keys that vote for its seats, in their order.
+    pub vote_keys: Vec<VoteKey>,
+}
+
+/// A key that votes on blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VoteKey {
+    /// The key, as EIP-2537 encodes it.
+    pub key: Bytes,
+    /// Its proof of possession for the founder's account, as EIP-2537 encodes it.
+    pub possession: Bytes,
 }
 
 /// A call of the genesis block.
@@ -229,14 +288,16 @@ pub struct SetupCall {
     pub value: U256,
 }
 
-/// The calls that make `founders` the first committee that keeps blobs, to be made in this order when all contracts exist.
+/// The calls that make `founders` the first committee that keeps blobs, and the validators among them the first that agrees on blocks, to
+/// be made in this order when all contracts exist.
 ///
-/// The service's steward is the zero address, whose key nobody has: it is never drained.
+/// The services' steward is the zero address, whose key nobody has: they are never drained.
+///
+/// # Panics
+///
+/// When there are 2^32 founders.
 pub fn founding_calls(founders: &[Founder]) -> Vec<SetupCall> {
-    fn call(from: Address, to: Address, call: &impl SolCall, value: U256) -> SetupCall {
-        let data = call.abi_encode().into();
-        SetupCall { from, to, data, value }
-    }
+    let services = addresses::NETWORK_REGISTRY;
     let create = abi::NetworkRegistry::createCall {
         kind: 1,       // Availability.
         allocation: 0, // Shared.
@@ -244,8 +305,17 @@ pub fn founding_calls(founders: &[Founder]) -> Vec<SetupCall> {
         seats: DA_SEATS,
         minStake: DA_MIN_STAKE_WEI,
     };
-    let services = addresses::NETWORK_REGISTRY;
     let mut calls = vec![call(Address::ZERO, services, &create, U256::ZERO)];
+    let validators = founders.iter().filter(|founder| founder.validator.is_some()).count();
+    let validators = u32::try_from(validators).expect("a network has few founders");
+    let create = abi::NetworkRegistry::createCall {
+        kind: 0,       // Consensus.
+        allocation: 0, // Shared.
+        slasher: addresses::CONSENSUS_SLASHER,
+        seats: consensus_seats(validators),
+        minStake: CONSENSUS_MIN_STAKE_WEI,
+    };
+    calls.push(call(Address::ZERO, services, &create, U256::ZERO));
     for (operator, founder) in (0..).zip(founders) {
         let register = abi::OperatorRegistry::registerCall {
             streamKey: founder.stream_key,
@@ -254,18 +324,49 @@ pub fn founding_calls(founders: &[Founder]) -> Vec<SetupCall> {
             endpoint: founder.endpoint.clone(),
         };
         let deposit = abi::StakeVault::depositCall { operator };
-        let opt_in = abi::NetworkRegistry::optInCall {
-            service: DA_SERVICE,
-            displaced: operator,
-        };
         let from = founder.account;
         calls.push(call(from, addresses::OPERATOR_REGISTRY, &register, U256::ZERO));
         calls.push(call(from, addresses::STAKE_VAULT, &deposit, founder.stake_wei));
-        calls.push(call(from, services, &opt_in, U256::ZERO));
+        calls.push(opt_in(from, operator, DA_SERVICE));
+        if let Some(validator) = &founder.validator {
+            calls.extend(validator_calls(from, validator));
+            calls.push(opt_in(from, operator, CONSENSUS_SERVICE));
+        }
     }
-    if !founders.is_empty() {
-        let activate = abi::NetworkRegistry::activateCall { service: DA_SERVICE };
+    let founded = [(DA_SERVICE, !founders.is_empty()), (CONSENSUS_SERVICE, validators > 0)];
+    for (service, _) in founded.into_iter().filter(|(_, founded)| *founded) {
+        let activate = abi::NetworkRegistry::activateCall { service };
         calls.push(call(Address::ZERO, services, &activate, U256::ZERO));
     }
     calls
+}
+
+/// What an operator says of its validator.
+fn validator_calls(from: Address, validator: &FoundingValidator) -> Vec<SetupCall> {
+    let registry = addresses::VALIDATOR_REGISTRY;
+    let moved = abi::ValidatorRegistry::setEndpointCall {
+        endpoint: validator.endpoint.clone(),
+    };
+    let keys = validator.vote_keys.iter().map(|key| {
+        let add = abi::ValidatorRegistry::addKeyCall {
+            voteKey: key.key.clone(),
+            possession: key.possession.clone(),
+        };
+        call(from, registry, &add, U256::ZERO)
+    });
+    let moved = call(from, registry, &moved, U256::ZERO);
+    std::iter::once(moved).chain(keys).collect()
+}
+
+fn opt_in(from: Address, operator: u32, service: u32) -> SetupCall {
+    let call_data = abi::NetworkRegistry::optInCall {
+        service,
+        displaced: operator,
+    };
+    call(from, addresses::NETWORK_REGISTRY, &call_data, U256::ZERO)
+}
+
+fn call(from: Address, to: Address, call: &impl SolCall, value: U256) -> SetupCall {
+    let data = call.abi_encode().into();
+    SetupCall { from, to, data, value }
 }

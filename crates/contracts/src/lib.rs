@@ -14,10 +14,11 @@ pub mod typed_data;
 
 pub use documents::docs;
 pub use genesis::{
-    CHALLENGE_DEPOSIT_WEI, CHALLENGE_WINDOW_BLOCKS, DA_MIN_STAKE_WEI, DA_SEATS, DA_SERVICE, EPOCH_BLOCKS,
-    FAUCET_SUPPLY, Founder, GRACE_EPOCHS, GenesisContract, JOINING_EPOCHS, LOOKAHEAD_EPOCHS, PRICE_PER_BYTE_BLOCK_WEI,
-    SERVICE_CREATION_WEI, SLASH_WEI, SetupCall, Terms, UNBONDING_EPOCHS, founding_calls, genesis_contracts,
-    genesis_contracts_with,
+    CHALLENGE_DEPOSIT_WEI, CHALLENGE_WINDOW_BLOCKS, CONSENSUS_MIN_STAKE_WEI, CONSENSUS_SEATS_MAX, CONSENSUS_SERVICE,
+    DA_MIN_STAKE_WEI, DA_SEATS, DA_SERVICE, EPOCH_BLOCKS, FAUCET_SUPPLY, Founder, FoundingValidator, GRACE_EPOCHS,
+    GenesisContract, JOINING_EPOCHS, LOOKAHEAD_EPOCHS, PRICE_PER_BYTE_BLOCK_WEI, SEATS_PER_FOUNDER,
+    SERVICE_CREATION_WEI, SLASH_WEI, SetupCall, Terms, UNBONDING_EPOCHS, VoteKey, consensus_seats, founding_calls,
+    genesis_contracts, genesis_contracts_with,
 };
 pub use provider::{CallError, Event, EventFilter, Mined, Provider, ProviderError, Request, read, write};
 pub use revert::reason as revert_reason;

@@ -36,6 +36,8 @@ fn whole_reason(data: &[u8]) -> String {
         abi::OperatorRegistry::OperatorRegistryErrors,
         abi::StakeVault::StakeVaultErrors,
         abi::NetworkRegistry::NetworkRegistryErrors,
+        abi::ValidatorRegistry::ValidatorRegistryErrors,
+        abi::ConsensusSlasher::ConsensusSlasherErrors,
         abi::X402BatchSettlement::X402BatchSettlementErrors,
         abi::Erc3009Collector::Erc3009CollectorErrors,
         abi::USDX::USDXErrors,

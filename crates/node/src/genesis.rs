@@ -100,6 +100,7 @@ pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
             possession: possession.to_eip2537().into(),
             endpoint: Ports::loopback(node.ports.da).to_string(),
             stake_wei: U256::from(STAKE_COINS) * coin,
+            validator: None,
         });
     }
     let mut calls: Vec<GenesisCall> = founding_calls(&founders).into_iter().map(genesis_call).collect();

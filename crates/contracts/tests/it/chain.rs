@@ -2,7 +2,7 @@
 
 use crate::keys::Operator;
 use alloy_sol_types::{SolCall, SolEvent};
-use contracts::{GenesisContract, Terms, founding_calls, genesis_contracts_with};
+use contracts::{Founder, GenesisContract, Terms, founding_calls, genesis_contracts_with};
 use primitives::{Address, B256, Bytes, U256};
 use revm::{
     Context, DatabaseCommit, ExecuteEvm, MainBuilder, MainContext,
@@ -47,6 +47,12 @@ impl<R> Sent<R> {
 impl Chain {
     /// Genesis with `operators`, then block 1.
     pub fn genesis(faucet: Address, operators: &[Operator]) -> Self {
+        let founders: Vec<_> = operators.iter().map(Operator::founder).collect();
+        Self::founded(faucet, &founders)
+    }
+
+    /// Genesis with `founders`, then block 1.
+    pub fn founded(faucet: Address, founders: &[Founder]) -> Self {
         let mut chain = Self::empty();
         let terms = Terms {
             faucet,
@@ -55,11 +61,10 @@ impl Chain {
         for contract in genesis_contracts_with(&terms) {
             chain.construct(&contract);
         }
-        let founders: Vec<_> = operators.iter().map(Operator::founder).collect();
-        for founder in &founders {
+        for founder in founders {
             chain.fund(founder.account, founder.stake_wei);
         }
-        for call in founding_calls(&founders) {
+        for call in founding_calls(founders) {
             chain
                 .execute(call.from, call.to, call.data, call.value, true)
                 .unwrap_or_else(|reason| panic!("genesis: {reason}"));

@@ -2,7 +2,7 @@
 
 use crate::{
     chain::{CHAIN_ID, Chain},
-    challenges, channels, entrance, lottery, splitter,
+    challenges, channels, entrance, lottery, splitter, validators,
 };
 use alloy_sol_types::SolCall;
 use contracts::{
@@ -11,7 +11,9 @@ use contracts::{
         SplitterFactory::{self, Leg},
         X402BatchSettlement as Channels,
     },
-    addresses::{self, DA_ENTRANCE, ERC3009_COLLECTOR, PAYMENT_CHANNELS, SPLITTER_FACTORY},
+    addresses::{
+        self, CONSENSUS_SLASHER, DA_ENTRANCE, ERC3009_COLLECTOR, PAYMENT_CHANNELS, SPLITTER_FACTORY, VALIDATOR_REGISTRY,
+    },
     typed_data::channel_id,
 };
 use primitives::{Address, B256, U256};
@@ -161,6 +163,16 @@ fn measured() -> Vec<(&'static str, u64)> {
     rows.push((
         "`claimData`, 1 of 4 contributors, its first money",
         gas(&mut scene.chain, somebody, scene.splitter, &call, U256::ZERO),
+    ));
+    let (mut chain, add, report) = validators::calls();
+    let account = validators::FIRST;
+    rows.push((
+        "`ValidatorRegistry.addKey`",
+        gas(&mut chain, account, VALIDATOR_REGISTRY, &add, U256::ZERO),
+    ));
+    rows.push((
+        "`ConsensusSlasher.report`",
+        gas(&mut chain, channels::SOMEBODY, CONSENSUS_SLASHER, &report, U256::ZERO),
     ));
     rows
 }

@@ -89,8 +89,43 @@ impl Operator {
 
     /// The proof that this operator's key belongs to `owner`.
     pub fn possession_for(&self, owner: Address) -> Bytes {
-        let message = [&self.secret.sk_to_pk().compress()[..], owner.as_slice()].concat();
-        signature_to_eip2537(&self.secret.sign(&message, POSSESSION_DST, &[]))
+        prove_possession(&self.secret, owner)
+    }
+
+    /// The secret of the key that votes for its `seat`-th seat.
+    pub fn vote_secret(&self, seat: u8) -> min_pk::SecretKey {
+        let mut seed = [0x56; 32];
+        seed[..20].copy_from_slice(self.account.as_slice());
+        seed[31] = seat;
+        min_pk::SecretKey::key_gen(&seed, &[]).expect("32 bytes suffice")
+    }
+
+    /// Adds that key.
+    pub fn vote_key(&self, seat: u8) -> contracts::abi::ValidatorRegistry::addKeyCall {
+        let secret = self.vote_secret(seat);
+        contracts::abi::ValidatorRegistry::addKeyCall {
+            voteKey: key_to_eip2537(&secret.sk_to_pk()),
+            possession: prove_possession(&secret, self.account),
+        }
+    }
+
+    /// A founder that also votes on blocks, with `seats` keys.
+    pub fn founding_validator(&self, seats: u8) -> contracts::Founder {
+        let keys = (0..seats).map(|seat| {
+            let call = self.vote_key(seat);
+            contracts::VoteKey {
+                key: call.voteKey,
+                possession: call.possession,
+            }
+        });
+        contracts::Founder {
+            stake_wei: U256::from(contracts::CONSENSUS_MIN_STAKE_WEI),
+            validator: Some(contracts::FoundingValidator {
+                endpoint: "127.0.0.1:7900".into(),
+                vote_keys: keys.collect(),
+            }),
+            ..self.founder()
+        }
     }
 
     pub fn sign(&self, message: B256) -> min_pk::Signature {
@@ -105,6 +140,7 @@ impl Operator {
             possession: self.possession(),
             endpoint: "127.0.0.1:9000".into(),
             stake_wei: U256::from(STAKE_WEI),
+            validator: None,
         }
     }
 
@@ -116,6 +152,17 @@ impl Operator {
             endpoint: "127.0.0.1:9000".into(),
         }
     }
+}
+
+/// The proof that `secret`'s key belongs to `owner`.
+fn prove_possession(secret: &min_pk::SecretKey, owner: Address) -> Bytes {
+    let message = [&secret.sk_to_pk().compress()[..], owner.as_slice()].concat();
+    signature_to_eip2537(&secret.sign(&message, POSSESSION_DST, &[]))
+}
+
+/// The signature of any bytes, as EIP-2537 encodes it.
+pub fn sign(secret: &min_pk::SecretKey, message: &[u8]) -> Bytes {
+    signature_to_eip2537(&secret.sign(message, SIGNATURE_DST, &[]))
 }
 
 /// Sum of the signatures of `message` by `signers`, as EIP-2537 encodes it.

@@ -22,4 +22,5 @@ mod splitter;
 mod stake;
 mod tree;
 mod usdx;
+mod validators;
 mod vectors;

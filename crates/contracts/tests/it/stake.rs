@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeMap;
 
 const REPORTER: Address = Address::repeat_byte(0xee);
-/// Slashers of services 1 and 2.
+/// Slashers of services 2 and 3; genesis has two before them.
 const SLASHERS: [Address; 2] = [Address::repeat_byte(0xa1), Address::repeat_byte(0xa2)];
 const BACKERS: [Address; 3] = [
     Address::repeat_byte(0xb1),
@@ -23,7 +23,7 @@ const BACKERS: [Address; 3] = [
 const FOUNDED: u128 = crate::keys::STAKE_WEI;
 const WINDOW: u64 = 3;
 
-/// Three founders, each in services 1 and 2, which share its stake, and backers with coins.
+/// Three founders, each in services 2 and 3, which share its stake, and backers with coins.
 pub struct Scene {
     pub chain: Chain,
     pub operators: Vec<Operator>,
@@ -99,7 +99,7 @@ impl Scene {
             reporter: REPORTER,
             jailEpochs: 0,
         };
-        let slasher = SLASHERS[service as usize - 1];
+        let slasher = SLASHERS[service as usize - 2];
         self.chain
             .send(slasher, STAKE_VAULT, &call)
             .map(|sent| sent.result.lost)
@@ -180,7 +180,7 @@ fn a_slash_hits_every_backer_in_proportion_and_what_leaves_too() {
     let due = scene.ask_back(first, 0, 4 * COIN).unwrap();
     let epoch = scene.epoch();
     // Half of ten coins.
-    assert_eq!(scene.slash(1, 0, 5 * COIN, epoch).unwrap(), 5 * COIN);
+    assert_eq!(scene.slash(2, 0, 5 * COIN, epoch).unwrap(), 5 * COIN);
     assert_eq!(scene.held(0, first).active, COIN);
     assert_eq!(scene.held(0, second).active, 3 * COIN / 4);
     assert_eq!(scene.held(0, own).active, FOUNDED / 2);
@@ -200,9 +200,9 @@ fn a_slash_hits_every_backer_in_proportion_and_what_leaves_too() {
 #[test]
 fn two_services_that_slash_one_stake_take_no_more_than_there_is() {
     let mut scene = Scene::new();
-    assert_eq!(scene.slash(1, 0, FOUNDED - COIN, 0).unwrap(), FOUNDED - COIN);
-    assert_eq!(scene.slash(2, 0, FOUNDED, 0).unwrap(), COIN);
-    assert_eq!(scene.slash(2, 0, FOUNDED, 0).unwrap(), 0);
+    assert_eq!(scene.slash(2, 0, FOUNDED - COIN, 0).unwrap(), FOUNDED - COIN);
+    assert_eq!(scene.slash(3, 0, FOUNDED, 0).unwrap(), COIN);
+    assert_eq!(scene.slash(3, 0, FOUNDED, 0).unwrap(), 0);
     assert_eq!(scene.stake(0).active, 0);
     // Another operator's is another pool.
     assert_eq!(scene.stake(1).active, FOUNDED);
@@ -228,10 +228,10 @@ fn stake_cannot_leave_before_its_last_committee_can_be_punished() {
         scene.release(own, 0, due).unwrap_err(),
         format!("NotYet(releaseEpoch: {due})")
     );
-    assert_eq!(scene.slash(1, 0, COIN, last_committee).unwrap(), COIN);
+    assert_eq!(scene.slash(2, 0, COIN, last_committee).unwrap(), COIN);
     scene.chain.block += 1;
     assert_eq!(
-        scene.slash(1, 0, COIN, last_committee).unwrap_err(),
+        scene.slash(2, 0, COIN, last_committee).unwrap_err(),
         "OutsideWindow(offenceEpoch: 2)"
     );
     assert_eq!(scene.release(own, 0, due).unwrap(), FOUNDED - COIN);
@@ -248,7 +248,7 @@ fn a_deposit_after_the_offence_is_never_slashed_for_it() {
         let (before, joined) = (scene.held(1, backer), scene.stake(1).active);
         // At the last moment at which the offence can be punished.
         scene.chain.block = (offence + WINDOW + 1) * EPOCH_BLOCKS - 1;
-        let lost = scene.slash(1, 1, COIN / 10, offence).unwrap();
+        let lost = scene.slash(2, 1, COIN / 10, offence).unwrap();
         assert_eq!(lost, COIN / 10);
         let after = scene.held(1, backer);
         assert_eq!((after.joining, after.active), (before.joining, 0));
@@ -263,7 +263,7 @@ fn a_deposit_after_the_offence_is_never_slashed_for_it() {
 fn only_a_services_slasher_punishes_its_members_once_for_each_evidence() {
     let mut scene = Scene::new();
     let call = |operator, evidence, jail| Vault::slashCall {
-        service: 1,
+        service: 2,
         operator,
         amount: COIN / 10,
         offenceEpoch: 0,
@@ -272,12 +272,12 @@ fn only_a_services_slasher_punishes_its_members_once_for_each_evidence() {
         jailEpochs: jail,
     };
     for (from, call, reason) in [
-        (SLASHERS[1], call(0, 1, 0), "NotTheSlasher(service: 1)"),
-        (REPORTER, call(0, 1, 0), "NotTheSlasher(service: 1)"),
+        (SLASHERS[1], call(0, 1, 0), "NotTheSlasher(service: 2)"),
+        (REPORTER, call(0, 1, 0), "NotTheSlasher(service: 2)"),
         (
             SLASHERS[0],
             call(3, 1, 0),
-            "NotAMember(service: 1, operator: 3, offenceEpoch: 0)",
+            "NotAMember(service: 2, operator: 3, offenceEpoch: 0)",
         ),
         (SLASHERS[0], call(0, 1, 65), "JailTooLong(epochs: 65)"),
     ] {
@@ -323,7 +323,7 @@ fn rewards_are_divided_by_stake_after_the_commission() {
     assert_eq!(scene.balance(own), 400);
     // A slash takes nothing of what was earned, not even when it takes all the rest.
     let epoch = scene.epoch();
-    scene.slash(1, 2, u128::MAX >> 1, epoch).unwrap();
+    scene.slash(2, 2, u128::MAX >> 1, epoch).unwrap();
     let draw = Vault::drawRewardsCall { operator: 2 };
     let drawn = scene.chain.send(BACKERS[0], STAKE_VAULT, &draw).unwrap().result;
     assert_eq!(drawn, U256::from(2699));
@@ -479,7 +479,7 @@ fn random_calls_give_everybody_what_is_theirs_and_conserve_every_wei() {
                         .sum();
                     let offence = epoch.saturating_sub(rng.random_range(0..=WINDOW));
                     let most = if rng.random_bool(0.1) { u128::MAX >> 1 } else { amount };
-                    let lost = scene.slash(rng.random_range(1..3), operator, most, offence).unwrap();
+                    let lost = scene.slash(rng.random_range(2..4), operator, most, offence).unwrap();
                     let all = model.total(operator) + held;
                     near(
                         lost,

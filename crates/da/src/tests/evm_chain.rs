@@ -74,6 +74,7 @@ impl EvmChain {
                     possession: bls_key.prove_possession(account(index)).to_eip2537().into(),
                     endpoint: endpoint.to_string(),
                     stake_wei: U256::from(STAKE_WEI),
+                    validator: None,
                 }
             })
             .collect();
