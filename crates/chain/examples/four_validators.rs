@@ -9,13 +9,15 @@ use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use chain::{
-    Committee, Ledger, PoolLimits, Store, ValidatorKeys,
-    consensus::{Config, Pace, TcpConfig, start_on_tcp},
+    Ledger, PoolLimits, Store, ValidatorKeys,
+    consensus::{Config, FixedRoster, Pace, TcpConfig, start_on_tcp},
 };
 use commonware_runtime::{Clock as _, Runner as _, Supervisor as _, tokio as runtime};
 use crypto::ecdsa::Secret;
 use std::{
     net::{SocketAddr, TcpListener},
+    num::NonZeroU64,
+    sync::Arc,
     time::{Duration, Instant},
 };
 use tokio::sync::broadcast::error::RecvError;
@@ -60,9 +62,8 @@ fn main() {
         let keys: Vec<_> = (1..=VALIDATORS)
             .map(|index| ValidatorKeys::from_seed(&[index; 32]))
             .collect();
-        let members: Vec<_> = keys.iter().map(ValidatorKeys::member).collect();
-        let committee = Committee::new(&members).expect("distinct keys");
-        let addresses: Vec<_> = keys.iter().map(|keys| (keys.identity(), free_address())).collect();
+        let validators: Vec<_> = keys.iter().map(|keys| (keys.validator(1), free_address())).collect();
+        let committees = Arc::new(FixedRoster::new(&validators).expect("distinct keys"));
         let (mut ledgers, mut running) = (Vec::new(), Vec::new());
         for (index, keys) in keys.into_iter().enumerate() {
             let store = Store::open(databases.join(format!("{index}.redb"))).expect("a new file");
@@ -73,17 +74,18 @@ fn main() {
             let ledger = Ledger::open(&genesis, store, limits).expect("a new chain");
             let child = context.child("validator").with_attribute("index", index);
             let tcp = TcpConfig {
-                listen: addresses[index].1,
-                addresses: addresses.clone(),
+                listen: validators[index].1,
                 namespace: b"four-validators".to_vec(),
             };
             let config = Config {
                 keys,
-                committee: committee.clone(),
+                committees: committees.clone(),
+                epoch_blocks: NonZeroU64::MAX,
                 ledger: ledger.clone(),
                 beneficiary: Address::repeat_byte(1),
                 partition_prefix: format!("validator-{index}"),
                 pace: Pace::default(),
+                offences: None,
             };
             running.push(start_on_tcp(child, config, tcp));
             ledgers.push(ledger);

@@ -17,7 +17,7 @@ mod senders;
 pub mod store;
 
 pub use block::Block;
-pub use keys::{Committee, Member, ValidatorKeys};
+pub use keys::{Committee, Validator, ValidatorKeys};
 pub use ledger::{AccountChange, Development, Image, Terms, WholeAccount};
 pub use ledger::{Ledger, LedgerError, STATE_HISTORY_BLOCKS, Sealed, StateHistory};
 pub use pool::{Arrivals, Pool, PoolError, PoolLimits};

@@ -4,7 +4,7 @@
 //! |----------------------------------------------------------------|---------------------------|-----------------------|
 //! | `chain.redb`                                                   | blocks and the last state | with other validators |
 //! | `runtime/consensus-{blocks,finalizations,marshal}*`            | final blocks for peers    | with other validators |
-//! | `runtime/consensus-simplex`                                    | own votes                 | nowhere               |
+//! | `runtime/consensus-simplex-*`                                  | own votes, by epochs                 | nowhere               |
 //! | `runtime/rows`                                                 | rows of blobs             | repaired by itself    |
 //! | `till.redb`                                                    | vouchers not settled      | nowhere               |
 //! | `seed`, `release-share`                                        | secrets                   | with their owner      |
@@ -107,7 +107,7 @@ pub(crate) fn of_chain(path: &Path, runtime: &Path, error: LedgerError) -> Resul
 /// What it means that consensus stopped; the halt itself where no file is at fault.
 pub(crate) fn of_halt(chain: &Path, runtime: &Path, halt: Halt) -> Result<DamageError, Halt> {
     match halt {
-        Halt::Journals(_) | Halt::LedgerBehind { .. } => Ok(DamageError::Journals {
+        Halt::Journals(_) | Halt::BlockMissing { .. } | Halt::LedgerBehind { .. } => Ok(DamageError::Journals {
             shared: shared(runtime),
             source: Fault::Halt(Box::new(halt)),
         }),
@@ -124,9 +124,8 @@ pub(crate) fn of_panic(runtime: &Path, payload: &(dyn Any + Send)) -> DamageErro
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
     let text = text.unwrap_or("no reason given").to_owned();
-    let votes = format!("{CONSENSUS}-simplex");
     let source = Fault::Assertion(text.clone());
-    if text.contains(&votes) && text.contains("Corrupt") {
+    if let Some(votes) = votes_named(&text).filter(|_| text.contains("Corrupt")) {
         let path = runtime.join(votes);
         DamageError::Votes { path, source }
     } else if text.starts_with("failed to initialize") {
@@ -136,6 +135,15 @@ pub(crate) fn of_panic(runtime: &Path, payload: &(dyn Any + Send)) -> DamageErro
         let folder = runtime.to_owned();
         DamageError::Part { folder, source }
     }
+}
+
+/// The folder of an epoch's own votes that a text names.
+fn votes_named(text: &str) -> Option<&str> {
+    let prefix = format!("{CONSENSUS}-simplex-");
+    let begin = text.find(&prefix)?;
+    let epoch = &text[begin + prefix.len()..];
+    let digits = epoch.find(|c: char| !c.is_ascii_digit()).unwrap_or(epoch.len());
+    Some(&text[begin..begin + prefix.len() + digits])
 }
 
 fn shared(runtime: &Path) -> SharedJournals {
@@ -156,10 +164,10 @@ mod tests {
             of_panic(Path::new("/node/runtime"), &*payload).to_string()
         };
         let votes = said(
-            r#"unable to open journal: Runtime(BlobCorrupt("consensus-simplex", "00000000000000e2", "invalid header padding"))"#,
+            r#"unable to open journal: Runtime(BlobCorrupt("consensus-simplex-12", "00000000000000e2", "invalid header padding"))"#,
         );
         assert!(
-            votes.starts_with("the votes in /node/runtime/consensus-simplex are damaged"),
+            votes.starts_with("the votes in /node/runtime/consensus-simplex-12 are damaged"),
             "{votes}"
         );
         let journals = said("failed to initialize verified archive");

@@ -2,14 +2,15 @@
 
 use crate::{
     keys::development_wallets,
-    layout::{LayoutError, NetworkFile, Ports},
+    layout::{LayoutError, NetworkFile, NodeEntry, Ports},
 };
 use alloy_sol_types::SolCall;
-use chain::{Committee, Member};
-use contracts::{Founder, SetupCall, abi, addresses, founding_calls, genesis_contracts};
+use contracts::{
+    Founder, FoundingValidator, SetupCall, Terms, VoteKey, abi, addresses, founding_calls, genesis_contracts_with,
+};
 use crypto::bls;
 use evm::{Genesis, GenesisCall};
-use primitives::{B256, U256};
+use primitives::{B256, Bytes, U256};
 
 /// Gas limit of a block. Fees hold blocks at half of it: 14,285 transfers a second at four blocks a second, and more than what one core
 /// executes of real contracts.
@@ -35,31 +36,9 @@ pub enum GenesisError {
         /// Which key.
         key: &'static str,
     },
-    /// The consensus keys make no committee.
-    #[error("the nodes in network.json are no committee")]
-    Committee(#[from] chain::keys::CommitteeError),
     /// The folder.
     #[error(transparent)]
     Layout(#[from] LayoutError),
-}
-
-/// The consensus committee of a network.
-///
-/// # Errors
-///
-/// [`GenesisError`], naming the entry at fault.
-pub fn committee(network: &NetworkFile) -> Result<Committee, GenesisError> {
-    Ok(Committee::new(&members(network)?)?)
-}
-
-fn members(network: &NetworkFile) -> Result<Vec<Member>, GenesisError> {
-    let member = |node: &crate::layout::NodeEntry| {
-        node.member().ok_or_else(|| GenesisError::Key {
-            node: node.name.clone(),
-            key: "member",
-        })
-    };
-    network.nodes.iter().map(member).collect()
 }
 
 /// The genesis block of a network: the same for every node that has the same `network.json`.
@@ -69,8 +48,7 @@ fn members(network: &NetworkFile) -> Result<Vec<Member>, GenesisError> {
 /// [`GenesisError`], naming the entry at fault.
 pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
     let developers: Vec<_> = development_wallets().iter().map(client::Wallet::address).collect();
-    let coin = U256::from(10).pow(U256::from(18));
-    let coins = U256::from(COINS) * coin;
+    let coins = U256::from(COINS) * coin();
     let operators = network.nodes.iter().map(|node| node.account);
     let allocations = developers
         .iter()
@@ -79,38 +57,12 @@ pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
         .map(|account| (account, coins))
         .collect();
 
-    let mut founders = Vec::new();
-    for (node, member) in network.nodes.iter().zip(members(network)?) {
-        let key = |key| GenesisError::Key {
-            node: node.name.clone(),
-            key,
-        };
-        let availability_key = <[u8; 48]>::try_from(node.availability_key.as_ref()).ok();
-        let availability_key = availability_key
-            .and_then(|bytes| bls::PublicKey::from_bytes(&bytes).ok())
-            .ok_or_else(|| key("availability key"))?;
-        let possession = <[u8; 96]>::try_from(node.availability_possession.as_ref()).ok();
-        let possession = possession
-            .and_then(|bytes| bls::Signature::from_bytes(&bytes).ok())
-            .ok_or_else(|| key("proof of possession"))?;
-        founders.push(Founder {
-            account: node.account,
-            stream_key: B256::from_slice(member.identity.as_ref()),
-            bls_key: availability_key.to_eip2537().into(),
-            possession: possession.to_eip2537().into(),
-            endpoint: Ports::loopback(node.ports.da).to_string(),
-            stake_wei: U256::from(STAKE_COINS) * coin,
-            validator: None,
-        });
-    }
+    let founders: Vec<Founder> = network.nodes.iter().map(founder).collect::<Result<_, _>>()?;
     let mut calls: Vec<GenesisCall> = founding_calls(&founders).into_iter().map(genesis_call).collect();
     if let Some(keys) = &network.dealt_release_committee {
         let appoint = abi::DealtReleaseCommittee::appointCall {
             keys: keys.clone(),
-            streamKeys: members(network)?
-                .iter()
-                .map(|member| B256::from_slice(member.identity.as_ref()))
-                .collect(),
+            streamKeys: founders.iter().map(|founder| founder.stream_key).collect(),
         };
         calls.push(call(addresses::FAUCET, addresses::RELEASE_COMMITTEE, appoint));
     }
@@ -127,9 +79,52 @@ pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
         gas_limit: GAS_LIMIT,
         prev_randao: network.dealt_beacon.0,
         allocations,
-        contracts: genesis_contracts(),
+        contracts: genesis_contracts_with(&Terms {
+            epoch_blocks: network.epoch_blocks.get(),
+            ..Terms::default()
+        }),
         calls,
     })
+}
+
+/// What a node has from the first block on.
+fn founder(node: &NodeEntry) -> Result<Founder, GenesisError> {
+    let refused = |key| GenesisError::Key {
+        node: node.name.clone(),
+        key,
+    };
+    let bls_key = |bytes: &Bytes| {
+        let bytes = bytes.as_ref().try_into().ok()?;
+        Some(bls::PublicKey::from_bytes(bytes).ok()?.to_eip2537().into())
+    };
+    let signature = |bytes: &Bytes| {
+        let bytes = bytes.as_ref().try_into().ok()?;
+        Some(bls::Signature::from_bytes(bytes).ok()?.to_eip2537().into())
+    };
+    let vote_keys = node.vote_keys.iter().map(|entry| {
+        Some(VoteKey {
+            key: bls_key(&entry.key)?,
+            possession: signature(&entry.possession)?,
+        })
+    });
+    let identity = node.identity().ok_or_else(|| refused("identity"))?;
+    Ok(Founder {
+        account: node.account,
+        stream_key: B256::from_slice(identity.as_ref()),
+        bls_key: bls_key(&node.availability_key).ok_or_else(|| refused("availability key"))?,
+        possession: signature(&node.availability_possession).ok_or_else(|| refused("proof of possession"))?,
+        endpoint: Ports::loopback(node.ports.da).to_string(),
+        stake_wei: U256::from(STAKE_COINS) * coin(),
+        validator: Some(FoundingValidator {
+            endpoint: Ports::loopback(node.ports.p2p).to_string(),
+            vote_keys: vote_keys.collect::<Option<_>>().ok_or_else(|| refused("vote key"))?,
+        }),
+    })
+}
+
+/// 10^18 wei.
+fn coin() -> U256 {
+    U256::from(10).pow(U256::from(18))
 }
 
 fn genesis_call(call: SetupCall) -> GenesisCall {

@@ -14,7 +14,7 @@ use crate::{
     keys::{KeyFileError, NodeKeys},
     release_key::{self, DealError},
 };
-use chain::Member;
+use chain::{consensus::EPOCH_BLOCKS_MIN, keys::Identity};
 use commonware_codec::{DecodeExt, Encode};
 use primitives::{Address, Bytes, CHAIN_ID, Digest};
 use rand::TryRng;
@@ -22,12 +22,17 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    num::NonZeroU64,
     path::{Path, PathBuf},
     time::{SystemTime, UNIX_EPOCH},
 };
 
-/// Version of [`NetworkFile`]; a file of another version is refused, never guessed at. 2: proofs of possession name the account.
-const NETWORK_FILE_VERSION: u32 = 2;
+/// Version of [`NetworkFile`]; a file of another version is refused, never guessed at. 2: proofs of possession name the account. 3: a
+/// node has several vote keys.
+const NETWORK_FILE_VERSION: u32 = 3;
+
+/// Vote keys that a local node registers: with equal stakes it has as many seats.
+const VOTE_KEYS: usize = contracts::SEATS_PER_FOUNDER as usize;
 
 /// Name of the file in a node's folder that holds its share of the key that releases others.
 const RELEASE_SHARE_FILE: &str = "release-share";
@@ -63,6 +68,14 @@ pub enum LayoutError {
         path: PathBuf,
         /// Where the JSON went wrong.
         source: serde_json::Error,
+    },
+    /// Epochs are too short.
+    #[error("{path}: an epoch has at least {EPOCH_BLOCKS_MIN} blocks, not {blocks}")]
+    EpochBlocks {
+        /// The network's file.
+        path: PathBuf,
+        /// Blocks that it asks for.
+        blocks: NonZeroU64,
     },
     /// Too few or too many nodes were asked for.
     #[error("a local network has 1 to {MAX_LOCAL_NODES} nodes, not {count}")]
@@ -142,8 +155,10 @@ pub struct NodeEntry {
     pub ports: Ports,
     /// Its account.
     pub account: Address,
-    /// Its consensus keys: the canonical encoding of [`chain::Member`].
-    pub member: Bytes,
+    /// Its ed25519 key (32 bytes), the name it goes by among nodes.
+    pub identity: Bytes,
+    /// The keys that vote for its seats.
+    pub vote_keys: Vec<VoteKeyEntry>,
     /// BLS key that signs for rows (48 bytes, compressed).
     pub availability_key: Bytes,
     /// Proof that it knows that key's secret (96 bytes, compressed).
@@ -154,6 +169,15 @@ pub struct NodeEntry {
     /// States of the past that it keeps to answer from; those of the last 1,024 blocks when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state_history: Option<StateHistorySetting>,
+}
+
+/// One vote key of a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VoteKeyEntry {
+    /// The BLS key (48 bytes, compressed).
+    pub key: Bytes,
+    /// Proof that the node knows its secret (96 bytes, compressed).
+    pub possession: Bytes,
 }
 
 /// How many states of the past a node keeps: `{"blocks": 5000}` or `"all"`.
@@ -189,8 +213,15 @@ pub struct NetworkFile {
     /// [`crypto::threshold::Committee`]. Dealt when the network was made; none in networks that are older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dealt_release_committee: Option<Bytes>,
+    /// Blocks of an epoch: committees change at its end.
+    #[serde(default = "epoch_blocks")]
+    pub epoch_blocks: NonZeroU64,
     /// The nodes, in order.
     pub nodes: Vec<NodeEntry>,
+}
+
+fn epoch_blocks() -> NonZeroU64 {
+    NonZeroU64::new(contracts::EPOCH_BLOCKS).expect("an epoch has a block")
 }
 
 /// A network's folder, and what its file says.
@@ -244,6 +275,10 @@ impl Layout {
             let reason = format!("its version is {}", network.version);
             return Err(malformed(<serde_json::Error as serde::de::Error>::custom(reason)));
         }
+        if network.epoch_blocks < EPOCH_BLOCKS_MIN {
+            let blocks = network.epoch_blocks;
+            return Err(LayoutError::EpochBlocks { path, blocks });
+        }
         Ok(Self {
             dir: dir.to_owned(),
             network,
@@ -268,7 +303,14 @@ impl Layout {
                 name,
                 ports,
                 account: keys.wallet.address(),
-                member: keys.validator.member().encode().to_vec().into(),
+                identity: keys.validator.identity().encode().to_vec().into(),
+                vote_keys: keys.validator.votes[..VOTE_KEYS]
+                    .iter()
+                    .map(|secret| VoteKeyEntry {
+                        key: secret.public_key().to_bytes().into(),
+                        possession: secret.prove_possession(keys.wallet.address()).to_bytes().into(),
+                    })
+                    .collect(),
                 availability_key: keys.availability.public_key().to_bytes().into(),
                 availability_possession: keys
                     .availability
@@ -293,6 +335,7 @@ impl Layout {
             genesis_time: now,
             dealt_beacon: random_32()?.into(),
             dealt_release_committee: Some(release_committee.encode().to_vec().into()),
+            epoch_blocks: epoch_blocks(),
             nodes,
         };
         let layout = Self {
@@ -342,15 +385,16 @@ impl NetworkFile {
             genesis_time,
             dealt_beacon: [0; 32].into(),
             dealt_release_committee: None,
+            epoch_blocks: epoch_blocks(),
             nodes: Vec::new(),
         }
     }
 }
 
 impl NodeEntry {
-    /// The node's consensus keys; `None` when the file was tampered with.
-    pub fn member(&self) -> Option<Member> {
-        Member::decode(self.member.0.clone()).ok()
+    /// The node's name among nodes; `None` when the file was tampered with.
+    pub fn identity(&self) -> Option<Identity> {
+        Identity::decode(self.identity.0.clone()).ok()
     }
 }
 
@@ -416,7 +460,7 @@ mod tests {
         let opened = Layout::open_or_create(folder.path(), None).unwrap();
         assert_eq!(made.network.dealt_beacon, opened.network.dealt_beacon);
         assert_eq!(opened.network.nodes.len(), 3);
-        assert!(opened.network.nodes.iter().all(|node| node.member().is_some()));
+        assert!(opened.network.nodes.iter().all(|node| node.identity().is_some()));
         let error = Layout::open_or_create(folder.path(), Some(4)).err().unwrap();
         assert!(error.to_string().contains("--reset"), "{error}");
     }
@@ -454,7 +498,7 @@ mod tests {
             assert!(
                 error
                     .to_string()
-                    .contains("network.json is not a network file of version 2"),
+                    .contains("network.json is not a network file of version 3"),
                 "{error}"
             );
         }

@@ -4,13 +4,14 @@ use crate::{
     blobs::{Heads, Interop, NetworkBlobs, SPARE_PAYLOADS},
     damage::{self, DamageError},
     descriptors,
-    genesis::{GenesisError, committee, genesis},
+    genesis::{GenesisError, genesis},
     keys::{KeyFileError, NodeKeys},
     layout::{Layout, LayoutError, NodeEntry, Ports},
     metrics::{NodeMetrics, Reading},
     provider::LedgerProvider,
     release_key,
     services::{self, ModelCatalogue},
+    validators::{self, StakedCommittees},
 };
 use api::{
     eth::{self, EthConfig, EthMetrics},
@@ -43,6 +44,7 @@ use std::{
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
+    sync::mpsc,
     time::timeout,
 };
 
@@ -57,6 +59,8 @@ const PRIZE_MIN_WEI: u64 = 10_000_000_000_000_000;
 
 /// What a local node takes a unit of gas to cost when it weighs whether a promise that was not kept is worth collecting, wei: its tip, and a base fee of as much.
 const GAS_PRICE_WEI: u64 = 2_000_000_000;
+/// Offences of other validators that wait to be reported: each takes a block or two.
+const OFFENCES_WAITING: usize = 64;
 
 /// How long open requests may take to end when the node stops.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
@@ -171,28 +175,26 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let history = entry.state_history.map(Into::into).unwrap_or_default();
     let genesis = genesis(network)?;
     let ledger = Ledger::open_with_history(&genesis, store, PoolLimits::default(), history).map_err(unusable)?;
-    let committee = committee(network)?;
-    let peers = network
-        .nodes
-        .iter()
-        .filter_map(|node| Some((node.member()?.identity, Ports::loopback(node.ports.p2p))));
     let tcp = TcpConfig {
         listen: Ports::loopback(entry.ports.p2p),
-        addresses: peers.collect(),
         namespace: ledger.genesis().hash_slow().to_vec(),
     };
+    let (offences, seen) = mpsc::channel(OFFENCES_WAITING);
     let validator = consensus::Config {
         keys: keys.validator.clone(),
-        committee,
+        committees: Arc::new(StakedCommittees::new(ledger.clone())),
+        epoch_blocks: network.epoch_blocks,
         ledger: ledger.clone(),
         beneficiary: entry.account,
         partition_prefix: damage::CONSENSUS.into(),
         pace: Pace::default(),
+        offences: Some(offences),
     };
     let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
 
     let wallet = Arc::new(keys.wallet);
     let provider = LedgerProvider::new(ledger.clone(), wallet.clone());
+    let reporting = tokio::spawn(validators::report(seen, provider.clone()));
     let peer = Peer {
         stream_key: keys.validator.ed25519.clone(),
         domain: Domain::of_chain(network.chain_id),
@@ -287,6 +289,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     counting.abort();
     models.abort();
     settling.abort();
+    reporting.abort();
     // Clients that keep a connection open are not waited for longer than this.
     let _ = timeout(CLOSE_GRACE, async { tokio::join!(eth.stop(), interop.stop()) }).await;
     tracing::info!(name = entry.name, "the node stops");

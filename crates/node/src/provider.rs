@@ -41,6 +41,11 @@ impl LedgerProvider {
         }
     }
 
+    /// What it sees.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
     fn request(&self, request: &Request) -> CallRequest {
         CallRequest {
             from: Some(self.wallet.address()),

@@ -1,9 +1,13 @@
 //! Makes final blocks durable, in order, and only then says so.
 
 use super::{Runtime, validator::Halt};
-use crate::{block::Block, ledger::Ledger};
+use crate::{
+    block::{Block, BlockDigest},
+    ledger::Ledger,
+};
 use commonware_actor::Feedback;
-use commonware_consensus::{Heightable as _, Reporter, marshal::Update};
+use commonware_consensus::{Heightable as _, Reporter, marshal::Update, types::Height};
+use commonware_cryptography::Digestible as _;
 use commonware_utils::{Acknowledgement as _, acknowledgement::Exact, channel::mpsc};
 use std::convert::Infallible;
 
@@ -32,17 +36,24 @@ impl Reporter for Finals {
     }
 }
 
-/// Runs until marshal stops or the ledger fails. A block that fails is not acknowledged: after a restart it comes again.
+/// A final block whose state is durable.
+pub(super) struct Final {
+    pub(super) height: Height,
+    pub(super) digest: BlockDigest,
+}
+
+/// Tells `finals` of every block that is durable, before it is acknowledged. Runs until marshal stops or the ledger fails. A block that fails is not acknowledged: after a restart it comes again.
 pub(super) async fn run<E: Runtime>(
     context: E,
     ledger: Ledger,
     mut updates: mpsc::UnboundedReceiver<Update<Block>>,
+    finals: mpsc::UnboundedSender<Final>,
 ) -> Result<Infallible, Halt> {
     while let Some(update) = updates.recv().await {
         let Update::Block(block, acknowledgement) = update else {
             continue;
         };
-        let height = block.height().get();
+        let (height, digest) = (block.height(), block.digest());
         let (ledger, work) = (ledger.clone(), context.child("finalize").shared(true));
         let finalized = work.spawn(move |_| async move {
             let block = block.inner();
@@ -53,10 +64,15 @@ pub(super) async fn run<E: Runtime>(
             ledger.finalize(block.hash())
         });
         match finalized.await {
-            Ok(Ok(_)) => acknowledge(acknowledgement),
+            Ok(Ok(_)) => {
+                if finals.send(Final { height, digest }).is_err() {
+                    return Err(Halt::Stopped);
+                }
+                acknowledge(acknowledgement);
+            }
             Ok(Err(source)) => {
                 return Err(Halt::Ledger {
-                    height,
+                    height: height.get(),
                     source: Box::new(source),
                 });
             }

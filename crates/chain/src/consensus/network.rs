@@ -1,25 +1,33 @@
 //! How validators talk: six channels over one authenticated, encrypted connection to each.
 
-use super::{Blocks, Scheme, gossip::MAX_BATCH_BYTES};
-use crate::keys::Identity;
+use super::{Blocks, Scheme, gossip::MAX_BATCH_BYTES, seats::MAX_BALLOTS_BYTES};
+use crate::keys::{Identity, MAX_VOTES};
 use commonware_consensus::{marshal, simplex};
 use commonware_cryptography::sha256;
-use commonware_p2p::{Blocker, Provider, Receiver, Sender};
+use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender, utils::mux::prefixed};
+use commonware_utils::NZUsize;
+use std::num::NonZeroUsize;
+
+/// Nodes that an epoch lets in at most: validators first, then those that follow. Every queue has room for all of them.
+pub const PEERS_MAX: NonZeroUsize = NZUsize!(40);
+/// Epochs whose nodes are let in: the last, the present and the next.
+pub const PEER_SETS: NonZeroUsize = NZUsize!(3);
 
 /// Messages a second that a peer may send on each channel, and that queue for it.
 ///
-/// A channel's queue has room for one second of every peer's messages. What a faulty peer can make us hold is the product with
-/// the message size, so channels of large messages have small quotas.
+/// A channel's queue has room for one second of every peer's messages, [`PEERS_MAX`] of each of [`PEER_SETS`] epochs, at about 300 bytes
+/// without the message: the quotas' sum, 448, makes 16 MB, and the queue of what leaves takes about as much. What a faulty peer can make us
+/// hold is the product with the message size, so channels of large messages have small quotas.
 pub mod quotas {
     use commonware_runtime::Quota;
     use commonware_utils::NZU32;
 
-    /// A vote is about 200 bytes; a block costs each validator two.
-    pub const VOTES: Quota = Quota::per_second(NZU32!(256));
+    /// The votes of all seats of a validator are at most 1,400 bytes; a block costs each validator two such messages.
+    pub const VOTES: Quota = Quota::per_second(NZU32!(128));
     /// A certificate is about 200 bytes.
-    pub const CERTIFICATES: Quota = Quota::per_second(NZU32!(256));
+    pub const CERTIFICATES: Quota = Quota::per_second(NZU32!(128));
     /// Requests for certificates, and answers.
-    pub const RESOLVER: Quota = Quota::per_second(NZU32!(128));
+    pub const RESOLVER: Quota = Quota::per_second(NZU32!(32));
     /// Blocks, up to 4 MiB each.
     pub const BLOCKS: Quota = Quota::per_second(NZU32!(32));
     /// Requests for missed blocks, and answers up to 4 MiB each.
@@ -50,21 +58,22 @@ where
     S: Sender<PublicKey = Identity>,
     R: Receiver<PublicKey = Identity>,
     B: Blocker<PublicKey = Identity>,
-    P: Provider<PublicKey = Identity>,
+    P: AddressableManager<PublicKey = Identity>,
 {
     /// The channels.
     pub channels: Channels<S, R>,
     /// Cuts off a peer that proved to be faulty.
     pub blocker: B,
-    /// Knows the peers.
+    /// Is told who the peers are.
     pub peers: P,
 }
 
-/// Largest message of any channel, in bytes, for a committee of `validators`.
-pub fn max_message_bytes(validators: usize) -> u32 {
-    let participants = u32::try_from(validators).expect("a committee has at most 128 members");
+/// Largest message of any channel, in bytes, whatever the committee.
+pub fn max_message_bytes() -> u32 {
+    let participants = MAX_VOTES as u32;
     commonware_p2p::max_message_size(&[
-        simplex::max_payload_size::<Scheme, sha256::Digest>(participants),
+        prefixed(simplex::max_payload_size::<Scheme, sha256::Digest>(participants)),
+        prefixed(MAX_BALLOTS_BYTES),
         marshal::max_payload_size::<Blocks, Scheme>(participants, &()),
         MAX_BATCH_BYTES,
     ])

@@ -1,15 +1,19 @@
-//! Where marshal keeps final blocks and their certificates until the ledger has them, and for peers that missed them.
+//! Where marshal keeps final blocks and their certificates until the ledger has them, and for peers that missed them; and the last epoch
+//! that this node voted in.
 
 use super::{Runtime, Scheme};
 use crate::block::{Block, BlockDigest};
-use commonware_consensus::simplex::types::Finalization;
+use commonware_consensus::{simplex::types::Finalization, types::Epoch};
 use commonware_cryptography::certificate::Verifier as _;
 use commonware_runtime::{
     BLOB_PAGE_SIZE,
     buffer::paged::{CacheRef, page_size},
 };
-use commonware_storage::archive::{Error, immutable};
-use commonware_utils::{NZU64, NZUsize};
+use commonware_storage::{
+    archive::{Error, immutable},
+    metadata::{self, Metadata},
+};
+use commonware_utils::{NZU64, NZUsize, sequence::U64};
 use std::{
     num::{NonZeroU64, NonZeroUsize},
     sync::Arc,
@@ -77,4 +81,55 @@ pub(super) async fn finalizations<E: Runtime>(
 ) -> Result<Finalizations<E>, Error> {
     let codec = Scheme::certificate_codec_config_unbounded();
     immutable::Archive::init(context, config(prefix, "finalizations", cache, codec)).await
+}
+
+/// The last epoch that this node voted in, durable before its first vote there.
+///
+/// Votes of epochs long past are deleted. Whoever gets all blocks anew, because its ledger was damaged, comes through those epochs again, and must not
+/// vote in them: it could contradict itself.
+pub(super) struct LastVoted<E: Runtime>(Metadata<E, U64, Epoch>);
+
+impl<E: Runtime> LastVoted<E> {
+    pub(super) async fn open(context: E, prefix: &str) -> Result<Self, metadata::Error> {
+        let config = metadata::Config {
+            partition: format!("{prefix}-simplex-last"),
+            codec_config: (),
+        };
+        Metadata::init(context, config).await.map(Self)
+    }
+
+    /// Whether this node voted in no later epoch than `epoch`.
+    pub(super) fn allows(&self, epoch: Epoch) -> bool {
+        self.0.get(&Self::KEY).is_none_or(|last| *last <= epoch)
+    }
+
+    /// This node is about to vote in `epoch`.
+    pub(super) async fn record(self, epoch: Epoch) -> Result<Self, metadata::Error> {
+        if self.0.get(&Self::KEY) == Some(&epoch) {
+            return Ok(self);
+        }
+        self.0.put_sync(Self::KEY, epoch).await.map(Self)
+    }
+
+    /// The only entry.
+    const KEY: U64 = U64::new(0);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use commonware_runtime::{Runner as _, Supervisor as _, deterministic};
+
+    /// Without it, a node that lost its ledger would vote again in epochs whose votes it deleted.
+    #[test]
+    fn a_node_votes_in_no_epoch_before_the_last_it_voted_in_even_after_a_restart() {
+        deterministic::Runner::default().start(|context| async move {
+            let fresh = LastVoted::open(context.child("first"), "node").await.unwrap();
+            assert!(fresh.allows(Epoch::zero()));
+            drop(fresh.record(Epoch::new(3)).await.unwrap());
+            let again = LastVoted::open(context.child("second"), "node").await.unwrap();
+            assert!(!again.allows(Epoch::new(2)));
+            assert!(again.allows(Epoch::new(3)) && again.allows(Epoch::new(4)));
+        });
+    }
 }

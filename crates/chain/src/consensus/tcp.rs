@@ -4,18 +4,18 @@
 //! each that starts a validator: it takes a compiler two minutes.
 
 use super::{
-    network::{Channels, Transport, max_message_bytes, quotas},
+    network::{Channels, PEER_SETS, PEERS_MAX, Transport, max_message_bytes, quotas},
     validator::{self, Config, Validator},
 };
-use crate::keys::{Committee, Identity, ValidatorKeys};
+use crate::keys::{Identity, ValidatorKeys};
 use commonware_cryptography::ChaCha20Poly1305;
-use commonware_p2p::{Address, AddressableManager as _, authenticated::lookup};
+use commonware_p2p::authenticated::lookup;
 use commonware_runtime::{Handle, Quota, Spawner as _, Supervisor as _, tokio};
 use commonware_stream::{
     cups::{self, Cups},
     sake::{self, Sake},
 };
-use commonware_utils::{NZU32, NZUsize, TryCollect as _, ordered::Map, union};
+use commonware_utils::{NZU32, NZUsize, union};
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
 
 /// How far two validators' clocks may differ for a handshake to succeed.
@@ -32,8 +32,6 @@ const RECONNECT_COOLDOWN: Duration = Duration::from_secs(1);
 pub struct TcpConfig {
     /// Where to listen.
     pub listen: SocketAddr,
-    /// Where each validator listens. Who is not in the committee is not let in.
-    pub addresses: Vec<(Identity, SocketAddr)>,
     /// Keeps networks apart: the genesis hash, say.
     pub namespace: Vec<u8>,
 }
@@ -43,7 +41,7 @@ pub struct TcpConfig {
 pub fn start_on_tcp(context: tokio::Context, config: Config, tcp: TcpConfig) -> Validator {
     // Everything below is a child of this task: when it ends, for whatever reason, all ends.
     Validator::of(context.spawn(move |context| async move {
-        let (transport, _connections) = connect(context.child("p2p"), &config.keys, &config.committee, tcp);
+        let (transport, _connections) = connect(context.child("p2p"), &config.keys, tcp);
         validator::run(context, config, transport).await
     }))
 }
@@ -56,13 +54,7 @@ type TcpTransport = Transport<
 >;
 
 /// The connections end with the returned handle.
-fn connect(
-    context: tokio::Context,
-    keys: &ValidatorKeys,
-    committee: &Committee,
-    tcp: TcpConfig,
-) -> (TcpTransport, Handle<()>) {
-    let validators = committee.len();
+fn connect(context: tokio::Context, keys: &ValidatorKeys, tcp: TcpConfig) -> (TcpTransport, Handle<()>) {
     let sake = Sake {
         signer: keys.ed25519.clone(),
         synchrony_bound: HANDSHAKE_SKEW,
@@ -74,26 +66,17 @@ fn connect(
         handshake,
         &union(&tcp.namespace, b"-p2p"),
         tcp.listen,
-        NonZeroUsize::new(validators).expect("a committee has a member"),
-        max_message_bytes(validators),
+        PEERS_MAX,
+        max_message_bytes(),
         MAILBOX_MESSAGES,
     );
-    // The committee is fixed, known by key, and often shares a host or a private network.
-    p2p.tracked_peer_sets = NZUsize!(1);
+    p2p.tracked_peer_sets = PEER_SETS;
+    // Validators are known by key, and often share a host or a private network.
     p2p.allow_private_ips = true;
     p2p.peer_connection_cooldown = RECONNECT_COOLDOWN;
     p2p.dial_frequency = RECONNECT_COOLDOWN / 2;
     p2p.allowed_handshake_rate_per_ip = Quota::per_second(NZU32!(16));
-    let (mut network, mut oracle) = lookup::Network::new(context, p2p);
-    let addresses = tcp
-        .addresses
-        .into_iter()
-        .filter(|(identity, _)| committee.contains(identity));
-    let addresses: Map<Identity, Address> = addresses
-        .map(|(identity, address)| (identity, Address::from(address)))
-        .try_collect()
-        .expect("an identity has one address");
-    let _ = oracle.track(0, addresses);
+    let (mut network, oracle) = lookup::Network::new(context, p2p);
     let channels = Channels {
         votes: network.register(0, quotas::VOTES),
         certificates: network.register(1, quotas::CERTIFICATES),

@@ -1,40 +1,43 @@
 //! A validator: all parts of consensus, wired together.
 
 use super::{
-    Blocks, Runtime, Scheme, Transport,
+    Blocks, Runtime, Transport,
     application::Application,
+    committees::{Committees, RosterError, Schemes},
+    epochs::{self, Epochs, FETCH_RETRY, FETCH_TIMEOUT, VIEW_RETENTION},
     finalizer::{self, Finals},
-    gossip, storage,
+    gossip,
+    offences::{self, Offence, Witness},
+    storage::{self, LastVoted},
 };
 use crate::{
     block::Block,
-    keys::{Committee, Identity, ValidatorKeys},
+    keys::{Identity, ValidatorKeys},
     ledger::{Ledger, LedgerError},
 };
-use alloy_primitives::Address;
+use alloy_primitives::{Address, B256};
 use commonware_broadcast::buffered;
-use commonware_codec::Encode as _;
 use commonware_consensus::{
     marshal::{self, Start, core::Actor, resolver::p2p as backfill, standard::Deferred},
-    simplex::{self, Floor, ForwardPolicy, SkipBudget, SkipPolicy, elector::RoundRobin},
-    types::{Epoch, FixedEpocher, ViewDelta},
+    types::FixedEpocher,
 };
-use commonware_cryptography::{Digested, Digestible as _, Sha256, certificate::ConstantProvider};
+use commonware_cryptography::{Digested, Digestible as _};
 use commonware_macros::select;
-use commonware_p2p::{Blocker, Provider, Receiver, Sender};
+use commonware_p2p::{
+    AddressableManager, Blocker, Receiver, Sender,
+    utils::mux::{Builder as _, Muxer},
+};
 use commonware_parallel::Sequential;
 use commonware_runtime::Handle;
-use commonware_utils::{NZU64, NZUsize, NonZeroDuration, union};
+use commonware_utils::{NZU64, NZUsize, NonZeroDuration, channel::mpsc};
 use std::{
     convert::Infallible,
+    fmt,
     num::{NonZeroU64, NonZeroUsize},
+    sync::Arc,
     time::Duration,
 };
 
-/// Heights of the one epoch there is so far: two million years at four blocks a second. Committees will change at its ends.
-const EPOCH_BLOCKS: NonZeroU64 = NZU64!(1 << 48);
-/// Views behind the last final one whose votes and candidate blocks are kept, for peers that are behind.
-const VIEW_RETENTION: ViewDelta = ViewDelta::new(128);
 /// Messages queued between the parts.
 const MAILBOX_MESSAGES: NonZeroUsize = NZUsize!(256);
 /// Blocks kept of each proposer until they are asked for.
@@ -45,14 +48,11 @@ const PENDING_ACKNOWLEDGEMENTS: NonZeroUsize = NZUsize!(8);
 const BACKFILL_BLOCKS: NonZeroUsize = NZUsize!(16);
 /// Entries of a section of marshal's cache, pruned at a time.
 const CACHE_SECTION_ITEMS: NonZeroU64 = NZU64!(256);
-/// How long a peer has to answer a request before another is asked.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(1);
-/// Pause before a request is repeated.
-const FETCH_RETRY: Duration = Duration::from_millis(100);
 /// Time for a proposal to travel, on top of the longest wait a proposer may make.
 const PROPOSAL_TRAVEL: Duration = Duration::from_millis(750);
-/// Time for a proposal to be executed and voted on everywhere.
-const VOTING: Duration = Duration::from_secs(1);
+/// Fewest blocks of an epoch: what marshal has handed out and not yet heard of is never more than the epoch before.
+pub const EPOCH_BLOCKS_MIN: NonZeroU64 = NZU64!(8);
+const _: () = assert!(PENDING_ACKNOWLEDGEMENTS.get() as u64 <= EPOCH_BLOCKS_MIN.get());
 
 /// How often blocks come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,18 +78,20 @@ impl Default for Pace {
 
 impl Pace {
     /// How long others wait for a leader's proposal before they vote to skip it.
-    fn leader_timeout(&self) -> Duration {
+    pub(super) fn leader_timeout(&self) -> Duration {
         self.idle_interval.max(self.block_interval) + self.build_budget + PROPOSAL_TRAVEL
     }
 }
 
-/// A validator's part in consensus.
-#[derive(Clone, Debug)]
+/// A node's part in consensus.
+#[derive(Clone)]
 pub struct Config {
-    /// Signs votes.
+    /// Sign votes, in epochs in which they are of the committee.
     pub keys: ValidatorKeys,
-    /// Who votes.
-    pub committee: Committee,
+    /// Who votes when.
+    pub committees: Arc<dyn Committees>,
+    /// Blocks of an epoch, at least [`EPOCH_BLOCKS_MIN`]; the same for all.
+    pub epoch_blocks: NonZeroU64,
     /// The chain.
     pub ledger: Ledger,
     /// Who receives the tips of the blocks this validator makes.
@@ -98,16 +100,46 @@ pub struct Config {
     pub partition_prefix: String,
     /// How often blocks come; the same for all.
     pub pace: Pace,
+    /// Where evidence against others goes, if anywhere. What does not fit is lost: others saw it, too.
+    pub offences: Option<mpsc::Sender<Offence>>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("keys", &self.keys)
+            .field("epoch_blocks", &self.epoch_blocks)
+            .field("partition_prefix", &self.partition_prefix)
+            .field("pace", &self.pace)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What every vote of a network signs first: `aloft-chain | chain id (8, big endian) | prevRandao of the genesis block (32)`.
+///
+/// That value is drawn when a network is made, so votes of one network say nothing in another. It is not the genesis hash, because a contract of
+/// the genesis block checks votes.
+pub fn namespace(chain_id: u64, prev_randao: B256) -> Vec<u8> {
+    [b"aloft-chain".as_slice(), &chain_id.to_be_bytes(), &prev_randao.0].concat()
 }
 
 /// Why a validator stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum Halt {
-    /// The keys belong to no member of the committee.
-    #[error("validator {identity} is not in the committee")]
-    NotInCommittee {
-        /// Whose keys they are.
-        identity: Box<Identity>,
+    /// An epoch has fewer blocks than [`EPOCH_BLOCKS_MIN`].
+    #[error("an epoch of {blocks} blocks is shorter than {EPOCH_BLOCKS_MIN}")]
+    EpochTooShort {
+        /// Its blocks.
+        blocks: u64,
+    },
+    /// The final state does not say who votes.
+    #[error(transparent)]
+    Roster(RosterError),
+    /// The journals lack a final block that an epoch begins on top of.
+    #[error("the journals lack final block {height}")]
+    BlockMissing {
+        /// Its height.
+        height: u64,
     },
     /// A final block could not be made durable.
     #[error("finalize block {height}")]
@@ -117,6 +149,9 @@ pub enum Halt {
         /// Why.
         source: Box<LedgerError>,
     },
+    /// The record of the last epoch voted in could not be read or written.
+    #[error("use the record of the last epoch voted in")]
+    Votes(#[source] commonware_storage::metadata::Error),
     /// The journals could not be opened.
     #[error("open the journals")]
     Journals(#[source] Box<commonware_storage::archive::Error>),
@@ -171,7 +206,7 @@ where
     S: Sender<PublicKey = Identity>,
     R: Receiver<PublicKey = Identity>,
     B: Blocker<PublicKey = Identity>,
-    P: Provider<PublicKey = Identity>,
+    P: AddressableManager<PublicKey = Identity>,
 {
     // Everything below is a child of this task: when it ends, for whatever reason, all ends.
     Validator::of(context.spawn(move |context| run(context, config, transport)))
@@ -187,38 +222,33 @@ where
     S: Sender<PublicKey = Identity>,
     R: Receiver<PublicKey = Identity>,
     B: Blocker<PublicKey = Identity>,
-    P: Provider<PublicKey = Identity>,
+    P: AddressableManager<PublicKey = Identity>,
 {
     let Config {
         keys,
-        committee,
+        committees,
+        epoch_blocks,
         ledger,
         beneficiary,
         partition_prefix: prefix,
         pace,
+        offences,
     } = config;
+    if epoch_blocks < EPOCH_BLOCKS_MIN {
+        let blocks = epoch_blocks.get();
+        return Err(Halt::EpochTooShort { blocks });
+    }
     let Transport {
         channels,
         blocker,
         peers,
     } = transport;
     let identity = keys.identity();
-    let first = committee
-        .identities()
-        .iter()
-        .next()
-        .expect("a committee has a member")
-        .clone();
+    let first = committees.roster(0).map_err(Halt::Roster)?.committee.first();
     let genesis = Block::genesis(ledger.genesis().clone(), first);
     let genesis_digest = genesis.digest();
-    // Votes of another network, or of another committee, never verify here.
-    let namespace = union(b"aloft-chain", &genesis_digest.encode());
-    let scheme = Scheme::signer(&namespace, committee.votes(), keys.bls.clone());
-    let scheme = scheme.filter(|_| committee.contains(&identity));
-    let scheme = scheme.ok_or_else(|| Halt::NotInCommittee {
-        identity: Box::new(identity.clone()),
-    })?;
-    let epocher = FixedEpocher::new(EPOCH_BLOCKS);
+    let epocher = FixedEpocher::new(epoch_blocks);
+    let schemes = Schemes::default();
     let cache = storage::page_cache();
 
     let journals = |error| Halt::Journals(Box::new(error));
@@ -228,12 +258,15 @@ where
     let finalizations = storage::finalizations(context.child("finalizations"), &prefix, &cache)
         .await
         .map_err(journals)?;
+    let last_voted = LastVoted::open(context.child("last_voted"), &prefix)
+        .await
+        .map_err(Halt::Votes)?;
     let (marshal, marshal_mailbox, floor) = Actor::<_, Blocks, _, _, _, _, _>::init(
         context.child("marshal"),
         finalizations,
         blocks,
         marshal::Config {
-            provider: ConstantProvider::new(scheme.clone()),
+            provider: schemes.clone(),
             epocher: epocher.clone(),
             start: Start::Genesis(Digested::precomputed(genesis, genesis_digest)),
             partition_prefix: format!("{prefix}-marshal"),
@@ -251,8 +284,9 @@ where
         },
     )
     .await;
-    if let Some(processed) = floor.processed() {
-        let (ledger, consensus) = (ledger.latest().header.number, processed.height().get());
+    let processed = floor.processed().map(|processed| processed.height());
+    if let Some(processed) = processed {
+        let (ledger, consensus) = (ledger.latest().header.number, processed.get());
         if ledger < consensus {
             return Err(Halt::LedgerBehind { ledger, consensus });
         }
@@ -274,7 +308,7 @@ where
         context.child("backfill"),
         backfill::Config {
             public_key: identity,
-            peer_provider: peers,
+            peer_provider: peers.clone(),
             blocker: blocker.clone(),
             mailbox_size: MAILBOX_MESSAGES,
             fetch_timeout: NonZeroDuration::new_panic(FETCH_TIMEOUT),
@@ -284,47 +318,62 @@ where
         },
         channels.backfill,
     );
-    let application = Application::new(ledger.clone(), beneficiary, pace);
-    let deferred = Deferred::new(context.child("application"), application, marshal_mailbox, epocher);
-    let leader_timeout = pace.leader_timeout();
-    let engine = simplex::Engine::new(
-        context.child("simplex"),
-        simplex::Config {
-            scheme,
-            elector: RoundRobin::<Sha256>::default(),
-            blocker: blocker.clone(),
-            automaton: deferred.clone(),
-            relay: deferred.clone(),
-            reporter: deferred,
-            track_historical_votes: false,
-            strategy: Sequential,
-            partition: format!("{prefix}-simplex"),
-            mailbox_size: MAILBOX_MESSAGES,
-            epoch: Epoch::zero(),
-            floor: Floor::Genesis(genesis_digest),
-            replay_buffer: storage::REPLAY_BUFFER_BYTES,
-            write_buffer: storage::WRITE_BUFFER_BYTES,
-            page_cache: cache,
-            leader_timeout,
-            certification_timeout: leader_timeout + VOTING,
-            timeout_retry: leader_timeout + VOTING,
-            view_retention: VIEW_RETENTION,
-            // A validator that is away for long costs the others no more waiting.
-            skip: SkipPolicy::Enabled {
-                timeout: leader_timeout * 3,
-                budget: SkipBudget::Participants,
-            },
-            fetch_timeout: NonZeroDuration::new_panic(FETCH_TIMEOUT),
-            fetch_retry_delay: FETCH_RETRY,
-            // A validator that did not vote may lack the block: it can ask for it, so we need not send it again.
-            forward: ForwardPolicy::Disabled,
-        },
-    );
+    let (sender, receiver) = channels.votes;
+    let (mux, votes, elsewhere) = Muxer::builder(context.child("votes"), sender, receiver)
+        .with_backup()
+        .build();
+    let routing_votes = mux.start();
+    let (sender, receiver) = channels.certificates;
+    let (mux, certificates) = Muxer::new(context.child("certificates"), sender, receiver);
+    let routing_certificates = mux.start();
+    let (sender, receiver) = channels.resolver;
+    let (mux, requests) = Muxer::new(context.child("requests"), sender, receiver);
+    let routing_requests = mux.start();
 
-    let (finals, updates) = Finals::new();
+    let application = Application::new(ledger.clone(), beneficiary, pace);
+    let automaton = Deferred::new(
+        context.child("application"),
+        application,
+        marshal_mailbox.clone(),
+        epocher.clone(),
+    );
+    let (reporter, seen) = Witness::new(automaton.clone());
+    let judging = context.child("judge").spawn({
+        let schemes = schemes.clone();
+        move |context| offences::judge(context, seen, schemes, offences)
+    });
+    let epoch = epochs::resumed(&epocher, processed);
+    let epochs = Epochs {
+        context: context.child("epochs"),
+        keys,
+        committees,
+        namespace: namespace(ledger.chain_id(), ledger.genesis().mix_hash),
+        pace,
+        prefix,
+        epocher,
+        schemes,
+        marshal: marshal_mailbox,
+        automaton,
+        reporter,
+        votes,
+        certificates,
+        requests,
+        blocker: blocker.clone(),
+        peers,
+        cache,
+        genesis: genesis_digest,
+        tracked: None,
+        last_voted: Some(last_voted),
+        early: Vec::new(),
+    };
+
+    let (updates_sender, updates) = Finals::new();
+    let (durable, finals) = mpsc::unbounded_channel();
     let broadcasting = broadcast.start(channels.blocks);
-    let marshalling = marshal.start(finals, buffer, resolver);
-    let voting = engine.start(channels.votes, channels.certificates, channels.resolver);
+    let marshalling = marshal.start(updates_sender, buffer, resolver);
+    let voting = context
+        .child("voting")
+        .spawn(move |_| epochs.run(epoch, finals, elsewhere));
     let (sender, receiver) = channels.transactions;
     let telling = context.child("tell").spawn({
         let ledger = ledger.clone();
@@ -336,10 +385,14 @@ where
     });
     let finalizing = context
         .child("finalizer")
-        .spawn(move |context| finalizer::run(context, ledger, updates));
-    let parts = Handle::select([broadcasting, marshalling, voting, telling, hearing]);
+        .spawn(move |context| finalizer::run(context, ledger, updates, durable));
+    let parts = Handle::select([broadcasting, marshalling, telling, hearing, judging]);
     select! {
         halted = finalizing => halted.unwrap_or(Err(Halt::Stopped)),
+        halted = voting => halted.unwrap_or(Err(Halt::Stopped)),
         _ = parts => Err(Halt::Stopped),
+        _ = routing_votes => Err(Halt::Stopped),
+        _ = routing_certificates => Err(Halt::Stopped),
+        _ = routing_requests => Err(Halt::Stopped),
     }
 }

@@ -6,8 +6,8 @@
 use crate::workload;
 use api::eth::{EthConfig, EthMetrics, serve};
 use chain::{
-    Committee, Ledger, PoolLimits, Store, ValidatorKeys,
-    consensus::{self, Config, Pace, TcpConfig, start_on_tcp},
+    Ledger, PoolLimits, Store, ValidatorKeys,
+    consensus::{self, Config, FixedRoster, Pace, TcpConfig, start_on_tcp},
 };
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
 use futures::{StreamExt as _, channel::mpsc};
@@ -15,6 +15,7 @@ use primitives::Address;
 use std::{
     io::{BufRead, BufReader, Write as _},
     net::{SocketAddr, TcpListener},
+    num::NonZeroU64,
     path::{Path, PathBuf},
     process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::{
@@ -183,8 +184,12 @@ async fn serve_until_told(context: runtime::Context, folder: PathBuf, index: usi
     let keys: Vec<_> = (1..=ports.len() as u8)
         .map(|seed| ValidatorKeys::from_seed(&[seed; 32]))
         .collect();
-    let members: Vec<_> = keys.iter().map(ValidatorKeys::member).collect();
     let loopback = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let validators: Vec<_> = keys
+        .iter()
+        .zip(&ports)
+        .map(|(keys, ports)| (keys.validator(1), loopback(ports.p2p)))
+        .collect();
     std::fs::create_dir_all(&folder).expect("a folder of one's own");
     let store = Store::open(folder.join("chain.redb")).expect("a new file");
     let limits = PoolLimits {
@@ -194,20 +199,17 @@ async fn serve_until_told(context: runtime::Context, folder: PathBuf, index: usi
     let ledger = Ledger::open(&workload::genesis(accounts), store, limits).expect("a new chain");
     let tcp = TcpConfig {
         listen: loopback(ports[index].p2p),
-        addresses: keys
-            .iter()
-            .zip(&ports)
-            .map(|(keys, ports)| (keys.identity(), loopback(ports.p2p)))
-            .collect(),
         namespace: b"throughput".to_vec(),
     };
     let config = Config {
         keys: keys[index].clone(),
-        committee: Committee::new(&members).expect("distinct keys"),
+        committees: Arc::new(FixedRoster::new(&validators).expect("distinct keys")),
+        epoch_blocks: NonZeroU64::MAX,
         ledger: ledger.clone(),
         beneficiary: Address::repeat_byte(index as u8 + 1),
         partition_prefix: "consensus".into(),
         pace: Pace::default(),
+        offences: None,
     };
     let _validator: consensus::Validator = start_on_tcp(context.child("validator"), config, tcp);
     let server = serve(

@@ -1,23 +1,31 @@
 //! Validators that agree on blocks while links lose messages, machines crash and networks split.
 
+mod equivocator;
 mod node;
 mod observer;
+mod stake;
 
 pub use observer::Outcome;
 
 use crate::{Link, Wallet};
-use alloy_primitives::U256;
+use alloy_primitives::{B256, U256};
 use chain::{
-    Committee, ValidatorKeys,
-    consensus::{Pace, max_message_bytes},
+    ValidatorKeys,
+    consensus::{FixedRoster, PEER_SETS, PEERS_MAX, Pace, max_message_bytes},
     keys::Identity,
 };
 use commonware_p2p::simulated;
 use commonware_runtime::{Clock as _, Runner as _, Supervisor as _, deterministic};
-use commonware_utils::NZUsize;
-use node::Node;
+use contracts::Terms;
+use node::{Node, Setup};
 use observer::Observer;
-use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
+use stake::Stakes;
+use std::{
+    collections::BTreeSet,
+    net::{Ipv4Addr, SocketAddr},
+    num::NonZeroU64,
+    time::Duration,
+};
 
 /// Chain id of simulated chains.
 const CHAIN_ID: u64 = 16602;
@@ -27,6 +35,8 @@ const GAS_LIMIT: u64 = 36_000_000;
 const STEP: Duration = Duration::from_millis(50);
 /// Users with funds.
 const WALLETS: u64 = 8;
+/// The user who never stops.
+const STEADY_WALLET: u64 = WALLETS;
 
 /// Something that happens to the network at a certain time.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +56,30 @@ pub enum Event {
         /// How many of each user.
         count: u64,
     },
+    /// A machine's operator registers, with stake and vote keys. It counts four epochs later.
+    Register(usize),
+    /// Its operator asks for seats: it votes from the third epoch after this one on, at the latest.
+    Join(usize),
+    /// Its operator gives its seats back, in as many epochs.
+    Leave(usize),
+    /// From now on, until it is switched off, the machine votes for two blocks whenever it votes for one.
+    Equivocate(usize),
+}
+
+/// When an event happens.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum When {
+    /// This long after the start.
+    After(Duration),
+    /// When somebody has this many final blocks.
+    Height(u64),
+}
+
+/// Validators that are chosen by stake.
+#[derive(Clone, Copy, Debug)]
+struct Staked {
+    founders: usize,
+    epoch_blocks: NonZeroU64,
 }
 
 /// A simulated network of validators. Made by its methods one after another; [`Network::run`] runs it.
@@ -55,7 +89,10 @@ pub struct Network {
     validators: usize,
     link: Link,
     pace: Pace,
-    events: Vec<(Duration, Event)>,
+    events: Vec<(When, Event)>,
+    staked: Option<Staked>,
+    /// Pause between two transfers of a user who never stops.
+    steady: Option<Duration>,
 }
 
 impl Network {
@@ -67,10 +104,12 @@ impl Network {
             link: Link::default(),
             pace: Pace::default(),
             events: Vec::new(),
+            staked: None,
+            steady: None,
         }
     }
 
-    /// How many validators there are.
+    /// How many validators there are, or machines that may come to be.
     pub fn validators(mut self, validators: usize) -> Self {
         self.validators = validators;
         self
@@ -90,7 +129,32 @@ impl Network {
 
     /// Makes `event` happen `ms` milliseconds after the start.
     pub fn at_ms(mut self, ms: u64, event: Event) -> Self {
-        self.events.push((Duration::from_millis(ms), event));
+        self.events.push((When::After(Duration::from_millis(ms)), event));
+        self
+    }
+
+    /// Makes `event` happen when somebody has `height` final blocks.
+    pub fn at_height(mut self, height: u64, event: Event) -> Self {
+        self.events.push((When::Height(height), event));
+        self
+    }
+
+    /// Lets stake choose the validators, in epochs of `epoch_blocks`: the first `founders` machines have stake in the first block.
+    ///
+    /// # Panics
+    ///
+    /// When an epoch has no block.
+    pub fn staked(mut self, founders: usize, epoch_blocks: u64) -> Self {
+        self.staked = Some(Staked {
+            founders,
+            epoch_blocks: NonZeroU64::new(epoch_blocks).expect("an epoch has a block"),
+        });
+        self
+    }
+
+    /// Lets users send one transfer every `ms` milliseconds, from the start to the end, to a machine that is up.
+    pub fn steady(mut self, ms: u64) -> Self {
+        self.steady = Some(Duration::from_millis(ms));
         self
     }
 
@@ -100,9 +164,7 @@ impl Network {
     /// # Panics
     ///
     /// When two validators hold different final blocks at one height, or one finalizes a transaction twice.
-    pub fn run(mut self, height: u64, limit_ms: u64) -> Outcome {
-        // Events in their order; those of the same time in the order given.
-        self.events.sort_by_key(|(time, _)| *time);
+    pub fn run(self, height: u64, limit_ms: u64) -> Outcome {
         let config = deterministic::Config::new().with_seed(self.seed).with_timeout(None);
         deterministic::Runner::new(config)
             .start(|context| async move { self.simulate(context, height, limit_ms).await })
@@ -112,42 +174,47 @@ impl Network {
         let keys: Vec<_> = (0..self.validators)
             .map(|index| ValidatorKeys::from_seed(&[index as u8 + 1; 32]))
             .collect();
-        let members: Vec<_> = keys.iter().map(ValidatorKeys::member).collect();
-        let committee = Committee::new(&members).expect("the keys are distinct and proved");
         let identities: Vec<Identity> = keys.iter().map(ValidatorKeys::identity).collect();
         let config = simulated::Config {
-            max_size: max_message_bytes(self.validators),
-            max_peers_per_set: NonZeroUsize::new(self.validators).expect("there is a validator"),
+            max_size: max_message_bytes(),
+            max_peers_per_set: PEERS_MAX,
             disconnect_on_block: true,
-            tracked_peer_sets: NZUsize!(1),
+            tracked_peer_sets: PEER_SETS,
         };
-        let (p2p, oracle) = simulated::Network::new_with_peers(context.child("p2p"), config, identities.clone()).await;
+        let (p2p, oracle) = simulated::Network::new(context.child("p2p"), config);
         p2p.start();
         let links = Links {
             oracle: &oracle,
             identities: &identities,
             link: self.link,
         };
-        links.connect(&[(0..self.validators).collect()]).await;
-
-        let genesis = genesis();
-        let mut nodes = Vec::new();
-        for (index, keys) in keys.into_iter().enumerate() {
-            let node = Node::new(index, keys, committee.clone(), genesis.clone(), self.pace);
-            nodes.push(node);
-        }
+        let mut stakes = Stakes::new(CHAIN_ID, &keys);
+        let setup = self.setup(&keys, &stakes);
+        let mut nodes: Vec<Node> = (keys.into_iter().enumerate())
+            .map(|(index, keys)| Node::new(index, keys, setup.clone()))
+            .collect();
         for node in &mut nodes {
             node.start(&context, &oracle).await;
         }
+        links.connect(&[(0..self.validators).collect()]).await;
 
         let start = context.current();
         let mut observer = Observer::new(start);
-        let mut events = self.events.into_iter().peekable();
-        let mut sent = vec![0u64; WALLETS as usize];
+        let mut events = self.events;
+        let mut operators = self.staked.map_or(0, |staked| staked.founders as u32);
+        let mut users = Users::default();
+        let mut next_transfer = Duration::ZERO;
         loop {
             let now = context.current();
             let elapsed = now.duration_since(start).unwrap_or_default();
-            while let Some((_, event)) = events.next_if(|(time, _)| *time <= elapsed) {
+            let reached = nodes.iter().filter_map(Node::height).max().unwrap_or(0);
+            // Events in the order given, each as soon as it is due.
+            let due = |when: &When| match when {
+                When::After(time) => *time <= elapsed,
+                When::Height(height) => *height <= reached,
+            };
+            let happening: Vec<_> = events.extract_if(.., |(when, _)| due(when)).collect();
+            for (_, event) in happening {
                 observer.note(now, &format!("{event:?}"));
                 match event {
                     Event::Crash(index) => nodes[index].crash(&context).await,
@@ -155,30 +222,98 @@ impl Network {
                     Event::Partition(groups) => links.connect(&groups).await,
                     Event::Heal => links.connect(&[(0..identities.len()).collect()]).await,
                     Event::Transfers { to, count } => {
-                        for (wallet, nonce) in (0..WALLETS).zip(&mut sent) {
+                        for wallet in 0..WALLETS {
                             for _ in 0..count {
-                                let user = Wallet::nth(wallet);
-                                let to_address = Wallet::nth((wallet + 1) % WALLETS).address();
-                                let transfer = user.transfer(CHAIN_ID, *nonce, to_address, 1);
-                                let hash = nodes[to].submit(&transfer).expect("a funded user sends in order");
-                                observer.expect(hash);
-                                *nonce += 1;
+                                observer.expect(users.send(wallet, &nodes[to]));
                             }
                         }
                     }
+                    Event::Register(index) => {
+                        let sent = stakes.register(index, operators);
+                        operators += 1;
+                        sent.iter().for_each(|raw| observer.expect(submit(&nodes, raw)));
+                    }
+                    Event::Join(index) => observer.expect(submit(&nodes, &stakes.join(index))),
+                    Event::Leave(index) => observer.expect(submit(&nodes, &stakes.leave(index))),
+                    Event::Equivocate(index) => nodes[index].equivocate(),
                 }
             }
-            for node in &nodes {
-                observer.look(now, node);
-            }
-            let reached = nodes.iter().filter_map(Node::height).all(|reached| reached >= height);
-            if (reached && events.peek().is_none() && observer.missing() == 0)
-                || elapsed >= Duration::from_millis(limit_ms)
+            if let Some(pause) = self.steady
+                && elapsed >= next_transfer
+                && let Some(node) = nodes.iter().find(|node| node.height().is_some())
             {
-                return observer.outcome(&nodes, context.auditor().state());
+                node.transfer(&Wallet::nth(STEADY_WALLET));
+                next_transfer = elapsed + pause;
+            }
+            for node in &mut nodes {
+                observer.look(now, node);
+                node.report(&mut stakes);
+            }
+            let all = nodes.iter().filter_map(Node::height).all(|reached| reached >= height);
+            if (all && events.is_empty() && observer.missing() == 0) || elapsed >= Duration::from_millis(limit_ms) {
+                let stakes = nodes.iter().find_map(Node::ledger).filter(|_| self.staked.is_some());
+                let stakes = stakes.map(stake::stakes).unwrap_or_default();
+                return observer.outcome(&nodes, stakes, context.auditor().state());
             }
             context.sleep(STEP).await;
         }
+    }
+
+    /// What all machines begin with.
+    fn setup(&self, keys: &[ValidatorKeys], stakes: &Stakes) -> Setup {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
+        let fixed: Vec<_> = keys.iter().map(|keys| (keys.validator(1), address)).collect();
+        let fixed = FixedRoster::new(&fixed).expect("the keys are distinct");
+        let mut setup = Setup {
+            genesis: genesis(),
+            pace: self.pace,
+            fixed: Some(fixed),
+            epoch_blocks: NonZeroU64::MAX,
+        };
+        if let Some(Staked { founders, epoch_blocks }) = self.staked {
+            let founders: Vec<_> = (0..founders).map(|index| stakes.founder(index)).collect();
+            let terms = Terms {
+                epoch_blocks: epoch_blocks.get(),
+                ..Terms::default()
+            };
+            setup.genesis.allocations.extend(stakes.allocations());
+            setup.genesis.contracts = contracts::genesis_contracts_with(&terms);
+            let calls = contracts::founding_calls(&founders).into_iter();
+            setup.genesis.calls = calls
+                .map(|call| evm::GenesisCall {
+                    from: call.from,
+                    to: call.to,
+                    data: call.data,
+                    value: call.value,
+                })
+                .collect();
+            (setup.fixed, setup.epoch_blocks) = (None, epoch_blocks);
+        }
+        setup
+    }
+}
+
+/// Gives a transaction to the first machine that is up.
+fn submit(nodes: &[Node], raw: &[u8]) -> B256 {
+    let node = nodes.iter().find(|node| node.height().is_some());
+    let node = node.expect("a machine is up");
+    node.submit(raw).expect("an operator's transaction is in order")
+}
+
+/// Users with funds, and how many transfers each has sent.
+#[derive(Default)]
+struct Users {
+    sent: [u64; WALLETS as usize],
+}
+
+impl Users {
+    /// One more transfer of the `wallet`-th user, given to `node`.
+    fn send(&mut self, wallet: u64, node: &Node) -> B256 {
+        let nonce = &mut self.sent[wallet as usize];
+        let to = Wallet::nth((wallet + 1) % WALLETS).address();
+        let transfer = Wallet::nth(wallet).transfer(CHAIN_ID, *nonce, to, 1);
+        *nonce += 1;
+        node.submit(&transfer).expect("a funded user sends in order")
     }
 }
 
@@ -216,7 +351,9 @@ fn genesis() -> evm::Genesis {
         timestamp: 0,
         gas_limit: GAS_LIMIT,
         prev_randao: Default::default(),
-        allocations: (0..WALLETS).map(|index| (Wallet::nth(index).address(), rich)).collect(),
+        allocations: (0..=STEADY_WALLET)
+            .map(|index| (Wallet::nth(index).address(), rich))
+            .collect(),
         contracts: Vec::new(),
         calls: Vec::new(),
     }

@@ -1,43 +1,62 @@
 //! One validator's machine: its disk, and what runs on it while it has power.
 
+use super::{
+    equivocator::{Equivocator, Wire},
+    stake::Stakes,
+};
+use crate::Wallet;
 use alloy_primitives::{Address, B256};
 use chain::{
-    Committee, Ledger, MemoryDisk, PoolError, PoolLimits, Store, ValidatorKeys,
-    consensus::{self, Channels, Config, Pace, Transport, Validator, quotas},
+    Ledger, MemoryDisk, PoolError, PoolLimits, Store, ValidatorKeys,
+    consensus::{self, Channels, Committees, Config, FixedRoster, Offence, Pace, Transport, Validator, quotas},
     keys::Identity,
 };
 use commonware_p2p::simulated::Oracle;
 use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
+use node::StakedCommittees;
 use rand::RngExt as _;
-use std::time::Duration;
+use std::{num::NonZeroU64, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 
 /// How long what was aborted takes, at most, to let go of its files.
 const SETTLE: Duration = Duration::from_millis(1);
 
+/// Offences of others that wait until the observer's next look.
+const OFFENCES_WAITING: usize = 64;
+
+/// What all machines have in common.
+#[derive(Clone)]
+pub(super) struct Setup {
+    pub(super) genesis: evm::Genesis,
+    pub(super) pace: Pace,
+    /// Who votes on a chain whose state does not say.
+    pub(super) fixed: Option<FixedRoster>,
+    pub(super) epoch_blocks: NonZeroU64,
+}
+
 pub(super) struct Node {
     pub(super) index: usize,
-    keys: ValidatorKeys,
-    committee: Committee,
-    genesis: evm::Genesis,
-    pace: Pace,
+    pub(super) keys: ValidatorKeys,
+    setup: Setup,
     disk: MemoryDisk,
-    running: Option<(Ledger, Validator)>,
+    running: Option<Running>,
+    equivocator: Arc<Equivocator>,
+}
+
+struct Running {
+    ledger: Ledger,
+    validator: Validator,
+    offences: mpsc::Receiver<Offence>,
 }
 
 impl Node {
-    pub(super) fn new(
-        index: usize,
-        keys: ValidatorKeys,
-        committee: Committee,
-        genesis: evm::Genesis,
-        pace: Pace,
-    ) -> Self {
+    pub(super) fn new(index: usize, keys: ValidatorKeys, setup: Setup) -> Self {
+        let namespace = consensus::namespace(setup.genesis.chain_id, setup.genesis.prev_randao);
         Self {
             index,
+            equivocator: Arc::new(Equivocator::new(namespace, keys.clone())),
             keys,
-            committee,
-            genesis,
-            pace,
+            setup,
             disk: MemoryDisk::new(),
             running: None,
         }
@@ -51,12 +70,17 @@ impl Node {
     ) {
         assert!(self.running.is_none(), "validator {} is up", self.index);
         let store = Store::in_memory(&self.disk).expect("the disk holds a whole database, or none");
-        let ledger = Ledger::open(&self.genesis, store, PoolLimits::default()).expect("the disk holds this chain");
+        let ledger =
+            Ledger::open(&self.setup.genesis, store, PoolLimits::default()).expect("the disk holds this chain");
         let control = oracle.control(self.keys.identity());
-        let channel = async |number, quota| control.register(number, quota).await.expect("the network is up");
+        let channel = async |number, quota| {
+            let (sender, receiver) = control.register(number, quota).await.expect("the network is up");
+            (Wire::honest(sender), receiver)
+        };
+        let (votes, received_votes) = channel(0, quotas::VOTES).await;
         let transport = Transport {
             channels: Channels {
-                votes: channel(0, quotas::VOTES).await,
+                votes: (votes.with(self.equivocator.clone()), received_votes),
                 certificates: channel(1, quotas::CERTIFICATES).await,
                 resolver: channel(2, quotas::RESOLVER).await,
                 blocks: channel(3, quotas::BLOCKS).await,
@@ -64,30 +88,41 @@ impl Node {
                 transactions: channel(5, quotas::TRANSACTIONS).await,
             },
             blocker: oracle.control(self.keys.identity()),
-            peers: oracle.manager(),
+            peers: oracle.socket_manager(),
         };
+        let committees: Arc<dyn Committees> = match &self.setup.fixed {
+            Some(roster) => Arc::new(roster.clone()),
+            None => Arc::new(StakedCommittees::new(ledger.clone())),
+        };
+        let (seen, offences) = mpsc::channel(OFFENCES_WAITING);
         let config = Config {
             keys: self.keys.clone(),
-            committee: self.committee.clone(),
+            committees,
+            epoch_blocks: self.setup.epoch_blocks,
             ledger: ledger.clone(),
             beneficiary: Address::repeat_byte(self.index as u8 + 1),
             partition_prefix: format!("validator-{}", self.index),
-            pace: self.pace,
+            pace: self.setup.pace,
+            offences: Some(seen),
         };
         let validator = consensus::start(
             context.child("validator").with_attribute("index", self.index),
             config,
             transport,
         );
-        self.running = Some((ledger, validator));
+        self.running = Some(Running {
+            ledger,
+            validator,
+            offences,
+        });
     }
 
     /// Cuts the machine's power: tasks end where they are, and each unsynced write is there afterwards or not.
     pub(super) async fn crash(&mut self, context: &deterministic::Context) {
-        let (ledger, mut validator) = self.running.take().expect("it is up");
-        validator.abort();
-        validator.halted().await;
-        drop((ledger, validator));
+        let mut running = self.running.take().expect("it is up");
+        running.validator.abort();
+        running.validator.halted().await;
+        drop(running);
         context.sleep(SETTLE).await;
         let mut chance = context.child("chance");
         self.disk.crash(|| chance.random_bool(0.5));
@@ -95,7 +130,32 @@ impl Node {
 
     /// The node's view of the chain, while it has power.
     pub(super) fn ledger(&self) -> Option<&Ledger> {
-        self.running.as_ref().map(|(ledger, _)| ledger)
+        self.running.as_ref().map(|running| &running.ledger)
+    }
+
+    /// Gives it a transfer by `user`, after those that it knows of.
+    pub(super) fn transfer(&self, user: &Wallet) {
+        let ledger = self.ledger().expect("it is up");
+        let (_, state) = ledger.pending();
+        let final_nonce = state.account(&user.address()).map_or(0, |account| account.nonce);
+        let nonce = ledger.pool().next_nonce(&user.address(), final_nonce);
+        let transfer = user.transfer(ledger.chain_id(), nonce, Address::repeat_byte(0xaa), 1);
+        ledger.submit(&transfer).expect("a funded user sends in order");
+    }
+
+    /// From now on it votes twice.
+    pub(super) fn equivocate(&self) {
+        self.equivocator.begin();
+    }
+
+    /// Reports what it saw of others since the last call, from the account that `stakes` has of it.
+    pub(super) fn report(&mut self, stakes: &mut Stakes) {
+        let Some(running) = &mut self.running else { return };
+        while let Ok(offence) = running.offences.try_recv() {
+            let call = node::report_call(&running.ledger, &offence).expect("the state knows who offends");
+            let transaction = stakes.report(self.index, &call);
+            running.ledger.submit(&transaction).expect("an operator can pay");
+        }
     }
 
     /// Its last final height, while it has power.

@@ -20,6 +20,13 @@ pub struct Outcome {
     pub included: usize,
     /// Transactions that users gave to validators and that are not final.
     pub missing: usize,
+    /// Who made the final block at each height.
+    pub proposers: BTreeMap<u64, usize>,
+    /// Most milliseconds between two blocks that a validator made final one after the other while it was up and had what the others had, and
+    /// height of the second; up to 50 more than it was.
+    pub longest_wait: Option<(u64, u64)>,
+    /// What is at stake behind each operator, wei, by its number.
+    pub stakes_wei: Vec<u128>,
     /// Simulated milliseconds.
     pub elapsed_ms: u64,
     /// What was observed, line by line: the same for the same seed.
@@ -42,6 +49,10 @@ pub(super) struct Observer {
     blocks: BTreeMap<u64, B256>,
     /// Next height to look at, of each validator.
     next: HashMap<usize, u64>,
+    proposers: BTreeMap<u64, usize>,
+    /// When each validator's last block was final there. Forgotten when it is switched off.
+    last: HashMap<usize, u64>,
+    longest_wait: Option<(u64, u64)>,
     given: BTreeSet<B256>,
     included: HashMap<B256, u64>,
     log: String,
@@ -54,6 +65,9 @@ impl Observer {
             now: start,
             blocks: BTreeMap::new(),
             next: HashMap::new(),
+            proposers: BTreeMap::new(),
+            last: HashMap::new(),
+            longest_wait: None,
             given: BTreeSet::new(),
             included: HashMap::new(),
             log: String::new(),
@@ -88,9 +102,13 @@ impl Observer {
     /// Looks at the final blocks that a validator has since last time.
     pub(super) fn look(&mut self, now: SystemTime, node: &Node) {
         self.now = now;
-        let Some(ledger) = node.ledger() else { return };
+        let Some(ledger) = node.ledger() else {
+            self.last.remove(&node.index);
+            return;
+        };
         let next = self.next.get(&node.index).copied().unwrap_or(0);
         let latest = ledger.latest().header.number;
+        let highest = self.blocks.last_key_value().map_or(0, |(height, _)| *height);
         // After a crash a validator may lack blocks whose durability it had not confirmed; it gets them again.
         for height in next..=latest {
             let block = ledger
@@ -103,6 +121,9 @@ impl Observer {
                 "validator {} has another final block at height {height}",
                 node.index
             );
+            let proposer = block.header.beneficiary.0[0].checked_sub(1);
+            self.proposers
+                .extend(proposer.map(|index| (height, usize::from(index))));
             self.note(
                 now,
                 &format!("validator {} height {height} block {}", node.index, block.hash),
@@ -112,16 +133,27 @@ impl Observer {
                 assert_eq!(seen, height, "transaction {} is final twice", transaction.tx_hash());
             }
         }
+        if next <= latest {
+            let elapsed = self.elapsed_ms();
+            let last = self.last.insert(node.index, elapsed);
+            // Who catches up waits for itself.
+            if let Some(last) = last.filter(|_| highest <= next) {
+                self.longest_wait = self.longest_wait.max(Some((elapsed - last, latest)));
+            }
+        }
         self.next.insert(node.index, latest + 1);
     }
 
-    pub(super) fn outcome(self, nodes: &[Node], audit: String) -> Outcome {
+    pub(super) fn outcome(self, nodes: &[Node], stakes_wei: Vec<u128>, audit: String) -> Outcome {
         let missing = self.missing();
         Outcome {
             heights: nodes.iter().filter_map(Node::height).collect(),
             included: self.given.len() - missing,
             missing,
             elapsed_ms: self.elapsed_ms(),
+            proposers: self.proposers,
+            longest_wait: self.longest_wait,
+            stakes_wei,
             blocks: self.blocks,
             log: self.log,
             audit,

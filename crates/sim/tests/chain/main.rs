@@ -1,0 +1,4 @@
+//! Simulations of the unchanged node.
+
+mod agreement;
+mod validators;
