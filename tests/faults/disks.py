@@ -1,5 +1,6 @@
 """Disks that are full and files that are damaged: told by name, repaired or refused, never answered from wrongly."""
 
+import fnmatch
 import os
 import random
 import shutil
@@ -17,8 +18,8 @@ SHARED = ("consensus-blocks", "consensus-finalizations", "consensus-marshal")
 SHORT = [
     ("chain.redb", "flips"),
     ("runtime/consensus-blocks-value", "cut"),
-    ("runtime/consensus-marshal-cache-cache-0-verified-key", "flips"),
-    ("runtime/consensus-simplex", "flips"),
+    ("runtime/consensus-marshal-cache-cache-*-verified-key", "flips"),
+    ("runtime/consensus-simplex-[0-9]*", "flips"),
     ("runtime/rows", "flips"),
     ("seed", "cut"),
     ("till.redb", "cut"),
@@ -92,9 +93,11 @@ def every_kind(node):
 def attempt(run, node, kind, how, dice):
     """Whether the node refused the damaged file by name, or went on with every block as it was."""
     node.stop()
-    of_kind = [path for path in files(node) if kind_of(node, path) == kind]
+    of_kind = [path for path in files(node) if fnmatch.fnmatch(kind_of(node, path), kind)]
     check(of_kind, f"{node.name} has no file {kind}")
-    path = max(of_kind, key=lambda path: path.stat().st_size)
+    # A pattern names what there is of each epoch: the last one's is in use.
+    kind = kind_of(node, max(of_kind, key=lambda path: path.stat().st_mtime))
+    path = max((path for path in of_kind if kind_of(node, path) == kind), key=lambda path: path.stat().st_size)
     backup = run.network.dir.parent / "backup"
     copy_folder(node.dir, backup)
     damage(path, how, dice)
