@@ -42,33 +42,21 @@ pub(super) struct Application {
     arrivals: Arc<Mutex<Arrivals>>,
 }
 
-/// When recent blocks were first seen here, and how long it took to make or to check each.
+/// When recent blocks were first seen here.
 #[derive(Default)]
-struct Arrivals(VecDeque<Arrival>);
-
-#[derive(Clone, Copy)]
-struct Arrival {
-    hash: B256,
-    seen: SystemTime,
-    work: Duration,
-}
+struct Arrivals(VecDeque<(B256, SystemTime)>);
 
 impl Arrivals {
-    /// The arrival of `hash`: `now`, if it is new.
-    fn of(&mut self, hash: B256, now: SystemTime) -> &mut Arrival {
-        let known = self.0.iter().position(|arrival| arrival.hash == hash);
-        let place = known.unwrap_or_else(|| {
-            if self.0.len() == ARRIVALS_MAX {
-                self.0.pop_front();
-            }
-            self.0.push_back(Arrival {
-                hash,
-                seen: now,
-                work: Duration::ZERO,
-            });
-            self.0.len() - 1
-        });
-        &mut self.0[place]
+    /// When `hash` was first seen: `now`, if it is new.
+    fn first_seen(&mut self, hash: B256, now: SystemTime) -> SystemTime {
+        if let Some((_, seen)) = self.0.iter().find(|(known, _)| *known == hash) {
+            return *seen;
+        }
+        if self.0.len() == ARRIVALS_MAX {
+            self.0.pop_front();
+        }
+        self.0.push_back((hash, now));
+        now
     }
 }
 
@@ -90,20 +78,18 @@ impl Application {
         }
     }
 
-    /// Notes that `hash` is here, and how long it took to make or to check it just now; it is not done twice, so the longest time counts.
-    fn arrived(&self, hash: B256, now: SystemTime, work: Duration) -> Arrival {
-        let mut arrivals = self.arrivals.lock().expect("no holder of the arrivals' lock panics");
-        let arrival = arrivals.of(hash, now);
-        arrival.work = arrival.work.max(work);
-        *arrival
+    fn first_seen(&self, hash: B256, now: SystemTime) -> SystemTime {
+        self.arrivals
+            .lock()
+            .expect("no holder of the arrivals' lock panics")
+            .first_seen(hash, now)
     }
 
-    /// Waits until a successor of `parent` is to be made: so that it comes at the block interval if making it takes as long as its parent
-    /// took here, and then as soon as a transaction waits, but at the idle interval in any case.
+    /// Waits until a successor of `parent` is due: not before the block interval, and then as soon as a transaction waits, but at
+    /// the idle interval in any case.
     async fn wait_until_due<E: Runtime>(&self, runtime: &E, parent: B256) {
-        let Arrival { seen, work, .. } = self.arrived(parent, runtime.current(), Duration::ZERO);
-        let ahead = work.min(self.pace.build_budget).min(self.pace.block_interval);
-        runtime.sleep_until(seen + (self.pace.block_interval - ahead)).await;
+        let seen = self.first_seen(parent, runtime.current());
+        runtime.sleep_until(seen + self.pace.block_interval).await;
         let idle = runtime.sleep_until(seen + self.pace.idle_interval);
         futures::pin_mut!(idle);
         let mut arrivals = self.ledger.pool().arrivals();
@@ -140,9 +126,6 @@ impl Application {
             }
         }
         let ledger = self.ledger.clone();
-        let begun = runtime.current();
-        // Of several blocks the time is not this one's.
-        let alone = (missing.len() == 1).then(|| missing[0].hash());
         let work = runtime.child("execute").shared(true);
         let executed = work.spawn(move |_| async move {
             missing
@@ -151,13 +134,7 @@ impl Application {
                 .try_for_each(|block| ledger.verify(block.ethereum()).map(drop))
         });
         match executed.await {
-            Ok(Ok(())) => {
-                let now = runtime.current();
-                if let Some(hash) = alone {
-                    self.arrived(hash, now, now.duration_since(begun).unwrap_or_default());
-                }
-                true
-            }
+            Ok(Ok(())) => true,
             Ok(Err(error)) => verdict(&error).await,
             Err(_) => pending().await,
         }
@@ -221,7 +198,6 @@ impl<E: Runtime> commonware_consensus::Application<E> for Application {
         let timestamp = seconds(runtime.current()).max(parent.header().timestamp);
         let (ledger, beneficiary, budget) = (self.ledger.clone(), self.beneficiary, self.pace.build_budget);
         let (parent, randao) = (parent.hash(), prev_randao(&place));
-        let begun = runtime.current();
         let built = runtime.child("build").shared(true).spawn(move |clock| async move {
             let deadline = clock.current() + budget;
             ledger.propose(parent, timestamp, beneficiary, randao, &mut || {
@@ -230,8 +206,7 @@ impl<E: Runtime> commonware_consensus::Application<E> for Application {
         });
         match built.await {
             Ok(Ok(sealed)) => {
-                let now = runtime.current();
-                self.arrived(sealed.hash, now, now.duration_since(begun).unwrap_or_default());
+                self.first_seen(sealed.hash, runtime.current());
                 let transactions = sealed
                     .transactions
                     .iter()
@@ -253,7 +228,7 @@ impl<E: Runtime> commonware_consensus::Application<E> for Application {
             return pending().await;
         };
         let block = block.inner_shared();
-        self.arrived(block.hash(), runtime.current(), Duration::ZERO);
+        self.first_seen(block.hash(), runtime.current());
         if block.header().mix_hash != prev_randao(&place) {
             tracing::warn!(hash = %block.hash(), "refused a block: its prevRandao is not that of its place");
             return false;

@@ -29,7 +29,7 @@ const OPERATORS: u32 = 6;
 const PORT: u16 = 9100;
 const WEI: u128 = 1 << 67;
 /// The service that becomes the second quorum.
-const SECOND: u32 = 1;
+const SECOND: u32 = 2;
 const BLOB_BYTES: usize = 20_000;
 
 fn endpoint(operator: u32, port: u16) -> SocketAddr {
