@@ -28,8 +28,7 @@ impl DevelopmentProcess {
         Self::start(&program, |port| vec![HIDDEN_VERB.into(), port.to_string()])
     }
 
-    /// foundry's, with the settings that were the fastest of those tried: a block a second, of any size, no history, nothing printed.
-    /// A block as soon as a transaction waits, which is its default, is a hundred times slower.
+    /// foundry's: a block a second, of any size, no history, nothing printed. Whether other settings are faster was not searched for.
     pub fn anvil(program: &Path) -> Self {
         Self::start(program, |port| {
             let words = format!(

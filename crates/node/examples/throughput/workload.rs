@@ -98,7 +98,7 @@ impl Workload {
             chain_id: CHAIN_ID,
             nonce,
             gas_limit: if input.is_empty() { 21_000 } else { 80_000 },
-            // Far above what fees rise to: blocks are as full as the chain lets them be.
+            // A thousand times the first base fee, which some sixty full blocks in a row reach. After them fees hold blocks at half.
             max_fee_per_gas: 1_000_000_000_000,
             max_priority_fee_per_gas: 1_000_000_000,
             to: to.into(),
