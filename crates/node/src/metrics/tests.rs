@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The engine's metrics that the dashboard shows; `tests/clients/http/metrics` looks for them at a running node. Each was looked up at one.
 const ENGINE: &[&str] = &[
     "validator_p2p_tracker_directory_connected",
-    "validator_simplex_voter_finalization_latency",
-    "validator_simplex_voter_state_current_view",
+    "validator_epochs_simplex_voter_finalization_latency",
+    "validator_epochs_simplex_voter_state_current_view",
 ];
 
 fn workspace_file(path: &str) -> PathBuf {
