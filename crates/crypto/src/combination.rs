@@ -40,12 +40,20 @@ pub type Combined = [u8; 16];
 #[derive(Clone, Debug)]
 pub struct Coefficients {
     row_bytes: usize,
-    /// `row_bytes / 64` chunks of eight times 64 bytes: as derived, or in GFNI's form.
-    bytes: Vec<u8>,
-    /// The same as polynomials, where single rows are combined by carry-less products; else nothing.
-    polynomials: Vec<u8>,
-    /// What is computed with.
-    instructions: Instructions,
+    form: Form,
+}
+
+/// Coefficients as they are computed with. Derived, they are `row_bytes / 64` chunks of eight times 64 bytes.
+#[derive(Clone, Debug)]
+enum Form {
+    /// As derived.
+    Portable(Vec<u8>),
+    /// As derived, for tables; and as polynomials, for carry-less products of single rows.
+    #[cfg(target_arch = "x86_64")]
+    Avx2 { derived: Vec<u8>, polynomials: Vec<u8> },
+    /// As pairs of bytes.
+    #[cfg(target_arch = "x86_64")]
+    Gfni(gfni::Coefficients),
 }
 
 impl Coefficients {
@@ -85,26 +93,24 @@ impl Coefficients {
             .update(seed.as_bytes())
             .finalize_xof()
             .fill(&mut bytes);
-        let mut polynomials = Vec::new();
-        match instructions {
-            Instructions::Portable => {}
-            // SAFETY: the processor has the instructions.
+        let form = match instructions {
+            Instructions::Portable => Form::Portable(bytes),
             #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 if clmul::available() => unsafe {
-                polynomials.clone_from(&bytes);
-                clmul::convert(&mut polynomials);
-            },
-            // SAFETY: the processor has the instructions.
+            Instructions::Avx2 if clmul::available() => {
+                let mut polynomials = bytes.clone();
+                // SAFETY: the processor has the instructions.
+                unsafe { clmul::convert(&mut polynomials) };
+                let derived = bytes;
+                Form::Avx2 { derived, polynomials }
+            }
             #[cfg(target_arch = "x86_64")]
-            Instructions::Gfni if galois::gfni_available() => unsafe { gfni::convert(&mut bytes) },
+            Instructions::Gfni if galois::gfni_available() => {
+                // SAFETY: the processor has the instructions.
+                Form::Gfni(unsafe { gfni::prepare(&bytes) })
+            }
             _ => return Err(CodeError::Unsupported(instructions)),
-        }
-        Ok(Self {
-            row_bytes,
-            bytes,
-            polynomials,
-            instructions,
-        })
+        };
+        Ok(Self { row_bytes, form })
     }
 
     /// What `row` combines to.
@@ -147,30 +153,24 @@ impl Coefficients {
                 "rows are as long as the coefficients are for"
             );
         });
-        match self.instructions {
-            // SAFETY: coefficients are for these instructions only where the processor has them.
+        let by_tables = |derived: &[u8], rows: Vec<&[u8]>, alone: &dyn Fn(&[u8]) -> Combined| match rows.len() {
+            tables::ROWS_MIN.. => tables::combine(derived, &rows),
+            _ => rows.into_iter().map(alone).collect(),
+        };
+        match &self.form {
+            Form::Portable(derived) => by_tables(derived, rows.collect(), &|row| portable::combine(derived, row)),
             #[cfg(target_arch = "x86_64")]
-            Instructions::Gfni => unsafe {
+            Form::Avx2 { derived, polynomials } => by_tables(derived, rows.collect(), &|row| {
+                // SAFETY: coefficients are in this form only where the processor has the instructions.
+                unsafe { clmul::combine(polynomials, row) }
+            }),
+            #[cfg(target_arch = "x86_64")]
+            Form::Gfni(coefficients) => {
                 let mut combined = Vec::with_capacity(rows.size_hint().0);
-                gfni::combine(&self.bytes, rows, self.row_bytes, &mut combined);
+                // SAFETY: coefficients are in this form only where the processor has the instructions.
+                unsafe { gfni::combine(coefficients, rows, self.row_bytes, &mut combined) };
                 combined
-            },
-            _ => {
-                let rows: Vec<&[u8]> = rows.collect();
-                if rows.len() >= tables::ROWS_MIN {
-                    return tables::combine(&self.bytes, &rows);
-                }
-                rows.into_iter().map(|row| self.combine_alone(row)).collect()
             }
-        }
-    }
-
-    fn combine_alone(&self, row: &[u8]) -> Combined {
-        match self.instructions {
-            // SAFETY: coefficients are for these instructions only where the processor has them.
-            #[cfg(target_arch = "x86_64")]
-            Instructions::Avx2 => unsafe { clmul::combine(&self.polynomials, row) },
-            _ => portable::combine(&self.bytes, row),
         }
     }
 }

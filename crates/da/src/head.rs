@@ -320,7 +320,7 @@ impl RowError {
     }
 }
 
-/// Checks rows against one head. Costs 0.2 ms to make, and 1 MiB for the largest blobs; then about 4 GB/s a core.
+/// Checks rows against one head. Costs 0.2 ms to make, and 1.5 MiB for the largest blobs; then about 4 GB/s a core.
 pub struct RowChecker {
     head: VerifiedHead,
     coefficients: Coefficients,

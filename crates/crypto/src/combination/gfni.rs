@@ -1,8 +1,9 @@
-//! The combination in 512-bit registers: a chunk's 32 symbols, as pairs of bytes, times one lane's 32 coefficients is two
-//! products of 64 bytes (AVX-512 with GFNI).
+//! The combination in 512-bit registers: symbols are pairs of bytes, and two of a row's chunks, 64 symbols, times one lane's 64
+//! coefficients are three products of 64 bytes (AVX-512 with GFNI).
 //!
-//! Coefficients are eight times as many bytes as a row, so reading them is what costs: two kilobytes of columns of some rows
-//! are combined at a time, while their sixteen kilobytes of coefficients are in the first-level cache.
+//! Three, not four, by Karatsuba's rule: `low·high' + high·low'` is `(low + high)·(low' + high')` without `low·low'` and `high·high'`, which
+//! are needed anyway. Multiplying is what costs, and reading coefficients, which are twelve times as many bytes as a row: one
+//! kilobyte of columns of some rows is combined at a time, while their twelve kilobytes of coefficients are in the first-level cache.
 
 use super::{Combined, LANES, tower::Tower};
 use crate::{
@@ -11,17 +12,32 @@ use crate::{
 };
 use std::arch::x86_64::*;
 
-/// Rows whose sums are kept at once. More share their coefficients, and lie too far apart for processors to look ahead.
-const ROWS_KEPT: usize = 4;
-/// Chunks of a row combined at a time: their coefficients are 16 KiB, half of a first-level cache.
-const COLUMN_CHUNKS: usize = 32;
-const _: () = assert!(ROW_ALIGNMENT.is_multiple_of(2 * CHUNK_BYTES) && COLUMN_CHUNKS.is_multiple_of(2));
+/// Rows whose sums are kept at once: they share the reading of their coefficients.
+const ROWS_KEPT: usize = 8;
+/// Pairs of chunks of a row combined at a time: their coefficients are 12 KiB.
+const COLUMN_PAIRS: usize = 8;
 
-/// One lane's sums for one row: of low·low | high·high, and of high·low | low·high.
+/// Two chunks of a row: [`ROW_ALIGNMENT`] makes rows whole pairs.
+type Pair = [u8; 2 * CHUNK_BYTES];
+const _: () = assert!(ROW_ALIGNMENT == size_of::<Pair>());
+
+/// A chunk that lies in one line of the cache: reading it touches no other.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+struct Aligned([u8; CHUNK_BYTES]);
+
+/// A lane's coefficients for a pair of chunks: those of the first, of the second, and the sums of both's halves.
+type Factors = [Aligned; 3];
+
+/// The coefficients of rows of some length: for each pair of chunks, each lane's.
+#[derive(Clone, Debug)]
+pub(super) struct Coefficients(Vec<[Factors; LANES]>);
+
+/// One lane's sums for one row: of low·low' | high·high', and of (low + high)·(low' + high') of first | second chunks.
 #[derive(Clone, Copy)]
 struct Sum {
     straight: __m512i,
-    mixed: __m512i,
+    crossed: __m512i,
 }
 
 /// The sums of a row.
@@ -34,48 +50,48 @@ struct Basis {
     crossed: __m512i,
 }
 
-/// Coefficients as pairs of bytes, in place.
+/// Coefficients, as they are derived, made ready: half as many bytes again.
 ///
 /// # Safety
 ///
 /// The processor has what [`galois::gfni_available`] checks.
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
-pub(super) unsafe fn convert(coefficients: &mut [u8]) {
+pub(super) unsafe fn prepare(derived: &[u8]) -> Coefficients {
     let basis = basis();
-    for chunk in coefficients.as_chunks_mut::<CHUNK_BYTES>().0 {
-        // SAFETY: the chunk has 64 bytes.
-        unsafe {
-            let pairs = pairs(_mm512_loadu_si512(chunk.as_ptr().cast()), basis);
-            _mm512_storeu_si512(chunk.as_mut_ptr().cast(), pairs);
-        }
-    }
+    let chunks = derived.as_chunks::<CHUNK_BYTES>().0.as_chunks::<LANES>().0;
+    let factors = |[first, second]: &[[[u8; CHUNK_BYTES]; LANES]; 2], lane: usize| {
+        let (first, second) = (pairs(load(&first[lane]), basis), pairs(load(&second[lane]), basis));
+        let stored = |register| store(register);
+        [first, second, halves_added(first, second)].map(stored)
+    };
+    let of_pair = |pair| std::array::from_fn(|lane| factors(pair, lane));
+    Coefficients(chunks.as_chunks().0.iter().map(of_pair).collect())
 }
 
-/// Appends what each of `rows`, of `row_bytes` bytes, combines to, under coefficients that [`convert`] converted.
+/// Appends what each of `rows`, of `row_bytes` bytes, combines to, under coefficients that [`prepare`] made ready.
 ///
 /// # Safety
 ///
 /// The processor has what [`galois::gfni_available`] checks.
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
 pub(super) unsafe fn combine<'a>(
-    coefficients: &[u8],
+    coefficients: &Coefficients,
     rows: impl Iterator<Item = &'a [u8]>,
     row_bytes: usize,
     combined: &mut Vec<Combined>,
 ) {
     assert_eq!(
-        coefficients.len(),
-        LANES * row_bytes,
+        coefficients.0.len() * size_of::<Pair>(),
+        row_bytes,
         "coefficients for rows of {row_bytes} bytes"
     );
-    let coefficients = coefficients.as_chunks::<CHUNK_BYTES>().0.as_chunks::<LANES>().0;
     let basis = basis();
     let tower = Tower::get();
-    let none: &[[u8; CHUNK_BYTES]] = &[];
+    let none: &[Pair] = &[];
     let mut kept = [none; ROWS_KEPT];
     let mut rows = rows.map(|row| {
         assert_eq!(row.len(), row_bytes, "rows of {row_bytes} bytes");
-        row.as_chunks::<CHUNK_BYTES>().0
+        row.as_chunks().0
     });
     loop {
         let mut count = 0;
@@ -88,49 +104,44 @@ pub(super) unsafe fn combine<'a>(
         }
         let zero = Sum {
             straight: _mm512_setzero_si512(),
-            mixed: _mm512_setzero_si512(),
+            crossed: _mm512_setzero_si512(),
         };
         let mut sums = [[zero; LANES]; ROWS_KEPT];
-        for (column, coefficients) in coefficients.chunks(COLUMN_CHUNKS).enumerate() {
-            let first = column * COLUMN_CHUNKS;
+        for (column, factors) in coefficients.0.chunks(COLUMN_PAIRS).enumerate() {
+            let first = column * COLUMN_PAIRS;
             for (row, sums) in kept[..count].iter().zip(&mut sums) {
                 // The row's next columns, which come after those of the other rows.
-                for chunk in row[first + coefficients.len()..].iter().take(COLUMN_CHUNKS) {
-                    _mm_prefetch::<_MM_HINT_T1>(chunk.as_ptr().cast());
+                for pair in row[first + factors.len()..].iter().take(COLUMN_PAIRS) {
+                    _mm_prefetch::<_MM_HINT_T1>(pair.as_ptr().cast());
+                    _mm_prefetch::<_MM_HINT_T1>(pair[CHUNK_BYTES..].as_ptr().cast());
                 }
-                add(coefficients, &row[first..first + coefficients.len()], basis, sums);
+                add(factors, &row[first..first + factors.len()], basis, sums);
             }
         }
         combined.extend(sums[..count].iter().map(|sums| finish(tower, sums)));
     }
 }
 
-/// Adds to `sums`, which fill half of the registers, the products of some chunks of a row with their coefficients. Chunks go two by
-/// two: one instruction then adds two products to a sum.
+/// Adds to `sums`, which fill half of the registers, the products of some pairs of chunks of a row with their coefficients.
 #[target_feature(enable = "avx512f,avx512bw,gfni")]
 #[inline]
-fn add(coefficients: &[[[u8; CHUNK_BYTES]; LANES]], chunks: &[[u8; CHUNK_BYTES]], basis: Basis, sums: &mut Sums) {
+fn add(factors: &[[Factors; LANES]], row: &[Pair], basis: Basis, sums: &mut Sums) {
     /// Exclusive or of three, as a table of eight bits.
     const XOR3: i32 = 0x96;
-    // SAFETY: a chunk, and a lane's coefficients for one, have 64 bytes.
-    let load = |bytes: &[u8; CHUNK_BYTES]| unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) };
     let mut running = *sums;
-    // Rows are whole pairs of chunks, by `ROW_ALIGNMENT`.
-    for (chunks, coefficients) in chunks.as_chunks::<2>().0.iter().zip(coefficients.as_chunks::<2>().0) {
-        let (first, second) = (pairs(load(&chunks[0]), basis), pairs(load(&chunks[1]), basis));
-        let (first_swapped, second_swapped) = (swap_halves(first), swap_halves(second));
-        for (lane, sum) in running.iter_mut().enumerate() {
-            let (factors, next_factors) = (load(&coefficients[0][lane]), load(&coefficients[1][lane]));
+    for (chunks, factors) in row.iter().zip(factors) {
+        let [first, second] = chunks.as_chunks::<CHUNK_BYTES>().0 else {
+            unreachable!("a pair is two chunks")
+        };
+        let (first, second) = (pairs(load(first), basis), pairs(load(second), basis));
+        let added = halves_added(first, second);
+        for (sum, factors) in running.iter_mut().zip(factors) {
             sum.straight = _mm512_ternarylogic_epi64::<XOR3>(
                 sum.straight,
-                _mm512_gf2p8mul_epi8(first, factors),
-                _mm512_gf2p8mul_epi8(second, next_factors),
+                _mm512_gf2p8mul_epi8(first, load(&factors[0].0)),
+                _mm512_gf2p8mul_epi8(second, load(&factors[1].0)),
             );
-            sum.mixed = _mm512_ternarylogic_epi64::<XOR3>(
-                sum.mixed,
-                _mm512_gf2p8mul_epi8(first_swapped, factors),
-                _mm512_gf2p8mul_epi8(second_swapped, next_factors),
-            );
+            sum.crossed = _mm512_xor_si512(sum.crossed, _mm512_gf2p8mul_epi8(added, load(&factors[2].0)));
         }
     }
     *sums = running;
@@ -142,8 +153,8 @@ fn finish(tower: &Tower, sums: &Sums) -> Combined {
     let mut combined = [0; 16];
     for (bytes, sum) in combined.as_chunks_mut::<2>().0.iter_mut().zip(sums) {
         let (low, high) = fold(sum.straight);
-        let (a, b) = fold(sum.mixed);
-        *bytes = tower.symbol(low, high, a ^ b).to_le_bytes();
+        let (first, second) = fold(sum.crossed);
+        *bytes = tower.symbol(low, high, first ^ second ^ low ^ high).to_le_bytes();
     }
     combined
 }
@@ -169,6 +180,32 @@ fn pairs(chunk: __m512i, basis: Basis) -> __m512i {
         _mm512_gf2p8affine_epi64_epi8::<0>(chunk, basis.direct),
         _mm512_gf2p8affine_epi64_epi8::<0>(swap_halves(chunk), basis.crossed),
     )
+}
+
+/// The low halves of both plus their high halves.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn halves_added(first: __m512i, second: __m512i) -> __m512i {
+    _mm512_xor_si512(
+        _mm512_shuffle_i64x2::<0x44>(first, second),
+        _mm512_shuffle_i64x2::<0xee>(first, second),
+    )
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn load(bytes: &[u8; CHUNK_BYTES]) -> __m512i {
+    // SAFETY: 64 bytes are read from as many.
+    unsafe { _mm512_loadu_si512(bytes.as_ptr().cast()) }
+}
+
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn store(register: __m512i) -> Aligned {
+    let mut chunk = Aligned([0; CHUNK_BYTES]);
+    // SAFETY: 64 bytes are written to as many, which are aligned.
+    unsafe { _mm512_store_si512(chunk.0.as_mut_ptr().cast(), register) };
+    chunk
 }
 
 #[target_feature(enable = "avx512f")]

@@ -11,10 +11,8 @@ use std::sync::LazyLock;
 pub(super) struct Tower {
     /// The pair of each power of two among symbols.
     pub(super) to: [u16; 16],
-    /// The symbol of each power of two among pairs.
-    from: [u16; 16],
-    /// `y² = y + δ`.
-    delta: u8,
+    /// The symbol that is `x_low·c_low` for each value of that product; that is `x_high·c_high · y²`; that is the mixed products `· y`.
+    symbols: [[u16; 256]; 3],
 }
 
 impl Tower {
@@ -48,17 +46,24 @@ impl Tower {
                 .filter(|bit| basis >> bit & 1 == 1)
                 .fold(0, |sum, bit| sum ^ powers[bit])
         });
+        let from = invert(to);
+        let symbol = |low: u8, high: u8| apply(&from, u16::from_le_bytes([low, high]));
+        let table = |of: &dyn Fn(u8) -> u16| std::array::from_fn(|byte| of(byte as u8));
         Self {
             to,
-            from: invert(to),
-            delta,
+            symbols: [
+                table(&|product| symbol(product, 0)),
+                table(&|product| symbol(multiply_bytes(product, delta), product)),
+                table(&|product| symbol(0, product)),
+            ],
         }
     }
 
-    /// The symbol that is `Σ x·c`, given the sums of `x_low·c_low`, of `x_high·c_high` and of `x_high·c_low + x_low·c_high`.
+    /// The symbol that is `Σ x·c`, given the sums of `x_low·c_low`, of `x_high·c_high` and of `x_high·c_low + x_low·c_high`: it is
+    /// linear in each.
     pub(super) fn symbol(&self, low: u8, high: u8, mixed: u8) -> u16 {
-        let pair = u16::from_le_bytes([low ^ multiply_bytes(high, self.delta), mixed ^ high]);
-        apply(&self.from, pair)
+        let [lows, highs, mixeds] = &self.symbols;
+        lows[usize::from(low)] ^ highs[usize::from(high)] ^ mixeds[usize::from(mixed)]
     }
 }
 
@@ -92,8 +97,11 @@ mod tests {
         let mut x = 0x1234u16;
         let mut y = 0xfedcu16;
         for _ in 0..1000 {
-            let product = multiply_pairs(apply(&tower.to, x), apply(&tower.to, y), tower.delta);
-            assert_eq!(apply(&tower.from, product), galois::multiply(x, y));
+            let [x0, x1] = apply(&tower.to, x).to_le_bytes();
+            let [y0, y1] = apply(&tower.to, y).to_le_bytes();
+            let mixed = multiply_bytes(x0, y1) ^ multiply_bytes(x1, y0);
+            let product = tower.symbol(multiply_bytes(x0, y0), multiply_bytes(x1, y1), mixed);
+            assert_eq!(product, galois::multiply(x, y));
             x = x.wrapping_mul(25_173).wrapping_add(13_849);
             y = y.wrapping_mul(28_629).wrapping_add(12_345);
         }
