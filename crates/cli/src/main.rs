@@ -9,6 +9,9 @@ use commonware_runtime::{Runner as _, tokio as runtime};
 use output::{ExitCode, Output};
 use std::process;
 
+#[global_allocator]
+static ALLOCATOR: node::Allocator = node::Allocator;
+
 /// An open network for data, models and computation: run one, use one, check one.
 #[derive(Parser)]
 #[command(name = "aloft", version, propagate_version = true, max_term_width = 100)]

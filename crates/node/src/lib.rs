@@ -27,6 +27,9 @@ pub use keys::{DEVELOPMENT_KEYS, KeyFileError, NodeKeys, development_wallets};
 pub use layout::{Layout, LayoutError, MAX_LOCAL_NODES, NetworkFile, NodeEntry, Ports, VoteKeyEntry};
 pub use learner::{LearnerConfig, TableLearner};
 pub use local::{LocalError, LocalNetwork};
+/// What programs that run a node allocate with: blocks and messages of a megabyte come and go, and glibc gives such memory back to the system each
+/// time. See docs/decisions/0016.
+pub use mimalloc::MiMalloc as Allocator;
 pub use process::{NodeError, run};
 pub use provider::LedgerProvider;
 pub use release_key::DealError;

@@ -28,6 +28,10 @@ mod write;
 use figures::Figures;
 use std::{path::PathBuf, process::exit};
 
+/// As the program that runs nodes allocates.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What the command line asks for.
 struct Arguments {
     part: Option<String>,

@@ -28,6 +28,9 @@ use std::{
 use validator::{Report, Validator};
 use workload::Workload;
 
+#[global_allocator]
+static ALLOCATOR: node::Allocator = node::Allocator;
+
 /// Validators that agree.
 const VALIDATORS: usize = 4;
 /// Full blocks come first: the window begins after this.
