@@ -4,7 +4,7 @@ use super::{
     error::EthError,
     log::{self, LOG_RANGE_BLOCKS_MAX},
 };
-use alloy_primitives::{B256, U256};
+use alloy_primitives::U256;
 use alloy_rpc_types_eth::{Filter, FilterChanges, Log};
 use chain::Ledger;
 use std::{
@@ -53,7 +53,7 @@ impl Filters {
     pub(crate) fn install(&self, ledger: &Ledger, kind: Kind) -> Result<U256, EthError> {
         let now = Instant::now();
         let next_block = ledger.latest().header.number + 1;
-        let arrival = last_arrival(ledger);
+        let arrival = ledger.pool().arrived();
         let mut active = self.active();
         active.retain(|_, filter| now.duration_since(filter.polled) < FILTER_IDLE);
         if active.len() >= FILTERS_MAX {
@@ -111,7 +111,7 @@ impl Filters {
                 FilterChanges::Hashes(hashes)
             }
             Kind::PoolTransactions => {
-                let (hashes, arrival) = arrivals_since(ledger, arrival);
+                let (hashes, arrival) = ledger.pool().arrived_after(arrival);
                 if let Some(filter) = self.active().get_mut(id) {
                     filter.arrival = arrival;
                 }
@@ -133,28 +133,4 @@ impl Filters {
             _ => Err(EthError::UnknownFilter),
         }
     }
-}
-
-/// The pool's count of arrivals so far, as far as those still waiting show it.
-pub(crate) fn last_arrival(ledger: &Ledger) -> u64 {
-    ledger
-        .pool()
-        .content()
-        .iter()
-        .map(|pooled| pooled.arrival)
-        .max()
-        .unwrap_or_default()
-}
-
-/// Transactions that arrived in the pool after the `arrival`-th and still wait, in that order, and the last one's count.
-pub(crate) fn arrivals_since(ledger: &Ledger, arrival: u64) -> (Vec<B256>, u64) {
-    let mut new: Vec<_> = ledger
-        .pool()
-        .content()
-        .into_iter()
-        .filter(|pooled| pooled.arrival > arrival)
-        .collect();
-    new.sort_unstable_by_key(|pooled| pooled.arrival);
-    let last = new.last().map_or(arrival, |pooled| pooled.arrival);
-    (new.iter().map(|pooled| *pooled.transaction.tx_hash()).collect(), last)
 }

@@ -1,6 +1,6 @@
 //! `eth_subscribe`: blocks, logs and pool transactions pushed over WebSocket.
 
-use super::{block, filter, log};
+use super::{block, log};
 use alloy_rpc_types_eth::{
     Filter,
     pubsub::{Params, SubscriptionKind},
@@ -12,11 +12,9 @@ use jsonrpsee::{
     types::{ErrorObjectOwned, SubscriptionId, error::INVALID_PARAMS_CODE},
 };
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use tokio::sync::broadcast::{self, error::RecvError};
 
-/// Least time between two looks at the pool for each transaction in it: a look costs as much, so this leaves the core to others.
-const POOL_PAUSE_EACH: Duration = Duration::from_micros(1);
 /// Blocks that a subscriber who does not keep up may be behind before it is cut off.
 const BACKLOG_BLOCKS_MAX: u64 = 1024;
 
@@ -56,11 +54,11 @@ pub(crate) async fn serve(
     // From before the client is told that it is subscribed, so that it misses nothing after.
     let first = ledger.latest().header.number + 1;
     let blocks = ledger.subscribe();
-    let arrival = filter::last_arrival(&ledger);
+    let arrived = ledger.pool().arrived();
     let Ok(sink) = pending.accept().await else { return };
     let work = async {
         match kind {
-            SubscriptionKind::NewPendingTransactions => pool_transactions(&ledger, &sink, arrival).await,
+            SubscriptionKind::NewPendingTransactions => pool_transactions(&ledger, &sink, arrived).await,
             SubscriptionKind::Logs => {
                 let show = |block: &chain::Sealed| log::of_block(block, &filter);
                 follow(&ledger, &sink, first, blocks, &mut rewinds, show).await;
@@ -119,20 +117,20 @@ async fn follow<T: Serialize>(
     }
 }
 
-/// Sends the hashes of transactions as they arrive in the pool. One that came and went between two looks is not told.
-async fn pool_transactions(ledger: &Ledger, sink: &SubscriptionSink, mut arrival: u64) {
+/// Sends the hashes of transactions as they arrive in the pool, from the `arrived`-th on. Who falls far behind misses some: the pool knows the last
+/// [`chain::pool::RECENT_MAX`] only.
+async fn pool_transactions(ledger: &Ledger, sink: &SubscriptionSink, mut arrived: u64) {
     let mut arrivals = ledger.pool().arrivals();
     loop {
         arrivals.forget();
         let hashes;
-        (hashes, arrival) = filter::arrivals_since(ledger, arrival);
+        (hashes, arrived) = ledger.pool().arrived_after(arrived);
         for hash in hashes {
             if send(sink, &hash).await.is_none() {
                 return;
             }
         }
         arrivals.changed().await;
-        tokio::time::sleep(POOL_PAUSE_EACH * ledger.pool().len().try_into().unwrap_or(u32::MAX)).await;
     }
 }
 

@@ -58,6 +58,8 @@ impl Default for PoolLimits {
 
 /// Most bytes of transactions waiting to be told to the other validators; beyond it the oldest are not told.
 const OUTBOX_BYTES_MAX: usize = 8 << 20;
+/// Arrivals that who follows them may be behind: half a MiB of hashes, and about two seconds of as many transactions as a chain of one validator takes.
+pub const RECENT_MAX: usize = 1 << 14;
 
 /// A pooled transaction.
 #[derive(Debug)]
@@ -102,6 +104,8 @@ pub struct Pool {
 #[derive(Debug, Default)]
 struct State {
     waiting: Waiting,
+    /// The last that arrived, oldest first, at most [`RECENT_MAX`].
+    recent: VecDeque<B256>,
     outbox: VecDeque<Bytes>,
     outbox_bytes: usize,
 }
@@ -166,6 +170,10 @@ impl Pool {
         let encoded = Bytes::from(transaction.encoded_2718());
         let mut state = self.state();
         state.waiting.insert(transaction, encoded.len(), funds, &self.limits)?;
+        if state.recent.len() == RECENT_MAX {
+            state.recent.pop_front();
+        }
+        state.recent.push_back(hash);
         if origin == Origin::User {
             state.outbox_bytes += encoded.len();
             state.outbox.push_back(encoded);
@@ -181,6 +189,21 @@ impl Pool {
     /// Tells of each transaction that arrives from now on: for whoever waits for one.
     pub fn arrivals(&self) -> Arrivals {
         Arrivals::new(&self.arrivals)
+    }
+
+    /// How many arrived so far.
+    pub fn arrived(&self) -> u64 {
+        self.state().waiting.arrived()
+    }
+
+    /// Those that came after the first `seen`, in that order, whether they still wait or not, and how many have arrived by now. Only the last
+    /// [`RECENT_MAX`] are known.
+    pub fn arrived_after(&self, seen: u64) -> (Vec<B256>, u64) {
+        let state = self.state();
+        let arrived = state.waiting.arrived();
+        let known = state.recent.len();
+        let new = usize::try_from(arrived.saturating_sub(seen)).map_or(known, |new| new.min(known));
+        (state.recent.range(known - new..).copied().collect(), arrived)
     }
 
     /// Takes the next transactions to tell the other validators, up to `bytes_max` encoded bytes with their lengths; none if there

@@ -360,3 +360,33 @@ fn random_operations_keep_the_limits_and_leave_nothing_behind() {
     assert!(pool.is_empty());
     pool.state().waiting.check();
 }
+
+#[test]
+fn who_follows_arrivals_is_told_of_those_that_left_again_and_of_the_last_ones_only() {
+    let pool = pool(PoolLimits::default());
+    let first = add(&pool, 0, transfer(0), RICH).unwrap();
+    assert_eq!(pool.arrived_after(0), (vec![first], 1));
+    let (second, third) = (
+        add(&pool, 1, transfer(0), RICH).unwrap(),
+        add(&pool, 2, transfer(0), RICH).unwrap(),
+    );
+    assert!(pool.remove(&second));
+    assert_eq!(pool.arrived_after(1), (vec![second, third], 3));
+    assert_eq!(pool.arrived_after(3), (vec![], 3));
+    assert_eq!(pool.arrived(), 3);
+    // One that is refused did not arrive.
+    add(&pool, 0, transfer(0), RICH).unwrap_err();
+    assert_eq!(pool.arrived(), 3);
+
+    let earlier = pool.copy();
+    let admitted = pool.admit(&encoded(&Wallet::nth(1), transfer(0))).unwrap();
+    for _ in 0..RECENT_MAX {
+        assert_eq!(pool.insert(admitted.clone(), RICH, Origin::User), Ok(second));
+        assert!(pool.remove(&second));
+    }
+    let (known, arrived) = pool.arrived_after(0);
+    assert_eq!((known.len(), arrived), (RECENT_MAX, 3 + RECENT_MAX as u64));
+    // A chain that goes back does not tell of them again.
+    pool.put_back(earlier);
+    assert_eq!(pool.arrived_after(arrived), (vec![], arrived));
+}

@@ -62,6 +62,11 @@ impl Waiting {
         self.by_hash.len()
     }
 
+    /// How many were inserted so far.
+    pub(super) fn arrived(&self) -> u64 {
+        self.arrivals
+    }
+
     pub(super) fn get(&self, hash: &B256) -> Option<Arc<Pooled>> {
         self.by_hash.get(hash).cloned()
     }
