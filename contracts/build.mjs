@@ -41,7 +41,7 @@ const contracts = [
   "DALottery",
 ].map((name) => ({ name, path: `src/${name}.sol` }));
 /** Contracts that only tests run. */
-for (const name of ["ReentrantCollector", "RowAssignmentHarness", "SampleProofHarness", "SeatsHarness"]) contracts.push({ name, path: `test/${name}.sol` });
+for (const name of ["ReentrantCollector", "RowAssignmentHarness", "SampleProofHarness", "SeatsHarness", "MeasuredPair", "MeasuredWork"]) contracts.push({ name, path: `test/${name}.sol` });
 
 const settings = {
   evmVersion: "prague",

@@ -40,6 +40,16 @@ impl DevelopmentProcess {
         })
     }
 
+    /// foundry's, with blocks that it is told to make, of as much gas as ours may use.
+    pub fn anvil_on_demand(program: &Path) -> Self {
+        Self::start(program, |port| {
+            let (chain_id, gas) = (workload::CHAIN_ID, workload::GAS_LIMIT);
+            let words =
+                format!("--port {port} --chain-id {chain_id} --gas-limit {gas} --silent --no-request-size-limit");
+            words.split_whitespace().map(str::to_owned).collect()
+        })
+    }
+
     fn start(program: &Path, words: impl FnOnce(u16) -> Vec<String>) -> Self {
         let port = validator::free_ports(1)[0].rpc;
         let child = Command::new(program)

@@ -2,7 +2,7 @@
 //!
 //! One connection to each endpoint, on a thread of its own, with HTTP's keep-alive and batches of calls.
 
-use crate::workload::{SENDERS, Signed, Workload};
+use crate::workload::{FUNDS_WEI, SENDERS, Signed, Workload};
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{SocketAddr, TcpStream},
@@ -26,13 +26,14 @@ const RECEIPT_PAUSE: Duration = Duration::from_millis(4);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A connection to an endpoint.
-struct Client {
+pub struct Client {
     stream: BufReader<TcpStream>,
     host: String,
 }
 
 impl Client {
-    fn connect(endpoint: SocketAddr) -> std::io::Result<Self> {
+    /// Connects.
+    pub fn connect(endpoint: SocketAddr) -> std::io::Result<Self> {
         let stream = TcpStream::connect(endpoint)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -73,7 +74,8 @@ impl Client {
         String::from_utf8(answer).map_err(|_| invalid("an answer that is no text"))
     }
 
-    fn call(&mut self, method: &str, parameters: serde_json::Value) -> serde_json::Value {
+    /// Calls a method; its result, null where there is none.
+    pub fn call(&mut self, method: &str, parameters: serde_json::Value) -> serde_json::Value {
         let body = serde_json::json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": parameters });
         let answer = self.post(&body.to_string()).expect("an answer");
         serde_json::from_str::<serde_json::Value>(&answer).expect("JSON")["result"].take()
@@ -113,6 +115,13 @@ impl Load {
             })
             .collect();
         Self { stop, sent, threads }
+    }
+
+    /// Waits until all was taken.
+    pub fn wait(self) {
+        for thread in self.threads {
+            thread.join().expect("the load ran");
+        }
     }
 
     /// Ends it.
@@ -187,7 +196,7 @@ pub fn wait_until_up(endpoint: &SocketAddr) {
 pub fn fund(endpoint: &SocketAddr, workload: &Workload) -> bool {
     let mut client = Client::connect(*endpoint).expect("connect to a node");
     workload.senders().all(|sender| {
-        let parameters = serde_json::json!([sender.to_string(), "0x3635c9adc5dea00000"]);
+        let parameters = serde_json::json!([sender.to_string(), format!("{FUNDS_WEI:#x}")]);
         client.call("anvil_setBalance", parameters).is_null()
     })
 }

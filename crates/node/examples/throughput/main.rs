@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p node --example throughput -- [PART].. [--seconds S] [--accounts N] [--anvil PROGRAM]`
 //!
-//! PART is one of `rpc`, `finality` (with `rpc`, whose rate it halves), `fed`, `alone`, `follow`; all when none is said.
+//! PART is one of `rpc`, `finality` (with `rpc`, whose rate it halves), `fed`, `alone`, `follow`, `workloads`, `contracts`; all when none is said.
 //!
 //! Four validator processes share the machine with the load; then a development chain, then `anvil` under the same load if it is named. Every
 //! transaction is signed beforehand; those counted are in final blocks, over a window that begins once blocks are full. Load goes
@@ -10,13 +10,18 @@
 //! into its pool. Then half of the rate, with single transfers among it whose finality is timed by asking for their receipts. Last,
 //! one process on one core executes blocks that were made before, recovering every sender, and writes each durably.
 //!
+//! `workloads` are the three that 0G's own load tool has, transfers, a token's transfers and swaps, on four validators: the best 60 seconds by the
+//! times in the blocks. `contracts` are blocks of 100 million gas on development chains: words written, precompiles, swaps.
+//!
 //! Prints one JSON object on its last line. Rates are by the clock, CPU time is of all processes beside the load.
 
+mod contracts;
 mod development;
 mod load;
 mod replay;
 mod validator;
 mod workload;
+mod workloads;
 
 use development::DevelopmentProcess;
 use load::Load;
@@ -43,7 +48,7 @@ const SIGNED_PER_S_ALONE: u64 = 45_000;
 const CONNECTIONS_ALONE: usize = 2;
 
 /// What can be measured apart.
-const PARTS: [&str; 5] = ["rpc", "finality", "fed", "alone", "follow"];
+const PARTS: [&str; 7] = ["rpc", "finality", "fed", "alone", "follow", "workloads", "contracts"];
 
 struct Arguments {
     /// What is measured; all when empty.
@@ -132,6 +137,12 @@ fn main() {
             set(kind, json!(replayed.per_s.round()));
             set(&format!("{kind}_cpu_us_each"), json!(replayed.cpu_us_each));
         }
+    }
+    if arguments.measures("workloads") {
+        workloads::measure(&arguments, &workload, &mut set);
+    }
+    if arguments.measures("contracts") {
+        contracts::measure(arguments.anvil.as_deref(), &workload, &mut set);
     }
     println!("{}", serde_json::Value::Object(figures));
 }

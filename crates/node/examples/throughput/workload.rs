@@ -17,13 +17,21 @@ use std::{
 
 /// The chain of all measurements.
 pub const CHAIN_ID: u64 = 16_602;
-/// As a local network has it. Fees rise while blocks are more than half full, so that half of it is what lasts.
+/// As a local network has it. Fees rise while blocks are more than half full.
 pub const GAS_LIMIT: u64 = node::GAS_LIMIT;
 /// Accounts that send. Few enough that a wallet's key is signed with often, many enough that no nonce window fills.
 pub const SENDERS: u64 = 2_000;
-/// What a sender has of each coin.
-const FUNDS_WEI: u128 = 1_000_000_000_000_000_000_000;
+/// What a sender pays for a unit of gas, at most, wei: the first base fee after 293 full blocks in a row, which is longer than a window lasts. Who
+/// pays less measures what fees let through, half of each block.
+const MAX_FEE_WEI: u128 = 1_000_000_000_000_000_000_000_000;
+/// What a sender has of the coin, wei: enough that a billion transactions may wait.
+pub const FUNDS_WEI: u128 = 100_000_000_000_000_000_000_000_000_000_000_000_000;
+/// What a sender has of the token.
 const FUNDS_USDX: u64 = 100_000_000;
+/// Gas of a transfer.
+const TRANSFER_GAS: u64 = 21_000;
+/// Most gas of a token's transfer.
+const TOKEN_GAS: u64 = 80_000;
 /// The account whose single transfers are timed.
 const PROBE_SENDER: u64 = SENDERS;
 
@@ -74,8 +82,21 @@ impl Workload {
     /// Single transfers of an account that sends nothing else.
     pub fn probes(&self, count: u64) -> Vec<Signed> {
         (0..count)
-            .map(|nonce| self.signed(PROBE_SENDER, nonce, self.drawn(nonce), U256::from(1), Vec::new()))
+            .map(|nonce| {
+                let to = Some(self.drawn(nonce));
+                self.signed(PROBE_SENDER, nonce, to, TRANSFER_GAS, U256::from(1), Vec::new())
+            })
             .collect()
+    }
+
+    /// A call of a contract, or the creation of one.
+    pub fn call(&self, sender: u64, nonce: u64, to: Option<Address>, gas: u64, input: Vec<u8>) -> Signed {
+        self.signed(sender, nonce, to, gas, U256::ZERO, input)
+    }
+
+    /// The address of a sender.
+    pub fn sender(&self, index: u64) -> Address {
+        self.secrets[index as usize].address()
     }
 
     /// Addresses of those who send.
@@ -88,18 +109,18 @@ impl Workload {
             .into_par_iter()
             .map(|index| {
                 let (to, value, input) = what(index);
-                self.signed(index % SENDERS, index / SENDERS, to, value, input)
+                let gas = if input.is_empty() { TRANSFER_GAS } else { TOKEN_GAS };
+                self.signed(index % SENDERS, index / SENDERS, Some(to), gas, value, input)
             })
             .collect()
     }
 
-    fn signed(&self, sender: u64, nonce: u64, to: Address, value: U256, input: Vec<u8>) -> Signed {
+    fn signed(&self, sender: u64, nonce: u64, to: Option<Address>, gas: u64, value: U256, input: Vec<u8>) -> Signed {
         let unsigned = TxEip1559 {
             chain_id: CHAIN_ID,
             nonce,
-            gas_limit: if input.is_empty() { 21_000 } else { 80_000 },
-            // A thousand times the first base fee, which some sixty full blocks in a row reach. After them fees hold blocks at half.
-            max_fee_per_gas: 1_000_000_000_000,
+            gas_limit: gas,
+            max_fee_per_gas: MAX_FEE_WEI,
             max_priority_fee_per_gas: 1_000_000_000,
             to: to.into(),
             value,
