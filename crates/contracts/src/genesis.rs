@@ -10,14 +10,14 @@ pub const PRICE_PER_BYTE_BLOCK_WEI: u64 = 100;
 /// Whether the operators of a network that genesis lists are trusted not to lie about rows: they were chosen by who made the network. It
 /// lets blobs be coded twofold, and into fewer rows.
 pub const TRUSTED_COMMITTEE: bool = true;
-/// Blocks that an operator has to answer a challenge: five minutes of four blocks a second, enough to start again and see it.
+/// Blocks that an operator has to answer a challenge: three minutes of a busy chain, twenty of an idle one, enough to start again and see it.
 pub const CHALLENGE_WINDOW_BLOCKS: u64 = 1_200;
 /// What an operator loses when it does not answer, wei: one coin, of which the challenger gets a quarter.
 pub const SLASH_WEI: u128 = 1_000_000_000_000_000_000;
 /// Fixed part of a challenge's deposit, wei: a hundredth of a coin, so that it costs something when gas is free.
 pub const CHALLENGE_DEPOSIT_WEI: u64 = 10_000_000_000_000_000;
 
-/// Blocks of an epoch: a challenge's window, five minutes of four blocks a second.
+/// Blocks of an epoch: a challenge's window.
 pub const EPOCH_BLOCKS: u64 = CHALLENGE_WINDOW_BLOCKS;
 /// Epochs between the one in which a committee is fixed and its own: `Epochs.LOOKAHEAD`.
 pub const LOOKAHEAD_EPOCHS: u64 = 2;

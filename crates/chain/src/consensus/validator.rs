@@ -66,10 +66,10 @@ pub struct Pace {
 }
 
 impl Default for Pace {
-    /// Four blocks a second under load, one a second otherwise.
+    /// Six or seven blocks a second under load, one a second otherwise.
     fn default() -> Self {
         Self {
-            block_interval: Duration::from_millis(250),
+            block_interval: Duration::from_millis(150),
             idle_interval: Duration::from_secs(1),
             build_budget: Duration::from_millis(200),
         }

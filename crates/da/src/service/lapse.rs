@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Most lapses that wait for this operator's turn; others are left to the other operators.
 const WAITING_MAX: usize = 1_024;
-/// Blocks that each operator has before it is the next one's turn: five seconds of four blocks a second.
+/// Blocks that each operator has before it is the next one's turn: three seconds of a busy chain, twenty of an idle one.
 const TURN_BLOCKS: u64 = 20;
 /// Operators that try: when none of so many does, it is not worth it, or the chain has other troubles.
 const TURNS: usize = 8;

@@ -13,7 +13,7 @@ use std::fmt;
 
 /// Make an operator show one piece of a stored file on chain, or lose part of its stake.
 ///
-/// Costs a deposit, which the operator gets if it answers. Waits until it has, or until its time is over (about five minutes), and then takes
+/// Costs a deposit, which the operator gets if it answers. Waits until it has, or until its time is over (1,200 blocks, three minutes at least), and then takes
 /// its stake: a quarter is yours. Ends with 1 when the operator did not show the piece.
 ///
 /// Example: aloft da challenge 0x5e0b… --row 17
