@@ -7,10 +7,14 @@
 //! ```
 //!
 //! The encoding is canonical: a decoder accepts exactly the bytes that the encoder writes. A block's digest, which certificates
-//! sign, is the SHA-256 of these bytes; wallets and contracts know the block by its header's Ethereum hash. See docs/spec/chain.md.
+//! sign, is `SHA-256(first line ‖ SHA-256(header) ‖ SHA-256(all after the header))`, so that a header can be shown to be of a digest
+//! without the transactions ([`Summary`]); wallets and contracts know the block by its header's Ethereum hash. See docs/spec/chain.md.
 
+mod summary;
 #[cfg(test)]
 mod tests;
+
+pub use summary::Summary;
 
 use crate::keys::Identity;
 use alloy_consensus::{BlockBody, Header, TxEnvelope};
@@ -19,7 +23,7 @@ use alloy_primitives::B256;
 use alloy_rlp::{Decodable as _, Encodable as _};
 use bytes::BufMut;
 use commonware_codec::{
-    Buf, Encode as _, EncodeSize, Error as CodecError, MaxEncodeSize as _, Read, ReadExt as _, Write, varint::UInt,
+    Buf, EncodeSize, Error as CodecError, MaxEncodeSize as _, Read, ReadExt as _, Write, varint::UInt,
 };
 use commonware_consensus::{
     BoundedBlock, CertifiableBlock, Heightable, simplex,
@@ -27,7 +31,7 @@ use commonware_consensus::{
 };
 use commonware_cryptography::{Digestible, Hasher as _, Sha256, sha256};
 
-/// Name of a consensus block: the SHA-256 of its canonical bytes.
+/// Name of a consensus block: a SHA-256 that covers all of its canonical bytes.
 pub type BlockDigest = sha256::Digest;
 /// The place in the vote for which a block was made: round, leader, and the digest of its parent.
 pub type Context = simplex::types::Context<BlockDigest, Identity>;
@@ -103,6 +107,42 @@ impl Block {
     pub fn ethereum(&self) -> &EthereumBlock {
         &self.ethereum
     }
+
+    /// All of the block that its digest is made of but for what follows the header, of which it has the hash.
+    pub fn summary(&self) -> Summary {
+        let mut rest = Vec::with_capacity(self.rest_size());
+        self.write_rest(&mut rest);
+        Summary {
+            context: self.context.clone(),
+            header: self.ethereum.header.clone(),
+            rest: Sha256::hash(&[&rest]),
+        }
+    }
+
+    /// Everything after the header.
+    fn write_rest(&self, buf: &mut impl BufMut) {
+        write_length(self.ethereum.body.transactions.len(), buf);
+        for transaction in &self.ethereum.body.transactions {
+            let bytes = transaction.encoded_2718();
+            write_length(bytes.len(), buf);
+            buf.put_slice(&bytes);
+        }
+    }
+
+    /// Bytes of [`Self::write_rest`].
+    fn rest_size(&self) -> usize {
+        let transactions = &self.ethereum.body.transactions;
+        UInt(length_u32(transactions.len())).encode_size()
+            + transactions
+                .iter()
+                .map(|transaction| sized(transaction.encode_2718_len()))
+                .sum::<usize>()
+    }
+}
+
+/// Bytes of something with its length before it.
+fn sized(length: usize) -> usize {
+    UInt(length_u32(length)).encode_size() + length
 }
 
 /// A header field's bytes without a copy of the header's encoder state.
@@ -135,29 +175,20 @@ fn length_u32(length: usize) -> u32 {
 impl Write for Block {
     fn write(&self, buf: &mut impl BufMut) {
         self.context.write(buf);
-        let header = header_bytes(&self.ethereum.header);
-        write_length(header.len(), buf);
-        buf.put_slice(&header);
-        write_length(self.ethereum.body.transactions.len(), buf);
-        for transaction in &self.ethereum.body.transactions {
-            let bytes = transaction.encoded_2718();
-            write_length(bytes.len(), buf);
-            buf.put_slice(&bytes);
-        }
+        write_header(&self.ethereum.header, buf);
+        self.write_rest(buf);
     }
+}
+
+fn write_header(header: &Header, buf: &mut impl BufMut) {
+    let header = header_bytes(header);
+    write_length(header.len(), buf);
+    buf.put_slice(&header);
 }
 
 impl EncodeSize for Block {
     fn encode_size(&self) -> usize {
-        let sized = |length: usize| UInt(length_u32(length)).encode_size() + length;
-        let transactions = &self.ethereum.body.transactions;
-        self.context.encode_size()
-            + sized(self.ethereum.header.length())
-            + UInt(length_u32(transactions.len())).encode_size()
-            + transactions
-                .iter()
-                .map(|transaction| sized(transaction.encode_2718_len()))
-                .sum::<usize>()
+        self.context.encode_size() + sized(self.ethereum.header.length()) + self.rest_size()
     }
 }
 
@@ -166,8 +197,7 @@ impl Read for Block {
 
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, CodecError> {
         let context = Context::read(buf)?;
-        let length = read_length(buf, MAX_HEADER_BYTES)?;
-        let header = read_header(&buf.copy_to_bytes(length))?;
+        let header = read_header(buf)?;
         // Each transaction takes at least its length byte, so that the count cannot reserve more than the buffer holds.
         let count = read_length(buf, MAX_BODY_BYTES)?;
         let mut transactions = Vec::with_capacity(count.min(buf.remaining() / MIN_TRANSACTION_BYTES + 1));
@@ -187,7 +217,10 @@ impl Read for Block {
 /// A transaction's signature alone takes this much, give or take leading zeros; only sizes a first reservation.
 const MIN_TRANSACTION_BYTES: usize = 64;
 
-fn read_header(bytes: &[u8]) -> Result<Header, CodecError> {
+/// A header with its length before it.
+fn read_header(buf: &mut impl Buf) -> Result<Header, CodecError> {
+    let length = read_length(buf, MAX_HEADER_BYTES)?;
+    let bytes = buf.copy_to_bytes(length);
     let header = Header::decode(&mut &bytes[..]).map_err(|source| CodecError::Wrapped("header", Box::new(source)))?;
     if header_bytes(&header) != bytes {
         return Err(CodecError::Invalid("header", "not its canonical bytes"));
@@ -215,7 +248,7 @@ impl Digestible for Block {
     type Digest = BlockDigest;
 
     fn digest(&self) -> BlockDigest {
-        Sha256::hash(&[&self.encode()])
+        self.summary().digest()
     }
 }
 

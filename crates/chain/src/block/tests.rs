@@ -1,6 +1,6 @@
 use super::*;
 use crate::fixtures::{self, Wallet, place};
-use commonware_codec::DecodeExt as _;
+use commonware_codec::{DecodeExt as _, Encode as _};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 
 fn block() -> Block {
@@ -48,6 +48,41 @@ fn the_digest_covers_the_place_the_header_and_the_body() {
     ];
     for variant in variants {
         assert_ne!(variant.digest(), block.digest());
+    }
+}
+
+/// Contracts of other chains compute the digest from these parts: it may change only on purpose.
+#[test]
+fn a_summary_has_the_digest_of_its_block_and_that_is_three_hashes() {
+    let block = block();
+    let summary = block.summary();
+    assert_eq!(summary.digest(), block.digest());
+    assert_eq!(summary.header(), block.header());
+    let (context, header) = (block.context().encode(), header_bytes(block.header()));
+    let bytes = block.encode();
+    let at = context.len() + sized(header.len());
+    let parts = [&header[..], &bytes[at..]].map(|part| Sha256::hash(&[part]));
+    let expected = Sha256::hash(&[&context, &parts[0], &parts[1]]);
+    assert_eq!((block.digest(), summary.rest()), (expected, parts[1].0));
+
+    let read = Summary::decode(summary.encode()).unwrap();
+    assert_eq!((&read, read.encode().len()), (&summary, summary.encode_size()));
+    assert!(summary.encode_size() <= Summary::MAX_ENCODE_SIZE);
+}
+
+#[test]
+fn a_mutated_summary_is_refused_or_is_of_another_digest() {
+    let summary = block().summary();
+    let bytes = summary.encode().to_vec();
+    for at in 0..bytes.len() {
+        for flip in [1, 0x80] {
+            let mut mutated = bytes.clone();
+            mutated[at] ^= flip;
+            if let Ok(read) = Summary::decode(bytes::Bytes::from(mutated.clone())) {
+                assert_ne!(read.digest(), summary.digest());
+                assert_eq!(read.encode(), mutated);
+            }
+        }
     }
 }
 
