@@ -20,7 +20,7 @@ for (const [name, version] of Object.entries(manifest(".").devDependencies)) {
 }
 const solc = require("solc");
 
-/** Contracts with an artifact: those in genesis, in its order. */
+/** Contracts with an artifact: those in genesis, in its order, the last one in that of shards. */
 const contracts = [
   "OperatorRegistry",
   "StakeVault",
@@ -39,9 +39,24 @@ const contracts = [
   "DealtReleaseCommittee",
   "DAChallenges",
   "DALottery",
+  "ChainClient",
+  "Mailbox",
+  "ShardRegistry",
+  "ShardSlasher",
+  "ShardValidators",
 ].map((name) => ({ name, path: `src/${name}.sol` }));
 /** Contracts that only tests run. */
-for (const name of ["ReentrantCollector", "RowAssignmentHarness", "SampleProofHarness", "SeatsHarness", "MeasuredPair", "MeasuredWork"]) contracts.push({ name, path: `test/${name}.sol` });
+for (const name of [
+  "FixedCommittees",
+  "MeasuredPair",
+  "MeasuredWork",
+  "MerklePatriciaHarness",
+  "MessageReceiver",
+  "ReentrantCollector",
+  "RowAssignmentHarness",
+  "SampleProofHarness",
+  "SeatsHarness",
+]) contracts.push({ name, path: `test/${name}.sol` });
 
 const settings = {
   evmVersion: "prague",

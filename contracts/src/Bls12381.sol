@@ -57,6 +57,29 @@ library Bls12381 {
         return _call(G1_ADD, bytes.concat(a, b), G1_BYTES);
     }
 
+    /// @notice Sum of those of `keys`, 128 bytes each, that a bitmap names: key `i` by bit `i % 8` (least significant first) of byte `i / 8`.
+    /// @return key All zero when it is the point at infinity.
+    /// @return count How many they are.
+    function sum(bytes calldata keys, bytes calldata bitmap) internal view returns (bytes memory key, uint256 count) {
+        // The sum, and after it the next key: where the precompile reads both.
+        bytes memory terms = new bytes(2 * G1_BYTES);
+        bool success = true;
+        for (uint256 i = 0; i < keys.length / G1_BYTES; i++) {
+            if ((uint8(bitmap[i / 8]) >> (i % 8)) & 1 == 0) continue;
+            count++;
+            assembly ("memory-safe") {
+                calldatacopy(add(terms, 160), add(keys.offset, mul(i, 128)), 128)
+                success := and(success, staticcall(gas(), 0x0b, add(terms, 32), 256, add(terms, 32), 128))
+            }
+        }
+        if (!success) revert PrecompileFailed(G1_ADD);
+        assembly ("memory-safe") {
+            // The first half is left.
+            mstore(terms, 128)
+        }
+        key = terms;
+    }
+
     /// @notice A point of G1 with its sign turned; `point` is on the curve.
     function negate(bytes memory point) internal pure returns (bytes memory) {
         if (isInfinity(point)) return point;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 pragma solidity ^0.8.28;
 
-import {Bls12381} from "./Bls12381.sol";
-import {IConsensusSlasher, Vote, VoteKind} from "./interfaces/IConsensusSlasher.sol";
+import {Votes} from "./Votes.sol";
+import {IConsensusSlasher, Vote} from "./interfaces/IConsensusSlasher.sol";
 import {INetworkRegistry, Member} from "./interfaces/INetworkRegistry.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {IValidatorRegistry} from "./interfaces/IValidatorRegistry.sol";
@@ -40,7 +40,7 @@ contract ConsensusSlasher is IConsensusSlasher {
     function report(uint64 epoch_, uint64 view_, uint32 index, uint256 seat, Vote calldata first, Vote calldata second)
         external
     {
-        if (!_conflict(first, second)) revert NoConflict();
+        if (!Votes.conflict(first, second)) revert NoConflict();
         uint32 operator = _check(epoch_, view_, index, seat, first, second);
         bytes32 evidence = keccak256(abi.encode(operator, epoch_, view_));
         (uint128 lost, uint128 rewarded) =
@@ -50,23 +50,7 @@ contract ConsensusSlasher is IConsensusSlasher {
 
     /// @inheritdoc IConsensusSlasher
     function messageOf(uint64 epoch_, uint64 view_, Vote calldata vote) public view returns (bytes memory) {
-        // The engine's: length of the namespace, the namespace of this kind of vote, the vote.
-        bytes memory namespace = abi.encodePacked("aloft-chain", uint64(block.chainid), network, _suffix(vote.kind));
-        bytes memory round = bytes.concat(_varint(epoch_), _varint(view_));
-        bytes memory prefix = bytes.concat(_varint(uint64(namespace.length)), namespace, round);
-        if (vote.kind == VoteKind.Nullify) return prefix;
-        return bytes.concat(prefix, _varint(vote.parentView), vote.digest);
-    }
-
-    /// @dev Whether no validator casts both.
-    function _conflict(Vote calldata first, Vote calldata second) private pure returns (bool) {
-        if (first.kind != second.kind) {
-            bool nullified = first.kind == VoteKind.Nullify || second.kind == VoteKind.Nullify;
-            bool finalized = first.kind == VoteKind.Finalize || second.kind == VoteKind.Finalize;
-            return nullified && finalized;
-        }
-        bool same = first.digest == second.digest && first.parentView == second.parentView;
-        return first.kind != VoteKind.Nullify && !same;
+        return Votes.message(uint64(block.chainid), network, epoch_, view_, vote);
     }
 
     /// @dev The operator whose key signed both, with a vote in that epoch.
@@ -82,25 +66,8 @@ contract ConsensusSlasher is IConsensusSlasher {
         }
         (bytes32[4] memory words,) = validators.keyOf(operator, seat);
         bytes memory key = abi.encode(words);
-        if (!_signed(key, epoch_, view_, first)) revert WrongSignature(0);
-        if (!_signed(key, epoch_, view_, second)) revert WrongSignature(1);
-    }
-
-    function _signed(bytes memory key, uint64 epoch_, uint64 view_, Vote calldata vote) private view returns (bool) {
-        return Bls12381.verify(key, messageOf(epoch_, view_, vote), vote.signature, Bls12381.SIGNATURE_DST);
-    }
-
-    function _suffix(VoteKind kind) private pure returns (string memory) {
-        if (kind == VoteKind.Notarize) return "_NOTARIZE";
-        return kind == VoteKind.Nullify ? "_NULLIFY" : "_FINALIZE";
-    }
-
-    /// @dev Seven bits a byte, the least significant first; the highest bit says that more follow.
-    function _varint(uint64 value) private pure returns (bytes memory out) {
-        while (value >= 0x80) {
-            out = bytes.concat(out, bytes1(uint8(value) | 0x80));
-            value >>= 7;
-        }
-        out = bytes.concat(out, bytes1(uint8(value)));
+        uint64 chain = uint64(block.chainid);
+        if (!Votes.signed(key, chain, network, epoch_, view_, first)) revert WrongSignature(0);
+        if (!Votes.signed(key, chain, network, epoch_, view_, second)) revert WrongSignature(1);
     }
 }

@@ -84,3 +84,20 @@ contract!(
     "../../contracts/artifacts/DAChallenges.json"
 );
 contract!(da_lottery, DALottery, "../../contracts/artifacts/DALottery.json");
+contract!(chain_client, ChainClient, "../../contracts/artifacts/ChainClient.json");
+contract!(mailbox, Mailbox, "../../contracts/artifacts/Mailbox.json");
+contract!(
+    shard_registry,
+    ShardRegistry,
+    "../../contracts/artifacts/ShardRegistry.json"
+);
+contract!(
+    shard_slasher,
+    ShardSlasher,
+    "../../contracts/artifacts/ShardSlasher.json"
+);
+contract!(
+    shard_validators,
+    ShardValidators,
+    "../../contracts/artifacts/ShardValidators.json"
+);

@@ -34,6 +34,16 @@ pub const VALIDATOR_REGISTRY: Address = address!("0xa10f700000000000000000000000
 pub const CONSENSUS_SLASHER: Address = address!("0xa10f70000000000000000000000000000000000e");
 /// [`DealtReleaseCommittee`](crate::abi::DealtReleaseCommittee): who releases the keys of encrypted blobs.
 pub const RELEASE_COMMITTEE: Address = address!("0xa10f700000000000000000000000000000000010");
+/// [`Mailbox`](crate::abi::Mailbox): messages to and from other chains; the same address on all of them.
+pub const MAILBOX: Address = address!("0xa10f700000000000000000000000000000000011");
+/// [`ChainClient`](crate::abi::ChainClient): which blocks of other chains are final.
+pub const CHAIN_CLIENT: Address = address!("0xa10f700000000000000000000000000000000012");
+/// [`ShardRegistry`](crate::abi::ShardRegistry): the shards of a root chain.
+pub const SHARD_REGISTRY: Address = address!("0xa10f700000000000000000000000000000000013");
+/// [`ShardSlasher`](crate::abi::ShardSlasher): takes the stake of who votes twice on a shard.
+pub const SHARD_SLASHER: Address = address!("0xa10f700000000000000000000000000000000014");
+/// [`ShardValidators`](crate::abi::ShardValidators): on a shard, who votes on blocks; it stands where the root chain has [`VALIDATOR_REGISTRY`].
+pub const SHARD_VALIDATORS: Address = VALIDATOR_REGISTRY;
 /// [`X402BatchSettlement`](crate::abi::X402BatchSettlement): payment channels.
 pub const PAYMENT_CHANNELS: Address = address!("0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003");
 /// [`Erc3009Collector`](crate::abi::Erc3009Collector): brings deposits into channels under ERC-3009 authorizations.

@@ -1,6 +1,6 @@
 //! The page that lists the contracts: addresses, functions with their selectors, events with their topics, errors.
 
-use crate::{abi, genesis::genesis_contracts};
+use crate::{abi, addresses, genesis::genesis_contracts};
 use primitives::hex;
 use std::fmt::Write;
 
@@ -13,6 +13,11 @@ pub fn docs() -> String {
     for contract in genesis_contracts() {
         let _ = writeln!(page, "| `{}` | `{}` |", contract.name, contract.address);
     }
+    let _ = writeln!(
+        page,
+        "\nOn a shard, `ChainClient` and `Mailbox` are where they are here, `ShardValidators` is at `{}`, and there are no others.",
+        addresses::SHARD_VALIDATORS
+    );
     macro_rules! section {
         ($contract:ident, $calls:ident, $events:expr, $errors:ident) => {
             let _ = writeln!(page, "\n## {}", stringify!($contract));
@@ -133,6 +138,31 @@ pub fn docs() -> String {
         DALotteryCalls,
         events!(DALottery, DALotteryEvents),
         DALotteryErrors
+    );
+    section!(
+        ChainClient,
+        ChainClientCalls,
+        events!(ChainClient, ChainClientEvents),
+        ChainClientErrors
+    );
+    section!(Mailbox, MailboxCalls, events!(Mailbox, MailboxEvents), MailboxErrors);
+    section!(
+        ShardRegistry,
+        ShardRegistryCalls,
+        events!(ShardRegistry, ShardRegistryEvents),
+        ShardRegistryErrors
+    );
+    section!(
+        ShardSlasher,
+        ShardSlasherCalls,
+        events!(ShardSlasher, ShardSlasherEvents),
+        ShardSlasherErrors
+    );
+    section!(
+        ShardValidators,
+        ShardValidatorsCalls,
+        events!(ShardValidators, ShardValidatorsEvents),
+        ShardValidatorsErrors
     );
     page
 }

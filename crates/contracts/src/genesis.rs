@@ -57,6 +57,9 @@ pub fn consensus_seats(founders: u32) -> u32 {
     (founders * each).clamp(1, CONSENSUS_SEATS_MAX)
 }
 
+/// What the root chain's mailbox is told to be its root chain: no chain has this id.
+pub(crate) const THIS_IS_THE_ROOT: u64 = 0;
+
 /// Supply of the test token, in its smallest unit: 10⁹ USDX of 10⁶ units.
 pub const FAUCET_SUPPLY: u64 = 1_000_000_000_000_000;
 
@@ -96,11 +99,6 @@ pub fn genesis_contracts() -> Vec<GenesisContract> {
 
 /// The protocol's contracts in the order they must be created, on `terms`.
 pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
-    let contract = |name, address, code: &Bytes, arguments: Vec<u8>| GenesisContract {
-        name,
-        address,
-        init_code: [code.as_ref(), &arguments].concat().into(),
-    };
     let Terms { faucet, epoch_blocks } = *terms;
     vec![
         contract(
@@ -235,7 +233,55 @@ pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
             &abi::DALottery::BYTECODE,
             (addresses::NETWORK_REGISTRY, addresses::DA_ENTRANCE).abi_encode_params(),
         ),
+        contract(
+            "ChainClient",
+            addresses::CHAIN_CLIENT,
+            &abi::ChainClient::BYTECODE,
+            addresses::SHARD_REGISTRY.abi_encode(),
+        ),
+        contract(
+            "Mailbox",
+            addresses::MAILBOX,
+            &abi::Mailbox::BYTECODE,
+            (addresses::CHAIN_CLIENT, addresses::SHARD_REGISTRY, THIS_IS_THE_ROOT).abi_encode_params(),
+        ),
+        contract(
+            "ShardRegistry",
+            addresses::SHARD_REGISTRY,
+            &abi::ShardRegistry::BYTECODE,
+            (
+                addresses::NETWORK_REGISTRY,
+                addresses::VALIDATOR_REGISTRY,
+                addresses::OPERATOR_REGISTRY,
+                addresses::MAILBOX,
+                addresses::SHARD_VALIDATORS,
+                addresses::SHARD_SLASHER,
+                CONSENSUS_SERVICE,
+                epoch_blocks,
+            )
+                .abi_encode_params(),
+        ),
+        contract(
+            "ShardSlasher",
+            addresses::SHARD_SLASHER,
+            &abi::ShardSlasher::BYTECODE,
+            (
+                addresses::NETWORK_REGISTRY,
+                addresses::VALIDATOR_REGISTRY,
+                addresses::STAKE_VAULT,
+                addresses::SHARD_REGISTRY,
+            )
+                .abi_encode_params(),
+        ),
     ]
+}
+
+pub(crate) fn contract(name: &'static str, address: Address, code: &Bytes, arguments: Vec<u8>) -> GenesisContract {
+    GenesisContract {
+        name,
+        address,
+        init_code: [code.as_ref(), &arguments].concat().into(),
+    }
 }
 
 /// An operator that a network begins with.
@@ -366,7 +412,7 @@ fn opt_in(from: Address, operator: u32, service: u32) -> SetupCall {
     call(from, addresses::NETWORK_REGISTRY, &call_data, U256::ZERO)
 }
 
-fn call(from: Address, to: Address, call: &impl SolCall, value: U256) -> SetupCall {
+pub(crate) fn call(from: Address, to: Address, call: &impl SolCall, value: U256) -> SetupCall {
     let data = call.abi_encode().into();
     SetupCall { from, to, data, value }
 }

@@ -10,6 +10,7 @@ mod documents;
 mod genesis;
 mod provider;
 mod revert;
+mod shard;
 pub mod typed_data;
 
 pub use documents::docs;
@@ -22,3 +23,4 @@ pub use genesis::{
 };
 pub use provider::{CallError, Event, EventFilter, Mined, Provider, ProviderError, Request, read, write};
 pub use revert::reason as revert_reason;
+pub use shard::{Announcement, SHARD_SUPPLY_WEI, ShardTerms, shard_contracts, shard_founding_call};

@@ -48,7 +48,12 @@ fn whole_reason(data: &[u8]) -> String {
         abi::ReaderBook::ReaderBookErrors,
         abi::DealtReleaseCommittee::DealtReleaseCommitteeErrors,
         abi::DAChallenges::DAChallengesErrors,
-        abi::DALottery::DALotteryErrors
+        abi::DALottery::DALotteryErrors,
+        abi::ChainClient::ChainClientErrors,
+        abi::Mailbox::MailboxErrors,
+        abi::ShardRegistry::ShardRegistryErrors,
+        abi::ShardSlasher::ShardSlasherErrors,
+        abi::ShardValidators::ShardValidatorsErrors
     );
     format!("0x{}", hex::encode(&data[..data.len().min(MAX_PRINTED_BYTES)]))
 }

@@ -2,12 +2,12 @@
 
 use crate::keys::Operator;
 use alloy_sol_types::{SolCall, SolEvent};
-use contracts::{Founder, GenesisContract, Terms, founding_calls, genesis_contracts_with};
+use contracts::{Founder, GenesisContract, SetupCall, Terms, founding_calls, genesis_contracts_with};
 use primitives::{Address, B256, Bytes, U256};
 use revm::{
     Context, DatabaseCommit, ExecuteEvm, MainBuilder, MainContext,
     context::{CfgEnv, TxEnv, result::ExecutionResult},
-    database::{CacheDB, EmptyDB},
+    database::{CacheDB, DbAccount, EmptyDB},
     primitives::{Log, TxKind, hardfork::SpecId},
     state::{AccountInfo, Bytecode},
 };
@@ -21,6 +21,8 @@ pub const GAS_LIMIT: u64 = 30_000_000;
 
 pub struct Chain {
     db: CacheDB<EmptyDB>,
+    /// Its EIP-155 chain id.
+    pub id: u64,
     pub block: u64,
     pub time: u64,
     pub gas_limit: u64,
@@ -65,9 +67,7 @@ impl Chain {
             chain.fund(founder.account, founder.stake_wei);
         }
         for call in founding_calls(founders) {
-            chain
-                .execute(call.from, call.to, call.data, call.value, true)
-                .unwrap_or_else(|reason| panic!("genesis: {reason}"));
+            chain.set_up(call);
         }
         chain.block = 1;
         chain
@@ -76,6 +76,7 @@ impl Chain {
     pub fn empty() -> Self {
         Self {
             db: CacheDB::default(),
+            id: CHAIN_ID,
             block: 0,
             time: 1_800_000_000,
             gas_limit: GAS_LIMIT,
@@ -110,9 +111,25 @@ impl Chain {
         self.db.insert_account_info(account, info);
     }
 
+    /// Every account with its storage.
+    pub fn accounts(&self) -> impl Iterator<Item = (&Address, &DbAccount)> {
+        self.db.cache.accounts.iter()
+    }
+
+    /// A call that genesis makes.
+    pub fn set_up(&mut self, call: SetupCall) {
+        self.execute(call.from, call.to, call.data, call.value, true)
+            .unwrap_or_else(|reason| panic!("genesis: {reason}"));
+    }
+
     /// Writes a word of a contract's storage.
     pub fn set_storage(&mut self, contract: Address, slot: u64, value: U256) {
-        let written = self.db.insert_account_storage(contract, U256::from(slot), value);
+        self.set_word(contract, U256::from(slot), value);
+    }
+
+    /// Writes a word of a contract's storage, at any place.
+    pub fn set_word(&mut self, contract: Address, slot: U256, value: U256) {
+        let written = self.db.insert_account_storage(contract, slot, value);
         written.expect("an empty database does not fail");
     }
 
@@ -159,12 +176,12 @@ impl Chain {
         value: U256,
         commit: bool,
     ) -> Result<(Bytes, u64, Vec<Log>), String> {
-        let mut config = CfgEnv::new_with_spec(SpecId::PRAGUE).with_chain_id(CHAIN_ID);
+        let mut config = CfgEnv::new_with_spec(SpecId::PRAGUE).with_chain_id(self.id);
         config.disable_nonce_check = true;
         config.disable_eip3607 = true;
         // Constructors run as calls of code that is longer than a contract may be.
         config.limit_contract_code_size = Some(usize::MAX);
-        let (block, time, gas_limit) = (self.block, self.time, self.gas_limit);
+        let (id, block, time, gas_limit) = (self.id, self.block, self.time, self.gas_limit);
         let mut evm = Context::mainnet()
             .with_db(&mut self.db)
             .with_cfg(config)
@@ -181,7 +198,7 @@ impl Chain {
             data,
             value,
             gas_limit,
-            chain_id: Some(CHAIN_ID),
+            chain_id: Some(id),
             ..TxEnv::default()
         };
         let outcome = evm.transact(transaction).map_err(|error| format!("{error:?}"))?;

@@ -2,7 +2,7 @@
 
 use crate::{
     chain::{CHAIN_ID, Chain},
-    challenges, channels, entrance, lottery, splitter, validators,
+    challenges, channels, client, entrance, lottery, mailbox, splitter, validators,
 };
 use alloy_sol_types::SolCall;
 use contracts::{
@@ -12,7 +12,8 @@ use contracts::{
         X402BatchSettlement as Channels,
     },
     addresses::{
-        self, CONSENSUS_SLASHER, DA_ENTRANCE, ERC3009_COLLECTOR, PAYMENT_CHANNELS, SPLITTER_FACTORY, VALIDATOR_REGISTRY,
+        self, CHAIN_CLIENT, CONSENSUS_SLASHER, DA_ENTRANCE, ERC3009_COLLECTOR, PAYMENT_CHANNELS, SPLITTER_FACTORY,
+        VALIDATOR_REGISTRY,
     },
     typed_data::channel_id,
 };
@@ -174,6 +175,16 @@ fn measured() -> Vec<(&'static str, u64)> {
         "`ConsensusSlasher.report`",
         gas(&mut chain, channels::SOMEBODY, CONSENSUS_SLASHER, &report, U256::ZERO),
     ));
+    for (name, seats) in [
+        ("`ChainClient.verifyHeader`, 16 seats", 16),
+        ("`ChainClient.verifyHeader`, 64 seats", 64),
+        ("`ChainClient.verifyHeader`, 128 seats", 128),
+    ] {
+        let mut scene = client::Scene::new(seats);
+        let call = scene.genuine();
+        rows.push((name, gas(&mut scene.chain, somebody, CHAIN_CLIENT, &call, U256::ZERO)));
+    }
+    rows.extend(mailbox::gas());
     rows
 }
 

@@ -173,6 +173,17 @@ pub fn aggregate<'a>(signers: impl IntoIterator<Item = &'a Operator>, message: B
     signature_to_eip2537(&sum.to_signature())
 }
 
+/// Sum of the signatures of any bytes, as EIP-2537 encodes it.
+pub fn sum_of_signatures<'a>(signers: impl IntoIterator<Item = &'a min_pk::SecretKey>, message: &[u8]) -> Bytes {
+    let signatures: Vec<_> = signers
+        .into_iter()
+        .map(|secret| secret.sign(message, SIGNATURE_DST, &[]))
+        .collect();
+    let references: Vec<_> = signatures.iter().collect();
+    let sum = min_pk::AggregateSignature::aggregate(&references, false).expect("there are signers");
+    signature_to_eip2537(&sum.to_signature())
+}
+
 /// `x | y`, each in 64 bytes.
 pub fn key_to_eip2537(key: &min_pk::PublicKey) -> Bytes {
     padded(&key.serialize(), [0, 1])
