@@ -47,6 +47,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             client_version: "anvil/aloft-devledger".into(),
             peer_count: 0,
             metrics: EthMetrics::default(),
+            certificates: Default::default(),
         },
         keys,
         sealing: Sealing::Instant,

@@ -86,6 +86,7 @@ fn main() {
                 partition_prefix: format!("validator-{index}"),
                 pace: Pace::default(),
                 offences: None,
+                certificates: Default::default(),
             };
             running.push(start_on_tcp(child, config, tcp));
             ledgers.push(ledger);

@@ -226,6 +226,13 @@ impl Committee {
         Some((&self.validators[*validator], *seat))
     }
 
+    /// Where the seat that the engine counts as `participant` is among the seats of the validators, in the order given.
+    pub(crate) fn place(&self, participant: Participant) -> Option<usize> {
+        let (validator, seat) = self.seats.get(self.seat_name(participant)?)?;
+        let before = self.validators[..*validator].iter();
+        Some(before.map(|validator| validator.vote_keys.len()).sum::<usize>() + seat)
+    }
+
     /// The name of the seat counted as `participant`.
     pub(crate) fn seat_name(&self, participant: Participant) -> Option<&Identity> {
         self.votes.keys().key(participant)

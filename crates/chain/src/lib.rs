@@ -8,6 +8,7 @@
 
 pub mod block;
 pub mod consensus;
+pub mod finality;
 #[cfg(test)]
 mod fixtures;
 pub mod keys;
@@ -17,6 +18,7 @@ mod senders;
 pub mod store;
 
 pub use block::Block;
+pub use finality::FinalityProof;
 pub use keys::{Committee, Validator, ValidatorKeys};
 pub use ledger::{AccountChange, Development, Image, Terms, WholeAccount};
 pub use ledger::{Ledger, LedgerError, STATE_HISTORY_BLOCKS, Sealed, StateHistory};

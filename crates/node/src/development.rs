@@ -134,6 +134,7 @@ impl DevelopmentNode {
                 client_version: CLIENT_VERSION.into(),
                 peer_count: 0,
                 metrics: EthMetrics::default(),
+                certificates: Default::default(),
             },
             keys: development_wallets()
                 .iter()

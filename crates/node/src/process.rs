@@ -19,7 +19,7 @@ use api::{
 };
 use chain::{
     Ledger, LedgerError, PoolLimits, Store, StoreError,
-    consensus::{self, Halt, Pace, TcpConfig},
+    consensus::{self, Certificates, Halt, Pace, TcpConfig},
 };
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Runner as _, Supervisor as _, tokio as runtime};
@@ -180,6 +180,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         namespace: ledger.genesis().hash_slow().to_vec(),
     };
     let (offences, seen) = mpsc::channel(OFFENCES_WAITING);
+    let certificates = Certificates::default();
     let validator = consensus::Config {
         keys: keys.validator.clone(),
         committees: Arc::new(StakedCommittees::new(ledger.clone())),
@@ -189,6 +190,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         partition_prefix: damage::CONSENSUS.into(),
         pace: Pace::default(),
         offences: Some(offences),
+        certificates: certificates.clone(),
     };
     let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
 
@@ -262,6 +264,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         client_version: CLIENT_VERSION.into(),
         peer_count: network.nodes.len() as u32 - 1,
         metrics: eth_metrics,
+        certificates,
     };
     let eth = eth::serve(eth, ledger)
         .await

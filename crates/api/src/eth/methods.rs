@@ -1,6 +1,6 @@
 //! The methods, as clients call them. A parameter in an `Option` may be left out or null.
 
-use super::{config::Capabilities, fill, pool, prefixed::Prefixed};
+use super::{config::Capabilities, fill, finality::Finality, pool, prefixed::Prefixed};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::{
@@ -229,4 +229,12 @@ pub(crate) trait TxPool {
     async fn content_from(&self, sender: Address) -> RpcResult<pool::ContentFrom>;
     #[method(name = "inspect")]
     async fn inspect(&self) -> RpcResult<pool::Content<String>>;
+}
+
+/// What other chains ask.
+#[rpc(server, namespace = "aloft")]
+pub(crate) trait Aloft {
+    /// The first block from `block` on that has a certificate, with it.
+    #[method(name = "getFinality")]
+    async fn finality(&self, block: U64) -> RpcResult<Option<Finality>>;
 }

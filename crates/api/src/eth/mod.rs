@@ -14,6 +14,7 @@ mod error;
 mod fee;
 mod fill;
 mod filter;
+mod finality;
 mod intake;
 mod log;
 mod methods;

@@ -7,9 +7,10 @@ use super::{
     error::EthError,
     fee, fill, filter,
     filter::Filters,
+    finality::{self, Finality},
     intake::Intake,
     log,
-    methods::{self, DebugServer, NetServer, TxPoolServer, Web3Server},
+    methods::{self, AloftServer, DebugServer, NetServer, TxPoolServer, Web3Server},
     metrics::{EthMetrics, Measure},
     pool,
     prefixed::Prefixed,
@@ -34,7 +35,7 @@ use alloy_rpc_types_trace::{
 };
 use alloy_serde::JsonStorageKey;
 use axum::serve::Listener as _;
-use chain::Ledger;
+use chain::{Ledger, consensus::Certificates};
 use jsonrpsee::{
     PendingSubscriptionSink, RpcModule,
     core::{RpcResult, SubscriptionResult, middleware::RpcServiceBuilder},
@@ -77,6 +78,8 @@ pub struct EthConfig {
     pub peer_count: u32,
     /// Counts and times of its requests.
     pub metrics: EthMetrics,
+    /// Certificates of final blocks, for `aloft_getFinality`.
+    pub certificates: Certificates,
 }
 
 /// A running server. It stops when this is dropped.
@@ -167,12 +170,13 @@ pub(super) fn module(config: EthConfig, ledger: Ledger) -> RpcModule<()> {
 /// What every node answers.
 pub(super) fn methods_of(node: &Node) -> RpcModule<()> {
     let mut module = RpcModule::new(());
-    let parts: [jsonrpsee::Methods; 5] = [
+    let parts: [jsonrpsee::Methods; 6] = [
         methods::EthServer::into_rpc(node.clone()).into(),
         DebugServer::into_rpc(node.clone()).into(),
         NetServer::into_rpc(node.clone()).into(),
         Web3Server::into_rpc(node.clone()).into(),
         TxPoolServer::into_rpc(node.clone()).into(),
+        AloftServer::into_rpc(node.clone()).into(),
     ];
     for part in parts {
         module.merge(part).expect("no two namespaces share a method's name");
@@ -576,5 +580,12 @@ impl TxPoolServer for Node {
 
     async fn inspect(&self) -> RpcResult<pool::Content<String>> {
         self.heavy(|node| Ok(pool::inspect(&node.ledger))).await
+    }
+}
+
+#[jsonrpsee::core::async_trait]
+impl AloftServer for Node {
+    async fn finality(&self, block: U64) -> RpcResult<Option<Finality>> {
+        Ok(finality::finality(&self.config.certificates, block.to()).await?)
     }
 }

@@ -77,6 +77,7 @@ impl Chain {
             client_version: "test".into(),
             peer_count: 3,
             metrics: EthMetrics::default(),
+            certificates: Default::default(),
         };
         Self {
             module: module(config, ledger.clone()),

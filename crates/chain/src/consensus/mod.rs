@@ -10,6 +10,7 @@
 //! keys, as it may contradict its earlier votes.
 
 mod application;
+mod certificates;
 mod committees;
 mod epochs;
 mod finalizer;
@@ -24,6 +25,7 @@ mod storage;
 mod tcp;
 mod validator;
 
+pub use certificates::Certificates;
 pub use committees::{Committees, FixedRoster, Peer, Roster, RosterError};
 pub use network::{Channels, PEER_SETS, PEERS_MAX, Transport, max_message_bytes, quotas};
 pub use offences::{Offence, SignedVote, VoteKind};

@@ -3,6 +3,7 @@
 use super::{
     Blocks, Runtime, Transport,
     application::Application,
+    certificates::Certificates,
     committees::{Committees, RosterError, Schemes},
     epochs::{self, Epochs, FETCH_RETRY, FETCH_TIMEOUT, VIEW_RETENTION},
     finalizer::{self, Finals},
@@ -102,6 +103,8 @@ pub struct Config {
     pub pace: Pace,
     /// Where evidence against others goes, if anywhere. What does not fit is lost: others saw it, too.
     pub offences: Option<mpsc::Sender<Offence>>,
+    /// Where others find the certificates of final blocks while it runs.
+    pub certificates: Certificates,
 }
 
 impl fmt::Debug for Config {
@@ -233,6 +236,7 @@ where
         partition_prefix: prefix,
         pace,
         offences,
+        certificates: served,
     } = config;
     if epoch_blocks < EPOCH_BLOCKS_MIN {
         let blocks = epoch_blocks.get();
@@ -284,6 +288,7 @@ where
         },
     )
     .await;
+    served.serve(marshal_mailbox.clone(), committees.clone());
     let processed = floor.processed().map(|processed| processed.height());
     if let Some(processed) = processed {
         let (ledger, consensus) = (ledger.latest().header.number, processed.get());

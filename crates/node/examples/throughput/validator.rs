@@ -210,6 +210,7 @@ async fn serve_until_told(context: runtime::Context, folder: PathBuf, index: usi
         partition_prefix: "consensus".into(),
         pace: Pace::default(),
         offences: None,
+        certificates: Default::default(),
     };
     let _validator: consensus::Validator = start_on_tcp(context.child("validator"), config, tcp);
     let server = serve(
@@ -218,6 +219,7 @@ async fn serve_until_told(context: runtime::Context, folder: PathBuf, index: usi
             client_version: "aloft/throughput".into(),
             peer_count: ports.len() as u32 - 1,
             metrics: EthMetrics::default(),
+            certificates: Default::default(),
         },
         ledger.clone(),
     );

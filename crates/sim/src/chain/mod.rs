@@ -163,7 +163,8 @@ impl Network {
     ///
     /// # Panics
     ///
-    /// When two validators hold different final blocks at one height, or one finalizes a transaction twice.
+    /// When two validators hold different final blocks at one height, one finalizes a transaction twice, or one's proof that a block is final
+    /// does not verify.
     pub fn run(self, height: u64, limit_ms: u64) -> Outcome {
         let config = deterministic::Config::new().with_seed(self.seed).with_timeout(None);
         deterministic::Runner::new(config)
@@ -251,6 +252,9 @@ impl Network {
             }
             let all = nodes.iter().filter_map(Node::height).all(|reached| reached >= height);
             if (all && events.is_empty() && observer.missing() == 0) || elapsed >= Duration::from_millis(limit_ms) {
+                for node in &nodes {
+                    node.prove().await;
+                }
                 let stakes = nodes.iter().find_map(Node::ledger).filter(|_| self.staked.is_some());
                 let stakes = stakes.map(stake::stakes).unwrap_or_default();
                 return observer.outcome(&nodes, stakes, context.auditor().state());

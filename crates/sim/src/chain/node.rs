@@ -8,7 +8,9 @@ use crate::Wallet;
 use alloy_primitives::{Address, B256};
 use chain::{
     Ledger, MemoryDisk, PoolError, PoolLimits, Store, ValidatorKeys,
-    consensus::{self, Channels, Committees, Config, FixedRoster, Offence, Pace, Transport, Validator, quotas},
+    consensus::{
+        self, Certificates, Channels, Committees, Config, FixedRoster, Offence, Pace, Transport, Validator, quotas,
+    },
     keys::Identity,
 };
 use commonware_p2p::simulated::Oracle;
@@ -47,6 +49,7 @@ struct Running {
     ledger: Ledger,
     validator: Validator,
     offences: mpsc::Receiver<Offence>,
+    certificates: Certificates,
 }
 
 impl Node {
@@ -95,6 +98,7 @@ impl Node {
             None => Arc::new(StakedCommittees::new(ledger.clone())),
         };
         let (seen, offences) = mpsc::channel(OFFENCES_WAITING);
+        let certificates = Certificates::default();
         let config = Config {
             keys: self.keys.clone(),
             committees,
@@ -104,6 +108,7 @@ impl Node {
             partition_prefix: format!("validator-{}", self.index),
             pace: self.setup.pace,
             offences: Some(seen),
+            certificates: certificates.clone(),
         };
         let validator = consensus::start(
             context.child("validator").with_attribute("index", self.index),
@@ -114,6 +119,7 @@ impl Node {
             ledger,
             validator,
             offences,
+            certificates,
         });
     }
 
@@ -156,6 +162,34 @@ impl Node {
             let transaction = stakes.report(self.index, &call);
             running.ledger.submit(&transaction).expect("an operator can pay");
         }
+    }
+
+    /// The proof of finality that it gives of a block in the middle of its chain, while it has power.
+    ///
+    /// # Panics
+    ///
+    /// When it has none, or it does not verify.
+    pub(super) async fn prove(&self) {
+        let Some(running) = &self.running else { return };
+        let Setup { genesis, fixed, .. } = &self.setup;
+        let middle = running.ledger.latest().header.number / 2;
+        if middle == 0 {
+            return;
+        }
+        let proof = running.certificates.at_or_after(middle).await;
+        let proof = proof
+            .expect("the state says who voted")
+            .expect("a final block has a certificate");
+        let header = proof.summary.header();
+        let known = running.ledger.by_number(header.number).expect("memory does not fail");
+        assert_eq!(known.expect("the block is final").header, *header);
+        let roster = match fixed {
+            Some(fixed) => fixed.roster(proof.epoch),
+            None => StakedCommittees::new(running.ledger.clone()).roster(proof.epoch),
+        };
+        let namespace = consensus::namespace(genesis.chain_id, genesis.prev_randao);
+        let committee = roster.expect("the state says who voted").committee;
+        proof.verify(&namespace, &committee).expect("a quorum signed");
     }
 
     /// Its last final height, while it has power.

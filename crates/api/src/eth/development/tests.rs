@@ -36,6 +36,7 @@ impl Client {
                 client_version: "test".into(),
                 peer_count: 0,
                 metrics: EthMetrics::default(),
+                certificates: Default::default(),
             },
             keys: vec![key(1), key(2)],
             sealing,
@@ -263,6 +264,7 @@ async fn a_networks_node_has_no_method_of_a_development_chain() {
             client_version: "test".into(),
             peer_count: 0,
             metrics: EthMetrics::default(),
+            certificates: Default::default(),
         },
         client.bench.chain().ledger().clone(),
     );
