@@ -15,6 +15,7 @@ mod process;
 mod provider;
 mod release_key;
 mod services;
+mod shards;
 mod supervisor;
 mod validators;
 
@@ -33,5 +34,6 @@ pub use mimalloc::MiMalloc as Allocator;
 pub use process::{NodeError, run};
 pub use provider::LedgerProvider;
 pub use release_key::DealError;
+pub use shards::{EvidenceError, LocalPort, Port, Proved, RelayError, Relayed, Relayer, finality};
 pub use supervisor::{MergedLog, Process, Program, SupervisorError};
 pub use validators::{ReportError, StakedCommittees, report_call};

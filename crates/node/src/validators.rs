@@ -101,7 +101,7 @@ fn identity(stream_key: &B256) -> Option<Identity> {
     Identity::decode(Bytes::copy_from_slice(&stream_key.0).0).ok()
 }
 
-fn validator(entry: &ValidatorRegistry::Validator) -> Option<Validator> {
+pub(crate) fn validator(entry: &ValidatorRegistry::Validator) -> Option<Validator> {
     let keys = entry.voteKeys.chunks_exact(VoteKey::SIZE);
     Some(Validator {
         identity: identity(&entry.streamKey)?,
