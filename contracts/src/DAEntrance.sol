@@ -22,7 +22,7 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
     uint32 public constant MAX_COSETS = 4;
     /// Longest row, bytes: 1024 data rows of it are 4 GiB, more than a disperser holds in memory.
     uint32 public constant MAX_ROW_BYTES = 4 << 20;
-    /// Longest time a blob is paid for at once, blocks: a year of four blocks a second.
+    /// Longest time a blob is paid for at once, blocks: 219 days of a block every 150 ms.
     uint64 public constant MAX_RETENTION_BLOCKS = 126_144_000;
 
     /// Epochs after its own in which a certificate is still taken: a dispersal may go on while the committee changes.

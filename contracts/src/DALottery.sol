@@ -12,7 +12,7 @@ import {INetworkRegistry, Member} from "./interfaces/INetworkRegistry.sol";
 
 /// @title Pays operators for having their rows at a moment that they could not choose.
 contract DALottery is PullPayments, IDALottery {
-    /// Blocks of a draw: a minute of four blocks a second, and few enough that the EVM still knows the hash of the block before.
+    /// Blocks of a draw: half a minute of a busy chain, four of an idle one, and few enough that the EVM still knows the hash of the block before.
     uint64 public constant DRAW_BLOCKS = 240;
     /// Tickets that a draw should pay.
     uint32 public constant AIM_WINS = 4;
