@@ -10,6 +10,7 @@
 
 mod all;
 mod batch;
+mod commitments;
 mod setup;
 mod subgroup;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 
 pub use all::open_all;
 pub use batch::{BatchError, Claim, verify_batch};
+pub use commitments::verify_commitments;
 
 use crate::scalar::Scalar;
 use blst::{BLST_ERROR, blst_p1, blst_p1_affine};

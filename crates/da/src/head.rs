@@ -68,8 +68,8 @@ impl Head {
         self.check_groups_root()
     }
 
-    /// Checks the hash commitment only. For a head that was checked whole when it was stored: BLAKE3 binds it as firmly, and
-    /// a restart need not pay a multi-scalar multiplication a blob.
+    /// Checks the hash commitment only, to which BLAKE3 binds as firmly: rows can be checked against it. The other one is checked before an operator signs,
+    /// of many blobs at once ([`wrong_commitment`]).
     pub(crate) fn check_groups_root(self) -> Result<VerifiedHead, HeadError> {
         let found = groups_root(&self.group_roots, &z_digest(&self.combinations));
         let claimed = self.header.groups_root;
@@ -81,6 +81,23 @@ impl Head {
             head: self,
         })))
     }
+}
+
+/// One of `heads` whose KZG commitment is not to its group roots, if there is one: one multi-scalar multiplication for all, and one more for each until it is
+/// found.
+pub(crate) fn wrong_commitment(heads: &[VerifiedHead]) -> Option<BlobRoot> {
+    let of_head = |head: &VerifiedHead| leaves(head.shape(), &head.head().group_roots);
+    let leaves: Vec<_> = heads.iter().map(of_head).collect();
+    let claims: Vec<_> = heads
+        .iter()
+        .zip(&leaves)
+        .map(|(head, leaves)| (head.header().commitment, &leaves[..]))
+        .collect();
+    if kzg::verify_commitments(&claims) {
+        return None;
+    }
+    let wrong = claims.iter().position(|claim| !kzg::verify_commitments(&[*claim]));
+    wrong.map(|place| heads[place].root())
 }
 
 /// Digest of the combinations.
@@ -131,7 +148,7 @@ pub(crate) fn seed(params: &Params, group_roots: &[Digest]) -> Digest {
     hasher.finalize().into()
 }
 
-/// A head whose header commits to its hashes. Cheap to clone.
+/// A head whose header commits to its hashes, by the groups root at least, which is what rows are checked against. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct VerifiedHead(Arc<Named>);
 

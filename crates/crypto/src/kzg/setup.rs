@@ -177,6 +177,12 @@ pub(super) fn add(a: &blst_p1, b: &blst_p1) -> blst_p1 {
     sum
 }
 
+/// Whether two points are the same.
+pub(super) fn equal(a: &blst_p1, b: &blst_p1) -> bool {
+    // SAFETY: blst reads two points.
+    unsafe { blst::blst_p1_is_equal(a, b) }
+}
+
 pub(super) fn multiply(point: &blst_p1, factor: Scalar) -> blst_p1 {
     let mut product = blst_p1::default();
     let factor = factor.to_scalar();

@@ -327,3 +327,27 @@ fn commitments_and_openings_of_different_places_add_up() {
     }
     assert_eq!(Commitment::sum([&sum, &Commitment([0xff; 48])]), None);
 }
+
+#[test]
+fn many_commitments_are_checked_as_each_is() {
+    let lists: Vec<Vec<[u8; 32]>> = [98, 3, 128, 1, 0, 98].into_iter().map(leaves).collect();
+    let claims: Vec<_> = lists.iter().map(|leaves| (commit(leaves), &leaves[..])).collect();
+    assert!(verify_commitments(&[]));
+    for count in 1..=claims.len() {
+        assert!(verify_commitments(&claims[..count]), "{count}");
+    }
+    let mut no_point = claims[1].0;
+    no_point.0[0] ^= 0x80;
+    for place in 0..claims.len() {
+        for wrong in [claims[(place + 1) % 4].0, no_point] {
+            let mut lies = claims.clone();
+            lies[place].0 = wrong;
+            let holds = wrong == claims[place].0;
+            assert_eq!(verify_commitments(&lies), holds, "{place}");
+            assert_eq!(verify_commitments(&lies[place..=place]), holds, "{place}");
+        }
+    }
+    // Two that are each other's: their plain sum holds.
+    let swapped = [(claims[0].0, claims[2].1), (claims[2].0, claims[0].1)];
+    assert!(!verify_commitments(&swapped));
+}

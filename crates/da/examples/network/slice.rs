@@ -3,7 +3,7 @@
 //! A network that takes 50 GB/s of payload codes it into 150 GB/s of rows; each of 60 operators gets 2.5 GB/s of them, in pieces
 //! of blobs whose other rows go elsewhere. Here the committee has 60 operators, of which one runs. Everything that it is sent was
 //! coded beforehand, from different payloads ([`PAYLOAD_BYTES`] in all): their heads and the rows that it owns, sent as a disperser sends them,
-//! on [`LANES`] streams at a time, each blob with its head, rows and the operator's signature back. The blobs are sent again and
+//! on [`LANES`] streams at a time, each blob with its head and rows, and [`SIGNED_TOGETHER`] with the operator's signature back. The blobs are sent again and
 //! again, always after the operator has deleted them, as it does when nobody has paid for them: [`POLL_MS`] and
 //! [`BLOCKS_PER_LOOK`] make it do so within a second. Nothing is written over, and no answer comes from a cache.
 //!
@@ -22,7 +22,7 @@ use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor, tokio};
 use commonware_utils::sync::Mutex;
 use crypto::bls;
 use da::{
-    Committee, Head, Row, Shape,
+    Committee, Head, Header, Row, Shape,
     disperse::STALL_TIMEOUT,
     header::TOTAL_ROWS,
     wire::{self, Connection, Request, Response, Rows, WireError, rows_per_message},
@@ -47,6 +47,8 @@ const WANTED_GBPS: f64 = 2.5;
 const PAYLOAD_BYTES: usize = 24 * GIB as usize;
 /// Streams that blobs are sent on.
 const LANES: usize = 16;
+/// Blobs of a stream that the operator signs at once, as of a disperser that has many.
+const SIGNED_TOGETHER: usize = 8;
 /// How often the operator looks at its chain, and the blocks that pass meanwhile: 1,000 blocks after it was promised, it deletes what nobody paid for.
 const POLL_MS: u64 = 100;
 const BLOCKS_PER_LOOK: u64 = 151;
@@ -67,8 +69,6 @@ struct Piece {
     /// Its rows, message by message, encoded.
     messages: Vec<Encoded>,
     rows: usize,
-    /// What the operator signs, checked once.
-    signature: Mutex<Option<[u8; bls::SIGNATURE_BYTES]>>,
 }
 
 /// A message that was encoded before.
@@ -198,7 +198,6 @@ fn piece(source: &Source, committee: &Committee, number: u64) -> Piece {
         head: blob.head().head().clone(),
         messages: messages.collect(),
         rows: rows.len(),
-        signature: Mutex::new(None),
     }
 }
 
@@ -208,7 +207,7 @@ struct Held {
     offered_gbps: f64,
     rows_gbps: f64,
     latest: Duration,
-    /// From a blob's head to its signature, the ninth decile.
+    /// From a blob's head to the signature of its batch, the ninth decile.
     blob_time: Duration,
     failed: u64,
     seconds: f64,
@@ -345,6 +344,8 @@ async fn lane(context: &tokio::Context, feed: &Feed, pieces: &[Piece], committee
     let peer = registry::peer(None);
     let member = &committee.operators()[0];
     let mut connection = wire::dial(context, &peer.stream_key, peer.domain.chain_id, member).await?;
+    let mut unsigned = Vec::with_capacity(SIGNED_TOGETHER);
+    let mut verified = false;
     while !feed.stopped.load(Ordering::Relaxed) {
         let number = feed.next.fetch_add(1, Ordering::Relaxed);
         let due = match feed.interval {
@@ -353,8 +354,8 @@ async fn lane(context: &tokio::Context, feed: &Feed, pieces: &[Piece], committee
         };
         context.sleep(due.saturating_duration_since(Instant::now())).await;
         let taken = feed.ready.lock().pop_front();
-        // Each lane has one at a time, so that there is always another.
-        let (ready, index) = taken.expect("there are more pieces than lanes");
+        // Each lane has some at a time, so that there are always others.
+        let (ready, index) = taken.expect("there are more pieces than lanes have");
         context.sleep(ready.saturating_duration_since(Instant::now())).await;
         if feed.stopped.load(Ordering::Relaxed) {
             return Ok(());
@@ -362,23 +363,52 @@ async fn lane(context: &tokio::Context, feed: &Feed, pieces: &[Piece], committee
         let began = Instant::now();
         let late = u64::try_from(began.saturating_duration_since(due).as_nanos()).unwrap_or(u64::MAX);
         feed.latest_ns.fetch_max(late, Ordering::Relaxed);
-        if !send(&mut connection, &pieces[index], committee).await? {
+        if !send(&mut connection, &pieces[index]).await? {
             feed.failed.fetch_add(1, Ordering::Relaxed);
             return Ok(());
         }
-        feed.times.lock().push(began.elapsed());
-        feed.rows.fetch_add(pieces[index].rows as u64, Ordering::Relaxed);
-        feed.ready.lock().push_back((Instant::now() + REST, index));
+        unsigned.push((began, index));
+        if unsigned.len() < SIGNED_TOGETHER {
+            continue;
+        }
+        let headers: Vec<_> = unsigned.iter().map(|(_, index)| &pieces[*index].head.header).collect();
+        let Some(signature) = sign(&mut connection, &headers).await? else {
+            feed.failed.fetch_add(1, Ordering::Relaxed);
+            return Ok(());
+        };
+        if !verified {
+            let message = peer.domain.message(headers);
+            let holds = member.bls_key.verify(message.as_slice(), &signature);
+            assert!(holds, "the operator's signature");
+            verified = true;
+        }
+        for (began, index) in unsigned.drain(..) {
+            feed.times.lock().push(began.elapsed());
+            feed.rows.fetch_add(pieces[index].rows as u64, Ordering::Relaxed);
+            feed.ready.lock().push_back((Instant::now() + REST, index));
+        }
     }
     Ok(())
 }
 
-/// Sends one blob; whether the operator took all its rows and signed.
-async fn send(
+/// Has the operator sign for blobs that it took; nothing if it does not.
+async fn sign(
     connection: &mut Connection<tokio::Context>,
-    piece: &Piece,
-    committee: &Committee,
-) -> Result<bool, WireError> {
+    headers: &[&Header],
+) -> Result<Option<bls::Signature>, WireError> {
+    let request = Request::Sign(headers.iter().map(|header| header.root()).collect());
+    connection.sender.send(&request, STALL_TIMEOUT).await?;
+    match connection.receiver.receive::<Response>(STALL_TIMEOUT).await? {
+        Response::Signed(signature) => Ok(Some(signature)),
+        other => {
+            println!("instead of signing: {other:?}");
+            Ok(None)
+        }
+    }
+}
+
+/// Sends one blob; whether the operator took all its rows.
+async fn send(connection: &mut Connection<tokio::Context>, piece: &Piece) -> Result<bool, WireError> {
     // Its chain runs a thousand times as fast as a real one: a promise is made for the height that it sees now.
     connection.sender.send(&Request::Status, STALL_TIMEOUT).await?;
     let Response::Status(status) = connection.receiver.receive(STALL_TIMEOUT).await? else {
@@ -398,29 +428,9 @@ async fn send(
         connection.sender.send(message, STALL_TIMEOUT).await?;
     }
     match connection.receiver.receive::<Response>(STALL_TIMEOUT).await? {
-        Response::Stored => {}
+        Response::Stored => Ok(true),
         other => {
             println!("instead of storing: {other:?}");
-            return Ok(false);
-        }
-    }
-    let sign = Request::Sign(vec![piece.head.header.root()]);
-    connection.sender.send(&sign, STALL_TIMEOUT).await?;
-    match connection.receiver.receive::<Response>(STALL_TIMEOUT).await? {
-        Response::Signed(signature) => {
-            let mut known = piece.signature.lock();
-            let bytes = signature.to_bytes();
-            if known.is_none() {
-                let message = registry::peer(None).domain.message([&piece.head.header]);
-                let key = &committee.operators()[0].bls_key;
-                assert!(key.verify(message.as_slice(), &signature), "the operator's signature");
-                *known = Some(bytes);
-            }
-            // BLS signatures are deterministic.
-            Ok(*known == Some(bytes))
-        }
-        other => {
-            println!("instead of signing: {other:?}");
             Ok(false)
         }
     }

@@ -4,8 +4,9 @@ use super::{
     MAX_GUEST_STREAMS, MAX_RETENTION_BLOCKS, PERMIT_SLACK_BLOCKS, Promise, Shared, Slot, escrow, local, release,
 };
 use crate::{
-    Head, Header, Permit, RowChecker, RowSet, Runtime,
+    Head, Header, Permit, RowChecker, RowSet, Runtime, VerifiedHead,
     disperse::STALL_TIMEOUT,
+    head,
     permit::{self, PERMIT_BLOCKS},
     sample::{self, Challenge},
     store::StoreError,
@@ -111,7 +112,7 @@ async fn begin<E: Runtime>(
         // Before anything that costs more than a signature's check.
         false => Some(promised(shared, &head.header, permit, owned.len()).await?),
     };
-    let head = head.check().map_err(|_| Refusal::BadHead)?;
+    let head = head.check_groups_root().map_err(|_| Refusal::BadHead)?;
     let checker = RowChecker::new(head.clone());
     if let Some(base) = head.header().params.base {
         check_base(shared, &checker, base.root).await?;
@@ -209,9 +210,9 @@ async fn keep<E: Runtime>(
     Ok((!missing).then_some(Response::Stored))
 }
 
-/// Upon receiving `Sign`: signs for blobs of which this operator holds all its rows, once they are durable.
+/// Upon receiving `Sign`: signs for blobs of which this operator holds all its rows, once they are durable, if their commitments are to these.
 async fn sign<E: Runtime>(shared: &Shared<E>, roots: &[BlobRoot]) -> Result<Response, Refusal> {
-    let mut headers = Vec::with_capacity(roots.len());
+    let mut heads = Vec::with_capacity(roots.len());
     for root in roots {
         let Some(head) = shared.store.head(*root) else {
             return Ok(Response::NotFound);
@@ -222,12 +223,17 @@ async fn sign<E: Runtime>(shared: &Shared<E>, roots: &[BlobRoot]) -> Result<Resp
         if owned.is_none_or(|owned| owned.without(&held).next().is_some()) {
             return Ok(Response::NotFound);
         }
-        headers.push(header.clone());
+        heads.push(head);
+    }
+    if let Some(root) = head::wrong_commitment(&heads) {
+        tracing::debug!(%root, "the commitment is not to the rows' hashes");
+        return Err(Refusal::BadHead);
     }
     // Together: disks take many files at once in the time of one.
     let synced = try_join_all(roots.iter().map(|root| shared.store.sync(*root))).await;
     synced.map_err(refusal)?;
-    let message = shared.config.peer.domain.message(&headers);
+    let headers = heads.iter().map(VerifiedHead::header);
+    let message = shared.config.peer.domain.message(headers);
     Ok(Response::Signed(shared.config.bls_key.sign(message.as_slice())))
 }
 

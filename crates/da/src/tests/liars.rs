@@ -73,7 +73,6 @@ fn an_operator_refuses_a_head_that_does_not_hold_before_any_row() {
         for (head, refusal) in [
             (changed(|head| head.group_roots.swap(0, 1)), Refusal::BadHead),
             (changed(|head| head.combinations[0][0] ^= 1), Refusal::BadHead),
-            (changed(|head| head.header.commitment.0[5] ^= 1), Refusal::BadHead),
             (
                 changed(|head| head.header.params.committee.epoch = Epoch(2)),
                 Refusal::NoSeat { current: Epoch(0) },
@@ -85,6 +84,43 @@ fn an_operator_refuses_a_head_that_does_not_hold_before_any_row() {
         let answer = offer(&network, expired, Vec::new()).await;
         assert!(matches!(answer, Response::Refused(Refusal::Expiry { .. })));
         assert_eq!(network.service(0).status().blobs, 0);
+    });
+}
+
+#[test]
+fn an_operator_signs_no_batch_with_a_commitment_that_is_not_to_the_rows() {
+    deterministic::Runner::seeded(5).start(|context| async move {
+        let network = Network::start(context).await;
+        let (good, lie) = (public_blob(5, 1000), public_blob(6, 1000));
+        let mut wrong = lie.head().head().clone();
+        wrong.header.commitment = good.head().header().commitment;
+        let mut roots = Vec::new();
+        for (blob, head) in [(&good, good.head().head().clone()), (&lie, wrong)] {
+            let root = head.header.root();
+            let own = network.chain.committee().rows_of(0, &root, Shape::STANDARD);
+            let rows = own.iter().map(|row| blob.row(row).row().clone()).collect();
+            assert_eq!(offer(&network, head, rows).await, Response::Stored);
+            roots.push(root);
+        }
+        let refused = Response::Refused(Refusal::BadHead);
+        for (asked, expected) in [
+            (vec![roots[1]], Some(&refused)),
+            (roots.clone(), Some(&refused)),
+            (vec![roots[0]], None),
+        ] {
+            let committee = network.chain.committee();
+            let peer = guest();
+            let operator = &committee.operators()[0];
+            let mut connection = wire::dial(&network.context, &peer.stream_key, peer.domain.chain_id, operator)
+                .await
+                .unwrap();
+            connection.sender.send(&Request::Sign(asked), LIMIT).await.unwrap();
+            let answer = connection.receiver.receive::<Response>(LIMIT).await.unwrap();
+            match expected {
+                Some(expected) => assert_eq!(&answer, expected),
+                None => assert!(matches!(answer, Response::Signed(_)), "{answer:?}"),
+            }
+        }
     });
 }
 
