@@ -6,7 +6,7 @@ use super::{
 };
 use alloy_sol_types::{SolEvent as _, SolValue as _};
 use contracts::{
-    CallError, EventFilter, Provider, ProviderError,
+    CallError, EventFilter, ProviderError,
     abi::{
         ChainClient,
         Mailbox::{self, Message},
