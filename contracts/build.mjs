@@ -27,6 +27,7 @@ const contracts = [
   "NetworkRegistry",
   "ValidatorRegistry",
   "ConsensusSlasher",
+  "RandomnessBeacon",
   "DAEntrance",
   "USDX",
   "X402BatchSettlement",

@@ -40,6 +40,11 @@ contract!(
     ConsensusSlasher,
     "../../contracts/artifacts/ConsensusSlasher.json"
 );
+contract!(
+    randomness_beacon,
+    RandomnessBeacon,
+    "../../contracts/artifacts/RandomnessBeacon.json"
+);
 contract!(da_entrance, DAEntrance, "../../contracts/artifacts/DAEntrance.json");
 contract!(usdx, USDX, "../../contracts/artifacts/USDX.json");
 contract!(

@@ -78,6 +78,12 @@ pub fn docs() -> String {
         ConsensusSlasherErrors
     );
     section!(
+        RandomnessBeacon,
+        RandomnessBeaconCalls,
+        events!(RandomnessBeacon, RandomnessBeaconEvents),
+        RandomnessBeaconErrors
+    );
+    section!(
         DAEntrance,
         DAEntranceCalls,
         events!(DAEntrance, DAEntranceEvents),

@@ -150,6 +150,18 @@ pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
                 .abi_encode_params(),
         ),
         contract(
+            "RandomnessBeacon",
+            addresses::RANDOMNESS_BEACON,
+            &abi::RandomnessBeacon::BYTECODE,
+            (
+                addresses::NETWORK_REGISTRY,
+                addresses::VALIDATOR_REGISTRY,
+                CONSENSUS_SERVICE,
+                epoch_blocks,
+            )
+                .abi_encode_params(),
+        ),
+        contract(
             "DAEntrance",
             addresses::DA_ENTRANCE,
             &abi::DAEntrance::BYTECODE,

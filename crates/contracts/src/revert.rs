@@ -38,6 +38,7 @@ fn whole_reason(data: &[u8]) -> String {
         abi::NetworkRegistry::NetworkRegistryErrors,
         abi::ValidatorRegistry::ValidatorRegistryErrors,
         abi::ConsensusSlasher::ConsensusSlasherErrors,
+        abi::RandomnessBeacon::RandomnessBeaconErrors,
         abi::X402BatchSettlement::X402BatchSettlementErrors,
         abi::Erc3009Collector::Erc3009CollectorErrors,
         abi::USDX::USDXErrors,

@@ -2,6 +2,7 @@
 
 mod artifacts;
 mod assignment;
+mod beacon;
 mod book;
 mod chain;
 mod challenges;
