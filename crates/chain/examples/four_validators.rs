@@ -87,6 +87,7 @@ fn main() {
                 pace: Pace::default(),
                 offences: None,
                 certificates: Default::default(),
+                beacon: None,
             };
             running.push(start_on_tcp(child, config, tcp));
             ledgers.push(ledger);

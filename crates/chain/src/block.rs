@@ -3,6 +3,7 @@
 //! ```text
 //! round (epoch varint, view varint) | leader (32, ed25519) | parent view (varint) | parent digest (32)
 //! header length (varint) | header (RLP)
+//! what the block says of the randomness beacon ([`crate::beacon::news`])
 //! transaction count (varint) | count times: length (varint) | transaction (EIP-2718)
 //! ```
 //!
@@ -16,7 +17,10 @@ mod tests;
 
 pub use summary::Summary;
 
-use crate::keys::Identity;
+use crate::{
+    beacon::news::{self, MAX_NEWS_BYTES},
+    keys::Identity,
+};
 use alloy_consensus::{BlockBody, Header, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::B256;
@@ -30,6 +34,7 @@ use commonware_consensus::{
     types::{Epoch, Height, Round, View},
 };
 use commonware_cryptography::{Digestible, Hasher as _, Sha256, sha256};
+use evm::BeaconNews;
 
 /// Name of a consensus block: a SHA-256 that covers all of its canonical bytes.
 pub type BlockDigest = sha256::Digest;
@@ -44,8 +49,8 @@ pub const MAX_BLOCK_BYTES: usize = 4 << 20;
 pub const MAX_TRANSACTION_BYTES: usize = 128 << 10;
 /// Most bytes of an encoded header: the fields of the Prague fork with their widest values take under 800.
 const MAX_HEADER_BYTES: usize = 1024;
-/// Bytes of a block that are not its transactions, at most: context, header, count.
-const OVERHEAD_BYTES: usize = Context::MAX_ENCODE_SIZE + MAX_HEADER_BYTES + 10;
+/// Bytes of a block that are not its transactions, at most: context, header, news of the beacon, count.
+const OVERHEAD_BYTES: usize = Context::MAX_ENCODE_SIZE + MAX_HEADER_BYTES + MAX_NEWS_BYTES + 10;
 /// Most bytes the transactions of a block may take, each with [`TRANSACTION_OVERHEAD_BYTES`].
 pub const MAX_BODY_BYTES: usize = MAX_BLOCK_BYTES - OVERHEAD_BYTES;
 /// Bytes of a transaction's length prefix, at most.
@@ -57,10 +62,11 @@ pub struct Block {
     context: Context,
     hash: B256,
     ethereum: EthereumBlock,
+    beacon: BeaconNews,
 }
 
 impl Block {
-    /// The block that `header` and `transactions` make at `context`.
+    /// The block that `header` and `transactions` make at `context`, which says nothing of the beacon.
     ///
     /// The transactions' encoded bytes must fit in [`MAX_BODY_BYTES`], which [`crate::Ledger::propose`] sees to.
     pub fn new(context: Context, header: Header, transactions: Vec<TxEnvelope>) -> Self {
@@ -76,7 +82,13 @@ impl Block {
             context,
             hash,
             ethereum: EthereumBlock::new(header, body),
+            beacon: BeaconNews::default(),
         }
+    }
+
+    /// The same block with what it says of the randomness beacon.
+    pub fn with_beacon(self, beacon: BeaconNews) -> Self {
+        Self { beacon, ..self }
     }
 
     /// The block at height zero, which nobody proposed: round zero, led by the committee's first member.
@@ -103,6 +115,11 @@ impl Block {
         &self.ethereum.header
     }
 
+    /// What it says of the randomness beacon.
+    pub fn beacon(&self) -> &BeaconNews {
+        &self.beacon
+    }
+
     /// Header and body.
     pub fn ethereum(&self) -> &EthereumBlock {
         &self.ethereum
@@ -121,6 +138,7 @@ impl Block {
 
     /// Everything after the header.
     fn write_rest(&self, buf: &mut impl BufMut) {
+        news::write(&self.beacon, buf);
         write_length(self.ethereum.body.transactions.len(), buf);
         for transaction in &self.ethereum.body.transactions {
             let bytes = transaction.encoded_2718();
@@ -132,7 +150,8 @@ impl Block {
     /// Bytes of [`Self::write_rest`].
     fn rest_size(&self) -> usize {
         let transactions = &self.ethereum.body.transactions;
-        UInt(length_u32(transactions.len())).encode_size()
+        news::size(&self.beacon)
+            + UInt(length_u32(transactions.len())).encode_size()
             + transactions
                 .iter()
                 .map(|transaction| sized(transaction.encode_2718_len()))
@@ -198,6 +217,7 @@ impl Read for Block {
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, CodecError> {
         let context = Context::read(buf)?;
         let header = read_header(buf)?;
+        let beacon = news::read(buf)?;
         // Each transaction takes at least its length byte, so that the count cannot reserve more than the buffer holds.
         let count = read_length(buf, MAX_BODY_BYTES)?;
         let mut transactions = Vec::with_capacity(count.min(buf.remaining() / MIN_TRANSACTION_BYTES + 1));
@@ -210,7 +230,7 @@ impl Read for Block {
             }
             transactions.push(read_transaction(&buf.copy_to_bytes(length))?);
         }
-        Ok(Self::new(context, header, transactions))
+        Ok(Self::new(context, header, transactions).with_beacon(beacon))
     }
 }
 

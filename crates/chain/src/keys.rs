@@ -11,7 +11,10 @@ use bytes::Bytes;
 use commonware_codec::DecodeExt as _;
 use commonware_cryptography::{
     Hasher as _, Sha256, Signer as _,
-    bls12381::primitives::{group::Private, variant::MinPk, variant::Variant},
+    bls12381::{
+        self,
+        primitives::{group::Private, variant::MinPk, variant::Variant},
+    },
     ed25519,
 };
 use commonware_utils::{
@@ -68,12 +71,22 @@ impl ValidatorKeys {
         }
     }
 
+    /// The secrets of all seats, as ceremonies of the beacon use them.
+    pub(crate) fn seat_secrets(&self) -> impl Iterator<Item = bls12381::PrivateKey> {
+        self.votes.iter().map(|secret| private(secret).into())
+    }
+
     /// The secret of a vote key, if it is one of these.
     pub(crate) fn secret_of(&self, key: &VoteKey) -> Option<Private> {
         let secret = self.votes.iter().find(|secret| vote_key(secret) == *key)?;
-        let scalar = Bytes::copy_from_slice(&*secret.to_bytes());
-        Some(Private::decode(scalar).expect("both libraries read a big-endian scalar"))
+        Some(private(secret))
     }
+}
+
+/// The secret in the engine's type.
+fn private(secret: &bls::SecretKey) -> Private {
+    let scalar = Bytes::copy_from_slice(&*secret.to_bytes());
+    Private::decode(scalar).expect("both libraries read a big-endian scalar")
 }
 
 /// The public key of `secret` in the engine's type.

@@ -6,6 +6,7 @@
 //!
 //! **Invariant:** nothing here serves HTTP, reads a clock but the runtime's, or spawns a task but on the runtime.
 
+pub mod beacon;
 pub mod block;
 pub mod consensus;
 pub mod finality;

@@ -104,7 +104,8 @@ fn pack(state: &mut State, parent: &mut alloy_consensus::Header, blocks: &[Vec<T
             body,
         };
         let begin = cpu_seconds();
-        execute(parent, state, &block, &senders, CHAIN, &NoHashes).expect("what was packed is valid");
+        execute(parent, state, &block, &senders, CHAIN, &NoHashes, &Default::default())
+            .expect("what was packed is valid");
         verifying += cpu_seconds() - begin;
         (*state, *parent) = (executed.state, executed.header);
     }

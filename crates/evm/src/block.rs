@@ -3,6 +3,7 @@
 //! Prague's rules without what only Ethereum's beacon chain brings: no withdrawals, requests, blobs, ommers or beacon root (their
 //! header fields hold the value for "none"); the gas limit is the genesis block's for ever.
 
+use crate::beacon::BeaconNews;
 use alloy_consensus::{EMPTY_OMMER_ROOT_HASH, Header, constants::EMPTY_WITHDRAWALS};
 use alloy_eips::{eip1559::BaseFeeParams, eip7685::EMPTY_REQUESTS_HASH};
 use alloy_primitives::{Address, B64, B256, Bytes, U256};
@@ -28,10 +29,12 @@ pub struct BlockContext {
     pub prev_randao: B256,
     /// Hash of the parent block.
     pub parent_hash: B256,
+    /// What the block brings for the randomness beacon, before its transactions.
+    pub beacon: BeaconNews,
 }
 
 impl BlockContext {
-    /// The context that an existing block had.
+    /// The context that an existing block had, but for what it brought for the randomness beacon, which no header says.
     pub fn of_header(header: &Header) -> Self {
         Self {
             number: header.number,
@@ -41,10 +44,11 @@ impl BlockContext {
             beneficiary: header.beneficiary,
             prev_randao: header.mix_hash,
             parent_hash: header.parent_hash,
+            beacon: BeaconNews::default(),
         }
     }
 
-    /// The context of a block on top of `parent`, whose hash is `parent_hash`.
+    /// The context of a block on top of `parent`, whose hash is `parent_hash`, that says nothing of the randomness beacon.
     pub fn after(parent: &Header, parent_hash: B256, timestamp: u64, beneficiary: Address, prev_randao: B256) -> Self {
         Self {
             number: parent.number + 1,
@@ -54,6 +58,7 @@ impl BlockContext {
             beneficiary,
             prev_randao,
             parent_hash,
+            beacon: BeaconNews::default(),
         }
     }
 

@@ -106,6 +106,7 @@ fn block(env: &Value) -> BlockContext {
         beneficiary: field::<Address>(&env["currentCoinbase"]),
         prev_randao: field(&env["currentRandom"]),
         parent_hash: B256::ZERO,
+        beacon: Default::default(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Check a block that another proposed: execute it, and compare every field of its header.
 
 use crate::{
+    beacon::BeaconNews,
     block::{BlockContext, BlockHashes},
     pack::{Executed, Packer, PushError},
     state::State,
@@ -53,7 +54,8 @@ pub enum InvalidBlock {
 
 /// Executes `block` on the state of its parent and checks that it is valid: every transaction, every header field.
 ///
-/// `senders` are the recovered signers of the block's transactions, in order; the caller answers for them.
+/// `senders` are the recovered signers of the block's transactions, in order; the caller answers for them, and for what the block says of
+/// the randomness `beacon`, of which only the effect on the state is checked.
 ///
 /// # Errors
 ///
@@ -65,6 +67,7 @@ pub fn execute(
     senders: &[Address],
     chain_id: u64,
     hashes: &dyn BlockHashes,
+    beacon: &BeaconNews,
 ) -> Result<Executed, InvalidBlock> {
     let header = &block.header;
     if header.timestamp < parent_header.timestamp {
@@ -81,13 +84,16 @@ pub fn execute(
             senders: senders.len(),
         });
     }
-    let context = BlockContext::after(
-        parent_header,
-        parent_header.hash_slow(),
-        header.timestamp,
-        header.beneficiary,
-        header.mix_hash,
-    );
+    let context = BlockContext {
+        beacon: beacon.clone(),
+        ..BlockContext::after(
+            parent_header,
+            parent_header.hash_slow(),
+            header.timestamp,
+            header.beneficiary,
+            header.mix_hash,
+        )
+    };
     // What needs no execution comes first: a header that lies about its base fee or gas limit costs us nothing.
     let unexecuted = Header {
         state_root: header.state_root,

@@ -1,6 +1,7 @@
 //! The first block: balances, contracts and the calls that set them up.
 
 use crate::{
+    beacon::BeaconNews,
     block::{BlockContext, BlockHashes, SPEC},
     database::Reader,
     pack::{configuration, context, history_contract},
@@ -135,6 +136,7 @@ impl Genesis {
             beneficiary: Address::ZERO,
             prev_randao: self.prev_randao,
             parent_hash: B256::ZERO,
+            beacon: BeaconNews::default(),
         }
     }
 }

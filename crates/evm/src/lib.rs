@@ -5,6 +5,7 @@
 //!
 //! **Invariant:** no clock, no network, no disk, no randomness: same block + same state = same result.
 
+mod beacon;
 mod block;
 mod call;
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod trace;
 mod transaction;
 mod trie;
 
+pub use beacon::{BEACON_KEY_BYTES, BEACON_SIGNATURE_BYTES, BeaconCeremony, BeaconNews, BeaconSharing};
 pub use block::{BlockContext, BlockHashes, next_base_fee};
 pub use call::{
     CALL_GAS_MAX, CallEnd, CallOutcome, CallRequest, EstimateError, call, create_access_list, estimate_gas,

@@ -86,7 +86,8 @@ pub struct Executed {
 
 impl<'a> Packer<'a> {
     /// Begins a block on top of `parent`, and makes the protocol's own calls: records the parent's hash in the history contract
-    /// (EIP-2935), and closes what committees are to be closed in the block's epoch (`NetworkRegistry.closeEpoch`).
+    /// (EIP-2935), closes what committees are to be closed in the block's epoch (`NetworkRegistry.closeEpoch`), and hands over what the
+    /// block brings for the randomness beacon ([`crate::BeaconNews`]).
     ///
     /// These calls pay nothing and leave no receipt, hence their events are in no receipt either.
     pub fn new(parent: &State, block: BlockContext, chain_id: u64, hashes: &'a dyn BlockHashes) -> Self {
@@ -110,6 +111,7 @@ impl<'a> Packer<'a> {
             "a system call pays nothing and depends on no sender: {outcome:?}"
         );
         packer.close_epoch(parent);
+        packer.block.beacon.apply(&mut packer.evm);
         packer
     }
 

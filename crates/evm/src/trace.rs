@@ -66,6 +66,7 @@ impl<'a> Tracer<'a> {
             .system_call_one(HISTORY_STORAGE_ADDRESS, block.parent_hash.into())
             .is_ok()
         {
+            block.beacon.apply(&mut evm);
             let journal = evm.finalize();
             state.apply(&Diff::of_journal(parent, journal));
         }

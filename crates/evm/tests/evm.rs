@@ -8,7 +8,8 @@ use alloy_eips::{eip2935::HISTORY_STORAGE_ADDRESS, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, TxKind, U256, address, hex, keccak256};
 use alloy_sol_types::{SolCall, SolError, sol};
 use contracts::{
-    addresses::{FAUCET, NETWORK_REGISTRY, USDX},
+    abi::RandomnessBeacon,
+    addresses::{FAUCET, NETWORK_REGISTRY, RANDOMNESS_BEACON, USDX},
     genesis_contracts,
 };
 use evm::*;
@@ -151,7 +152,15 @@ impl Chain {
             header: header.clone(),
             body,
         };
-        execute(&self.header, &self.state, &block, &senders, CHAIN, &self.hashes)
+        execute(
+            &self.header,
+            &self.state,
+            &block,
+            &senders,
+            CHAIN,
+            &self.hashes,
+            &Default::default(),
+        )
     }
 
     fn call(&self, to: Address, data: impl Into<Bytes>) -> CallEnd {
@@ -381,6 +390,55 @@ fn a_delegation_gives_an_account_the_code_of_another() {
     let delegated = chain.state.account(&bob.address).unwrap();
     assert_eq!(chain.state.code(&delegated.code_hash).unwrap()[..3], hex!("ef0100"));
     assert_eq!(chain.state.storage(&bob.address, U256::from(4)), U256::from(5));
+}
+
+/// A leader that says one thing and a validator that hears another have different states: the header commits to what is said.
+#[test]
+fn what_a_block_brings_for_the_beacon_is_in_its_state_and_costs_its_transactions_nothing() {
+    let mut chain = Chain::new(&[]);
+    // The last quarter of an epoch of 1,200 blocks begins with the next block.
+    chain.header.number = 899;
+    let news = BeaconNews {
+        ceremony: Some(BeaconCeremony {
+            epoch: 0,
+            posted: 4,
+            counted: 3,
+            required: 3,
+            made: Some(BeaconSharing {
+                key: [7; BEACON_KEY_BYTES],
+                output: vec![1; 4_000].into(),
+            }),
+        }),
+        ..BeaconNews::default()
+    };
+    let context = BlockContext {
+        beacon: news.clone(),
+        ..chain.context()
+    };
+    let packed = Packer::new(&chain.state, context, CHAIN, &chain.hashes).finish();
+    assert_eq!((packed.gas_used, packed.receipts.len()), (0, 0));
+    let block = Block {
+        header: packed.header.clone(),
+        body: BlockBody {
+            withdrawals: Some(Default::default()),
+            ..Default::default()
+        },
+    };
+    let run = |news: &BeaconNews| execute(&chain.header, &chain.state, &block, &[], CHAIN, &chain.hashes, news);
+    assert_eq!(run(&news).unwrap().diff, packed.diff);
+    let other = run(&BeaconNews::default()).unwrap_err();
+    assert!(
+        matches!(other, InvalidBlock::Header { field: "stateRoot", .. }),
+        "{other}"
+    );
+
+    (chain.header, chain.state) = (packed.header, packed.state);
+    let asked = RandomnessBeacon::publicKeyCall {}.abi_encode();
+    let CallEnd::Returned(answer) = chain.call(RANDOMNESS_BEACON, asked) else {
+        panic!("the contract answers")
+    };
+    let key = RandomnessBeacon::publicKeyCall::abi_decode_returns(&answer).unwrap();
+    assert_eq!(key, Bytes::from(vec![7; BEACON_KEY_BYTES]));
 }
 
 #[test]

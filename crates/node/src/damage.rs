@@ -5,6 +5,7 @@
 //! | `chain.redb`                                                   | blocks and the last state | with other validators |
 //! | `runtime/consensus-{blocks,finalizations,marshal}*`            | final blocks for peers    | with other validators |
 //! | `runtime/consensus-simplex-*`                                  | own votes, by epochs                 | nowhere               |
+//! | `runtime/consensus-beacon-*`                                   | shares of the beacon's key | nowhere; dealt anew in the next epoch |
 //! | `runtime/rows`                                                 | rows of blobs             | repaired by itself    |
 //! | `till.redb`                                                    | vouchers not settled      | nowhere               |
 //! | `seed`, `release-share`                                        | secrets                   | with their owner      |

@@ -28,8 +28,8 @@ use std::{
 };
 
 /// Version of [`NetworkFile`]; a file of another version is refused, never guessed at. 2: proofs of possession name the account. 3: a
-/// node has several vote keys.
-const NETWORK_FILE_VERSION: u32 = 3;
+/// node has several vote keys. 4: the genesis block holds the randomness beacon.
+const NETWORK_FILE_VERSION: u32 = 4;
 
 /// Vote keys that a local node registers: with equal stakes it has as many seats.
 const VOTE_KEYS: usize = contracts::SEATS_PER_FOUNDER as usize;

@@ -1,5 +1,6 @@
 //! Compose roles into a running process; a whole local network.
 
+mod beacon;
 mod blobs;
 mod damage;
 mod descriptors;
@@ -19,6 +20,7 @@ mod shards;
 mod supervisor;
 mod validators;
 
+pub use beacon::{ContractBeacon, PostError, post_call};
 pub use blobs::RETENTION_BLOCKS;
 pub use damage::{DamageError, Fault, SharedJournals};
 pub use development::{DevelopmentError, DevelopmentNode, DevelopmentOptions};

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::beacon::BeaconReading;
 use api::eth::EthMetrics;
 use chain::{Ledger, Sealed};
 use da::service::Work;
@@ -32,6 +33,9 @@ const END: &str = "# EOF\n";
 const TICKS_PER_S: f64 = 100.0;
 /// Bytes of a page in `/proc/self/statm`.
 const PAGE_BYTES: i64 = 4096;
+
+/// `CeremonyResult.Kept` of `RandomnessBeacon`.
+const RESULT_KEPT: u8 = 1;
 
 /// A node's metrics.
 pub(crate) struct NodeMetrics {
@@ -76,6 +80,11 @@ struct Gauges {
     row_capacity_bytes: Gauge,
     rows_missing: Gauge,
     disputes: Gauge,
+    beacon_height: Gauge,
+    beacon_epochs: Gauge,
+    beacon_logs: Gauge,
+    beacon_logs_required: Gauge,
+    beacon_kept: Gauge,
 }
 
 /// What the holder of rows did: its own counts, copied when the page is asked for.
@@ -106,6 +115,7 @@ pub(crate) struct Reading {
     pub(crate) rows_missing: u64,
     pub(crate) disputes: u32,
     pub(crate) work: Work,
+    pub(crate) beacon: BeaconReading,
 }
 
 impl NodeMetrics {
@@ -225,6 +235,31 @@ impl Gauges {
             "Challenges on chain that wait for an answer",
             self.disputes.clone(),
         );
+        registry.register(
+            "beacon_height",
+            "Last height that has a random value on chain",
+            self.beacon_height.clone(),
+        );
+        registry.register(
+            "beacon_epochs_concluded",
+            "Epochs up to and with the last one of which blocks say how the beacon's ceremony ended",
+            self.beacon_epochs.clone(),
+        );
+        registry.register(
+            "beacon_logs_counted",
+            "Dealers' logs that counted in that ceremony",
+            self.beacon_logs.clone(),
+        );
+        registry.register(
+            "beacon_logs_required",
+            "Dealers' logs that it took",
+            self.beacon_logs_required.clone(),
+        );
+        registry.register(
+            "beacon_key_kept",
+            "1 if that ceremony failed, so that the key's holders stayed who they were",
+            self.beacon_kept.clone(),
+        );
     }
 
     fn read(&self, reading: &Reading, chain_path: &Path) {
@@ -237,6 +272,14 @@ impl Gauges {
         self.row_capacity_bytes.set(gauge(reading.rows.capacity_bytes));
         self.rows_missing.set(gauge(reading.rows_missing));
         self.disputes.set(reading.disputes.into());
+        self.beacon_height.set(gauge(reading.beacon.latest));
+        self.beacon_epochs.set(gauge(reading.beacon.concluded));
+        let (counted, required, kept) = reading.beacon.last.as_ref().map_or((0, 0, false), |last| {
+            (last.counted, last.required, last.result == RESULT_KEPT)
+        });
+        self.beacon_logs.set(counted.into());
+        self.beacon_logs_required.set(required.into());
+        self.beacon_kept.set(kept.into());
     }
 }
 

@@ -1,6 +1,7 @@
 //! One node: every role in one process, from its folder and the network's file to listeners on loopback.
 
 use crate::{
+    beacon::{self, ContractBeacon},
     blobs::{Heads, Interop, NetworkBlobs, SPARE_PAYLOADS},
     damage::{self, DamageError},
     descriptors,
@@ -19,7 +20,7 @@ use api::{
 };
 use chain::{
     Ledger, LedgerError, PoolLimits, Store, StoreError,
-    consensus::{self, Certificates, Halt, Pace, TcpConfig},
+    consensus::{self, BeaconConfig, Certificates, Halt, Pace, TcpConfig},
 };
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Runner as _, Supervisor as _, tokio as runtime};
@@ -33,9 +34,11 @@ use da::{
 use primitives::{GIB, U256};
 use serde_json::json;
 use std::{
+    fs,
     future::pending,
     io,
     net::SocketAddr,
+    os::unix::fs::PermissionsExt as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
@@ -61,6 +64,8 @@ const PRIZE_MIN_WEI: u64 = 10_000_000_000_000_000;
 const GAS_PRICE_WEI: u64 = 2_000_000_000;
 /// Offences of other validators that wait to be reported: each takes a block or two.
 const OFFENCES_WAITING: usize = 64;
+/// Logs of own seats that wait to be posted, of two rounds of posting.
+const POSTS_WAITING: usize = 2 * chain::keys::MAX_SEATS;
 
 /// How long open requests may take to end when the node stops.
 const CLOSE_GRACE: Duration = Duration::from_secs(1);
@@ -144,6 +149,7 @@ pub fn run(dir: &Path, index: usize, supervised: bool) -> Result<(), NodeError> 
     }
     descriptors::ask_for_more();
     let folder = layout.node_dir(index).join("runtime");
+    private(&folder)?;
     let config = runtime::Config::new()
         .with_worker_threads(WORKER_THREADS)
         .with_tcp_nodelay(Some(true))
@@ -154,6 +160,15 @@ pub fn run(dir: &Path, index: usize, supervised: bool) -> Result<(), NodeError> 
         runner.start(|context| serve(context, layout, index, supervised))
     }));
     ended.unwrap_or_else(|payload| Err(NodeError::Damage(Box::new(damage::of_panic(&folder, &*payload)))))
+}
+
+/// Makes the folder of the journals, among which are shares of keys, its owner's alone.
+fn private(folder: &Path) -> Result<(), NodeError> {
+    let made = fs::create_dir_all(folder).and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)));
+    made.map_err(|source| NodeError::System {
+        what: format!("make {} private", folder.display()),
+        source,
+    })
 }
 
 async fn serve(context: runtime::Context, layout: Layout, index: usize, supervised: bool) -> Result<(), NodeError> {
@@ -181,6 +196,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     };
     let (offences, seen) = mpsc::channel(OFFENCES_WAITING);
     let certificates = Certificates::default();
+    let (posts, posted) = mpsc::channel(POSTS_WAITING);
     let validator = consensus::Config {
         keys: keys.validator.clone(),
         committees: Arc::new(StakedCommittees::new(ledger.clone())),
@@ -191,12 +207,17 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         pace: Pace::default(),
         offences: Some(offences),
         certificates: certificates.clone(),
+        beacon: Some(BeaconConfig {
+            state: Arc::new(ContractBeacon::new(ledger.clone())),
+            posts,
+        }),
     };
     let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
 
     let wallet = Arc::new(keys.wallet);
     let provider = LedgerProvider::new(ledger.clone(), wallet.clone());
     let reporting = tokio::spawn(validators::report(seen, provider.clone()));
+    let posting = tokio::spawn(beacon::post(posted, entry.account, provider.clone()));
     let peer = Peer {
         stream_key: keys.validator.ed25519.clone(),
         domain: Domain::of_chain(network.chain_id),
@@ -293,6 +314,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     models.abort();
     settling.abort();
     reporting.abort();
+    posting.abort();
     // Clients that keep a connection open are not waited for longer than this.
     let _ = timeout(CLOSE_GRACE, async { tokio::join!(eth.stop(), interop.stop()) }).await;
     tracing::info!(name = entry.name, "the node stops");
@@ -381,6 +403,7 @@ impl http::Node for NodeStatus {
             rows_missing: self.availability.missing_rows(),
             disputes: self.availability.disputes(),
             work: self.availability.work(),
+            beacon: beacon::reading(&self.ledger),
         };
         self.metrics.page(&reading, &self.context.encode())
     }

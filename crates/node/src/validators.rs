@@ -16,7 +16,7 @@ use contracts::{
     },
     addresses,
 };
-use evm::{CallEnd, CallRequest};
+use evm::{BlockContext, CallEnd, CallRequest, State};
 use primitives::{Address, B256, Bytes};
 use tokio::sync::mpsc;
 
@@ -26,10 +26,12 @@ pub struct StakedCommittees {
     ledger: Ledger,
 }
 
-/// Why the contracts do not say who votes.
+/// Why the contracts do not say who votes, or what else validators ask of them.
 #[derive(Debug, thiserror::Error)]
-enum StateError {
-    #[error("the registry of validators did not answer: {0}")]
+pub(crate) enum StateError {
+    #[error("the block was not executed here, or its state is gone")]
+    Unknown,
+    #[error("the contract did not answer: {0}")]
     Call(String),
     #[error("the validators of epoch {epoch} are no committee")]
     Committee { epoch: u64, source: CommitteeError },
@@ -45,21 +47,24 @@ impl StakedCommittees {
 
     /// What the contract at `to` answers on top of the last final block.
     fn view<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return, StateError> {
-        let (context, state) = self.ledger.pending();
+        self.view_in(&self.ledger.pending(), to, call)
+    }
+
+    /// What the contract at `to` answers in a block on top of a state.
+    pub(crate) fn view_in<C: SolCall>(
+        &self,
+        (context, state): &(BlockContext, State),
+        to: Address,
+        call: &C,
+    ) -> Result<C::Return, StateError> {
         let request = CallRequest {
             to: Some(to),
             data: call.abi_encode().into(),
             ..CallRequest::default()
         };
         let failed = |error: &dyn std::fmt::Display| StateError::Call(error.to_string());
-        let outcome = evm::call(
-            &state,
-            &context,
-            self.ledger.chain_id(),
-            &self.ledger.hashes(),
-            &request,
-        )
-        .map_err(|error| failed(&error))?;
+        let outcome = evm::call(state, context, self.ledger.chain_id(), &self.ledger.hashes(), &request)
+            .map_err(|error| failed(&error))?;
         match outcome.end {
             CallEnd::Returned(data) => C::abi_decode_returns_validate(&data).map_err(|error| failed(&error)),
             CallEnd::Reverted(data) => Err(failed(&contracts::revert_reason(&data))),
@@ -68,18 +73,20 @@ impl StakedCommittees {
         }
     }
 
-    fn read(&self, epoch: u64) -> Result<Roster, StateError> {
+    /// The validators of an epoch, as a state has them.
+    pub(crate) fn read_in(&self, state: &(BlockContext, State), epoch: u64) -> Result<Roster, StateError> {
         // The registry keeps the last committee when nobody qualifies, but what if nobody in it has a vote key? Then the last
         // epoch's go on in which somebody had. The founders have theirs, so there is one.
         for at_epoch in (0..=epoch).rev() {
             let call = ValidatorRegistry::committeeCall { atEpoch: at_epoch };
-            let found = self.view(addresses::VALIDATOR_REGISTRY, &call)?;
+            let found = self.view_in(state, addresses::VALIDATOR_REGISTRY, &call)?;
             let voting: Vec<Validator> = found.iter().filter_map(validator).collect();
             if voting.is_empty() {
                 continue;
             }
             let committee = Committee::new(&voting).map_err(|source| StateError::Committee { epoch, source })?;
-            let candidates = self.view(addresses::VALIDATOR_REGISTRY, &ValidatorRegistry::candidatesCall {})?;
+            let candidates = ValidatorRegistry::candidatesCall {};
+            let candidates = self.view_in(state, addresses::VALIDATOR_REGISTRY, &candidates)?;
             let peers = found.iter().chain(&candidates).filter_map(peer).collect();
             return Ok(Roster { committee, peers });
         }
@@ -89,10 +96,11 @@ impl StakedCommittees {
 
 impl Committees for StakedCommittees {
     fn roster(&self, epoch: u64) -> Result<Roster, RosterError> {
-        self.read(epoch).map_err(|source| RosterError {
-            epoch,
-            source: source.into(),
-        })
+        self.read_in(&self.ledger.pending(), epoch)
+            .map_err(|source| RosterError {
+                epoch,
+                source: source.into(),
+            })
     }
 }
 

@@ -126,6 +126,7 @@ fn show(imagined: Imagined, hash: B256, full: bool) -> SimulatedBlock {
     let sealed = Sealed {
         hash,
         header: imagined.header,
+        beacon: Default::default(),
         transactions: imagined.transactions,
         receipts: imagined.receipts,
     };

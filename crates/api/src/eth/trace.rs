@@ -21,7 +21,10 @@ fn tracer<'a>(ledger: &Ledger, block: &Sealed, hashes: &'a dyn evm::BlockHashes)
         number: parent,
         kept: ledger.state_history().blocks_max(),
     })?;
-    let context = BlockContext::of_header(&block.header);
+    let context = BlockContext {
+        beacon: block.beacon.clone(),
+        ..BlockContext::of_header(&block.header)
+    };
     Ok(Tracer::new(&state, context, ledger.chain_id(), hashes))
 }
 

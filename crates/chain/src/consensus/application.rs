@@ -2,15 +2,16 @@
 
 use super::{Pace, Runtime, Scheme};
 use crate::{
+    beacon::{self, Beacon},
     block::{Block, Context},
     ledger::{Ledger, LedgerError},
 };
 use alloy_primitives::{Address, B256};
-use commonware_codec::Encode as _;
 use commonware_consensus::marshal::ancestry::Ancestry;
-use commonware_cryptography::{Digested, Hasher as _, Sha256};
+use commonware_cryptography::Digested;
 use commonware_macros::select;
 use commonware_parallel::Sequential;
+use evm::BeaconNews;
 use futures::{FutureExt as _, StreamExt as _};
 use std::{
     collections::VecDeque,
@@ -39,6 +40,8 @@ pub(super) struct Application {
     ledger: Ledger,
     beneficiary: Address,
     pace: Pace,
+    /// None on a chain without its contract.
+    beacon: Option<Beacon>,
     arrivals: Arc<Mutex<Arrivals>>,
 }
 
@@ -60,20 +63,13 @@ impl Arrivals {
     }
 }
 
-/// The value that contracts see as `PREVRANDAO`: SHA-256 of the place in the vote for which the block was made.
-///
-/// This is not a randomness beacon. Everyone can compute it as soon as the parent is known, and a leader that does not like it can
-/// let its turn pass. Nothing of value may depend on it.
-pub(super) fn prev_randao(context: &Context) -> B256 {
-    B256::from(Sha256::hash(&[b"aloft-chain-prev-randao", &context.encode()]).0)
-}
-
 impl Application {
-    pub(super) fn new(ledger: Ledger, beneficiary: Address, pace: Pace) -> Self {
+    pub(super) fn new(ledger: Ledger, beneficiary: Address, pace: Pace, beacon: Option<Beacon>) -> Self {
         Self {
             ledger,
             beneficiary,
             pace,
+            beacon,
             arrivals: Arc::default(),
         }
     }
@@ -131,11 +127,53 @@ impl Application {
             missing
                 .iter()
                 .rev()
-                .try_for_each(|block| ledger.verify(block.ethereum()).map(drop))
+                .try_for_each(|block| ledger.verify_with(block.ethereum(), block.beacon()).map(drop))
         });
         match executed.await {
             Ok(Ok(())) => true,
             Ok(Err(error)) => verdict(&error).await,
+            Err(_) => pending().await,
+        }
+    }
+
+    /// Whether `block` is valid in its place.
+    async fn approve<E: Runtime>(
+        &self,
+        runtime: &E,
+        place: Context,
+        block: Arc<Block>,
+        ancestry: impl Ancestry<Block>,
+    ) -> bool {
+        self.execute(runtime, block.clone(), ancestry).await && self.check_beacon(runtime, place, block).await
+    }
+
+    /// Whether what `block`, which was executed, says of the beacon is so, and its `PREVRANDAO` what follows; never returns where that cannot
+    /// be known.
+    async fn check_beacon<E: Runtime>(&self, runtime: &E, place: Context, block: Arc<Block>) -> bool {
+        let (number, hash, claimed) = (block.header().number, block.hash(), block.header().mix_hash);
+        let Some(beacon) = self.beacon.clone() else {
+            return block.beacon().is_empty() && claimed == beacon::without_beacon(&place, number);
+        };
+        // Signatures and ceremonies take their time.
+        let work = runtime.child("beacon").shared(true);
+        let checked = work
+            .spawn(move |_| async move { beacon.check(&place, &block.header().parent_hash, number, block.beacon()) });
+        match checked.await {
+            Ok(Ok(randao)) if randao == claimed => true,
+            Ok(Ok(randao)) => {
+                tracing::warn!(number, %randao, %claimed, "refused a block: its prevRandao is another");
+                false
+            }
+            Ok(Err(error)) if error.condemns_block() => {
+                tracing::warn!(number, %error, "refused a block for what it says of the beacon");
+                false
+            }
+            // Of a block that is final already the parent's state may be gone.
+            Ok(Err(_)) if matches!(self.ledger.by_hash(hash), Ok(Some(_))) => true,
+            Ok(Err(error)) => {
+                tracing::error!(%error, source = ?std::error::Error::source(&error), "could not check what a block says of the beacon");
+                pending().await
+            }
             Err(_) => pending().await,
         }
     }
@@ -197,12 +235,22 @@ impl<E: Runtime> commonware_consensus::Application<E> for Application {
         self.wait_until_due(&runtime, parent.hash()).await;
         let timestamp = seconds(runtime.current()).max(parent.header().timestamp);
         let (ledger, beneficiary, budget) = (self.ledger.clone(), self.beneficiary, self.pace.build_budget);
-        let (parent, randao) = (parent.hash(), prev_randao(&place));
+        let (parent, number) = (parent.hash(), parent.header().number + 1);
+        let news = match &self.beacon {
+            Some(beacon) => beacon.news(&place, &parent, number),
+            None => Ok((BeaconNews::default(), beacon::without_beacon(&place, number))),
+        };
+        let (news, randao) = match news {
+            Ok(found) => found,
+            Err(error) => {
+                tracing::error!(%error, source = ?std::error::Error::source(&error), "could not make a block");
+                return None;
+            }
+        };
         let built = runtime.child("build").shared(true).spawn(move |clock| async move {
             let deadline = clock.current() + budget;
-            ledger.propose(parent, timestamp, beneficiary, randao, &mut || {
-                clock.current() >= deadline
-            })
+            let stop = &mut || clock.current() >= deadline;
+            ledger.propose_with(parent, timestamp, beneficiary, randao, news, stop)
         });
         match built.await {
             Ok(Ok(sealed)) => {
@@ -212,7 +260,7 @@ impl<E: Runtime> commonware_consensus::Application<E> for Application {
                     .iter()
                     .map(|transaction| transaction.inner().clone())
                     .collect();
-                let block = Block::new(place, sealed.header.clone(), transactions);
+                let block = Block::new(place, sealed.header.clone(), transactions).with_beacon(sealed.beacon.clone());
                 Some(Digested::compute(block, &Sequential).await)
             }
             Ok(Err(error)) => {
@@ -229,15 +277,11 @@ impl<E: Runtime> commonware_consensus::Application<E> for Application {
         };
         let block = block.inner_shared();
         self.first_seen(block.hash(), runtime.current());
-        if block.header().mix_hash != prev_randao(&place) {
-            tracing::warn!(hash = %block.hash(), "refused a block: its prevRandao is not that of its place");
-            return false;
-        }
         let due = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(block.header().timestamp));
         let Some(due) = due.and_then(|due| due.checked_sub(CLOCK_AHEAD_MAX)) else {
-            return self.execute(&runtime, block, ancestry).await;
+            return self.approve(&runtime, place, block, ancestry).await;
         };
         runtime.sleep_until(due).await;
-        self.execute(&runtime, block, ancestry).await
+        self.approve(&runtime, place, block, ancestry).await
     }
 }

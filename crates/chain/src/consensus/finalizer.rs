@@ -59,7 +59,7 @@ pub(super) async fn run<E: Runtime>(
             let block = block.inner();
             // The genesis block comes too, and blocks finalized just before a crash come again.
             if block.header().number > ledger.latest().header.number {
-                ledger.verify(block.ethereum())?;
+                ledger.verify_with(block.ethereum(), block.beacon())?;
             }
             ledger.finalize(block.hash())
         });

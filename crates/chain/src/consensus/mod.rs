@@ -32,7 +32,7 @@ pub use offences::{Offence, SignedVote, VoteKind};
 pub use runtime::Runtime;
 #[cfg(not(test))]
 pub use tcp::{TcpConfig, start_on_tcp};
-pub use validator::{Config, EPOCH_BLOCKS_MIN, Halt, Pace, Validator, namespace, start};
+pub use validator::{BeaconConfig, Config, EPOCH_BLOCKS_MIN, Halt, Pace, Validator, namespace, start};
 
 use crate::{block::Block, keys::Identity};
 use commonware_consensus::{marshal::standard::Standard, simplex::scheme::bls12381_multisig};

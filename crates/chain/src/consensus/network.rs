@@ -1,7 +1,10 @@
-//! How validators talk: six channels over one authenticated, encrypted connection to each.
+//! How validators talk: seven channels over one authenticated, encrypted connection to each.
 
 use super::{Blocks, Scheme, gossip::MAX_BATCH_BYTES, seats::MAX_BALLOTS_BYTES};
-use crate::keys::{Identity, MAX_VOTES};
+use crate::{
+    beacon,
+    keys::{Identity, MAX_VOTES},
+};
 use commonware_consensus::{marshal, simplex};
 use commonware_cryptography::sha256;
 use commonware_p2p::{AddressableManager, Blocker, Receiver, Sender, utils::mux::prefixed};
@@ -16,7 +19,7 @@ pub const PEER_SETS: NonZeroUsize = NZUsize!(3);
 /// Messages a second that a peer may send on each channel, and that queue for it.
 ///
 /// A channel's queue has room for one second of every peer's messages, [`PEERS_MAX`] of each of [`PEER_SETS`] epochs, at about 300 bytes
-/// without the message: the quotas' sum, 448, makes 16 MB, and the queue of what leaves takes about as much. What a faulty peer can make us
+/// without the message: the quotas' sum, 512, makes 18 MB, and the queue of what leaves takes about as much. What a faulty peer can make us
 /// hold is the product with the message size, so channels of large messages have small quotas.
 pub mod quotas {
     use commonware_runtime::Quota;
@@ -34,6 +37,8 @@ pub mod quotas {
     pub const BACKFILL: Quota = Quota::per_second(NZU32!(64));
     /// Batches of transactions, up to 256 KiB each.
     pub const TRANSACTIONS: Quota = Quota::per_second(NZU32!(64));
+    /// Signatures of heights, a message a block of up to 500 bytes; in a ceremony, dealings of up to 10 KB, one a seat, and acknowledgements.
+    pub const BEACON: Quota = Quota::per_second(NZU32!(64));
 }
 
 /// One sender and receiver for each purpose. The order is the channels' numbers on the wire, from 0.
@@ -50,6 +55,8 @@ pub struct Channels<S, R> {
     pub backfill: (S, R),
     /// New transactions.
     pub transactions: (S, R),
+    /// The randomness beacon.
+    pub beacon: (S, R),
 }
 
 /// Everything a validator needs of a network, real or simulated.
@@ -76,5 +83,6 @@ pub fn max_message_bytes() -> u32 {
         prefixed(MAX_BALLOTS_BYTES),
         marshal::max_payload_size::<Blocks, Scheme>(participants, &()),
         MAX_BATCH_BYTES,
+        beacon::max_message_bytes(),
     ])
 }

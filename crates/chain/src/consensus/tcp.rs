@@ -84,6 +84,7 @@ fn connect(context: tokio::Context, keys: &ValidatorKeys, tcp: TcpConfig) -> (Tc
         blocks: network.register(3, quotas::BLOCKS),
         backfill: network.register(4, quotas::BACKFILL),
         transactions: network.register(5, quotas::TRANSACTIONS),
+        beacon: network.register(6, quotas::BEACON),
     };
     (
         Transport {

@@ -12,6 +12,7 @@ use super::{
     storage::{self, LastVoted},
 };
 use crate::{
+    beacon::{self, Beacon, BeaconState, Post},
     block::Block,
     keys::{Identity, ValidatorKeys},
     ledger::{Ledger, LedgerError},
@@ -105,6 +106,17 @@ pub struct Config {
     pub offences: Option<mpsc::Sender<Offence>>,
     /// Where others find the certificates of final blocks while it runs.
     pub certificates: Certificates,
+    /// The randomness beacon, on a chain that has its contract; the same for all.
+    pub beacon: Option<BeaconConfig>,
+}
+
+/// What a validator's randomness beacon needs of its node.
+#[derive(Clone)]
+pub struct BeaconConfig {
+    /// Reads the beacon's contract.
+    pub state: Arc<dyn BeaconState>,
+    /// Where logs go that this validator's seats post to the contract. What does not fit, or does not come into a block, goes there again.
+    pub posts: mpsc::Sender<Post>,
 }
 
 impl fmt::Debug for Config {
@@ -237,6 +249,7 @@ where
         pace,
         offences,
         certificates: served,
+        beacon,
     } = config;
     if epoch_blocks < EPOCH_BLOCKS_MIN {
         let blocks = epoch_blocks.get();
@@ -335,7 +348,13 @@ where
     let (mux, requests) = Muxer::new(context.child("requests"), sender, receiver);
     let routing_requests = mux.start();
 
-    let application = Application::new(ledger.clone(), beneficiary, pace);
+    let (beacon, posts) = beacon
+        .map(|BeaconConfig { state, posts }| {
+            let namespace = beacon::namespace(ledger.chain_id(), ledger.genesis().mix_hash);
+            (Beacon::new(state, namespace, epoch_blocks), posts)
+        })
+        .unzip();
+    let application = Application::new(ledger.clone(), beneficiary, pace, beacon.clone());
     let automaton = Deferred::new(
         context.child("application"),
         application,
@@ -346,6 +365,25 @@ where
     let judging = context.child("judge").spawn({
         let schemes = schemes.clone();
         move |context| offences::judge(context, seen, schemes, offences)
+    });
+    let (sender, mut receiver) = channels.beacon;
+    let shining = context.child("beacon").spawn({
+        let setup = beacon.zip(posts).map(|(beacon, posts)| beacon::Setup {
+            keys: keys.clone(),
+            ledger: ledger.clone(),
+            epoch_blocks,
+            beacon,
+            posts,
+            prefix: prefix.clone(),
+        });
+        let blocker = blocker.clone();
+        move |context| async move {
+            match setup {
+                Some(setup) => beacon::run(context, setup, sender, receiver, blocker).await,
+                // Whoever speaks on the channel is not answered.
+                None => while receiver.recv().await.is_ok() {},
+            }
+        }
     });
     let epoch = epochs::resumed(&epocher, processed);
     let epochs = Epochs {
@@ -391,7 +429,7 @@ where
     let finalizing = context
         .child("finalizer")
         .spawn(move |context| finalizer::run(context, ledger, updates, durable));
-    let parts = Handle::select([broadcasting, marshalling, telling, hearing, judging]);
+    let parts = Handle::select([broadcasting, marshalling, telling, hearing, judging, shining]);
     select! {
         halted = finalizing => halted.unwrap_or(Err(Halt::Stopped)),
         halted = voting => halted.unwrap_or(Err(Halt::Stopped)),

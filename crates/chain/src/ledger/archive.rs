@@ -38,6 +38,7 @@ pub(super) fn replay(
             &senders,
             chain_id,
             &Past(&history),
+            &sealed.beacon,
         )
         .map_err(|source| LedgerError::Invalid {
             hash: sealed.hash,

@@ -29,6 +29,7 @@ impl Ledger {
         let first = Sealed {
             hash: genesis.hash_slow(),
             header: genesis.clone(),
+            beacon: Default::default(),
             transactions: Vec::new(),
             receipts: Vec::new(),
         };
@@ -61,6 +62,7 @@ impl Ledger {
             let sealed = Sealed {
                 hash,
                 header: block.header.clone(),
+                beacon: Default::default(),
                 transactions,
                 receipts: replayed.receipts,
             };

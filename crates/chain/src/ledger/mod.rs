@@ -21,7 +21,7 @@ use crate::{
 use alloy_consensus::{Header, TxEnvelope};
 use alloy_primitives::{Address, B256};
 use candidates::{Candidate, Candidates};
-use evm::{BlockContext, BlockHashes, GenesisError, InvalidBlock, Packer, PushError, State, Transaction};
+use evm::{BeaconNews, BlockContext, BlockHashes, GenesisError, InvalidBlock, Packer, PushError, State, Transaction};
 use history::History;
 use std::sync::{
     Arc, Mutex, MutexGuard,
@@ -46,6 +46,8 @@ pub struct Sealed {
     pub hash: B256,
     /// The header.
     pub header: Header,
+    /// What the block says of the randomness beacon. The header commits to it by its effect on the state alone.
+    pub beacon: BeaconNews,
     /// The transactions with their senders.
     pub transactions: Vec<Transaction>,
     /// One receipt for each transaction.
@@ -218,6 +220,7 @@ impl Ledger {
                 let block = Sealed {
                     hash,
                     header: genesis_header.clone(),
+                    beacon: BeaconNews::default(),
                     transactions,
                     receipts,
                 };
@@ -291,17 +294,38 @@ impl Ledger {
         prev_randao: B256,
         stop: &mut dyn FnMut() -> bool,
     ) -> Result<Arc<Sealed>, LedgerError> {
+        let beacon = BeaconNews::default();
+        self.propose_with(parent, timestamp, beneficiary, prev_randao, beacon, stop)
+    }
+
+    /// As [`Ledger::propose`], a block that brings `beacon` for the randomness beacon. The caller answers for what that says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::propose`].
+    pub fn propose_with(
+        &self,
+        parent: B256,
+        timestamp: u64,
+        beneficiary: Address,
+        prev_randao: B256,
+        beacon: BeaconNews,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> Result<Arc<Sealed>, LedgerError> {
         let unknown = LedgerError::UnknownParent {
             hash: B256::ZERO,
             parent,
         };
         let (parent_header, state) = self.chain().executed(&parent).ok_or(unknown)?;
-        let context = BlockContext::after(&parent_header, parent, timestamp, beneficiary, prev_randao);
+        let context = BlockContext {
+            beacon: beacon.clone(),
+            ..BlockContext::after(&parent_header, parent, timestamp, beneficiary, prev_randao)
+        };
         let nonce = |sender: &Address| state.account(sender).map_or(0, |account| account.nonce);
         let selection = self.pool().select(context.base_fee, nonce);
         let lineage = Lineage { ledger: self, parent };
         let packer = Packer::new(&state, context, self.chain_id(), &lineage);
-        Ok(self.chain().candidates.insert(fill(packer, selection, stop)))
+        Ok(self.chain().candidates.insert(fill(packer, beacon, selection, stop)))
     }
 
     /// Executes a block that another proposed, on top of its parent, and keeps it as a candidate. Again for a block already
@@ -311,11 +335,20 @@ impl Ledger {
     ///
     /// Those for which [`LedgerError::condemns_block`] are final; [`LedgerError::UnknownParent`] calls for the parent first.
     pub fn verify(&self, block: &EthereumBlock) -> Result<Arc<Sealed>, LedgerError> {
+        self.verify_with(block, &BeaconNews::default())
+    }
+
+    /// As [`Ledger::verify`], a block that brings `beacon` for the randomness beacon. The caller answers for what that says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ledger::verify`].
+    pub fn verify_with(&self, block: &EthereumBlock, beacon: &BeaconNews) -> Result<Arc<Sealed>, LedgerError> {
         let hash = block.header.hash_slow();
         let parent = block.header.parent_hash;
         if let Some(known) = self.known(hash, block.header.number)? {
             // A header says which body is meant only to who compares them: another body under a known header is a lie.
-            return if is_body_of(block, &known) {
+            return if is_body_of(block, &known) && known.beacon == *beacon {
                 Ok(known)
             } else {
                 Err(LedgerError::WrongBody { hash })
@@ -326,16 +359,23 @@ impl Ledger {
         let transactions = self.with_senders(hash, &block.body.transactions)?;
         let senders: Vec<Address> = transactions.iter().map(Transaction::signer).collect();
         let lineage = Lineage { ledger: self, parent };
-        let executed =
-            evm::execute(&parent_header, &state, block, &senders, self.chain_id(), &lineage).map_err(|source| {
-                LedgerError::Invalid {
-                    hash,
-                    source: Box::new(source),
-                }
-            })?;
+        let executed = evm::execute(
+            &parent_header,
+            &state,
+            block,
+            &senders,
+            self.chain_id(),
+            &lineage,
+            beacon,
+        )
+        .map_err(|source| LedgerError::Invalid {
+            hash,
+            source: Box::new(source),
+        })?;
         let block = Sealed {
             hash,
             header: executed.header,
+            beacon: beacon.clone(),
             transactions,
             receipts: executed.receipts,
         };
@@ -468,6 +508,13 @@ impl Ledger {
         (context, state.clone())
     }
 
+    /// As [`Ledger::pending`], on top of any block that was executed here and whose state is not gone.
+    pub fn pending_on(&self, hash: &B256) -> Option<(BlockContext, State)> {
+        let (header, state) = self.chain().executed(hash)?;
+        let context = BlockContext::after(&header, *hash, header.timestamp, Address::ZERO, header.mix_hash);
+        Some((context, state))
+    }
+
     /// Hashes of the final blocks, for executing calls on top of the latest.
     pub fn hashes(&self) -> impl BlockHashes + '_ {
         Lineage {
@@ -550,7 +597,12 @@ impl Ledger {
 }
 
 /// Puts what was selected into the block, until it is full, none is left, or `stop` says so.
-fn fill(mut packer: Packer<'_>, mut selection: Selection, stop: &mut dyn FnMut() -> bool) -> Candidate {
+fn fill(
+    mut packer: Packer<'_>,
+    beacon: BeaconNews,
+    mut selection: Selection,
+    stop: &mut dyn FnMut() -> bool,
+) -> Candidate {
     let (mut transactions, mut body_bytes, mut misfits) = (Vec::new(), 0, 0);
     while packer.gas_left() >= TRANSACTION_GAS && misfits < MISFITS_MAX && !stop() {
         let Some(next) = selection.next_best() else { break };
@@ -576,6 +628,7 @@ fn fill(mut packer: Packer<'_>, mut selection: Selection, stop: &mut dyn FnMut()
     let block = Sealed {
         hash,
         header: executed.header,
+        beacon,
         transactions,
         receipts: executed.receipts,
     };

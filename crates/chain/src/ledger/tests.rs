@@ -269,3 +269,25 @@ fn an_archive_has_the_state_of_every_block_also_after_a_start() {
     extend(&archive, 7);
     assert!(archive.state_at(0).is_some());
 }
+
+/// Whoever executes a stored block again needs what it said of the beacon, which no header says.
+#[test]
+fn what_a_block_says_of_the_beacon_is_kept_with_it_and_no_other_is_taken_for_it() {
+    let disk = MemoryDisk::new();
+    let news = evm::BeaconNews {
+        first_height: 7,
+        signatures: vec![[9; evm::BEACON_SIGNATURE_BYTES]],
+        ..Default::default()
+    };
+    let ledger = ledger_on(&disk).unwrap();
+    let parent = ledger.latest().hash;
+    let made = ledger
+        .propose_with(parent, 1_001, Address::ZERO, B256::ZERO, news.clone(), &mut || false)
+        .unwrap();
+    assert_eq!(ledger.verify_with(&ethereum(&made), &news).unwrap(), made);
+    let other = ledger.verify(&ethereum(&made)).unwrap_err();
+    assert!(matches!(other, LedgerError::WrongBody { .. }), "{other}");
+    ledger.finalize(made.hash).unwrap();
+    drop(ledger);
+    assert_eq!(ledger_on(&disk).unwrap().by_number(1).unwrap().unwrap().beacon, news);
+}

@@ -38,7 +38,7 @@ use std::{
 };
 
 /// Layout of the tables, and [`SLICES`]; another number is another layout.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 /// Memory redb may keep pages in. The state itself lives in memory anyway; this serves blocks and receipts.
 const CACHE_BYTES: usize = 16 << 20;
 /// Accounts and slots handed to the state at a time while it is rebuilt, so that the flat copy never exists as a whole.

@@ -1,7 +1,7 @@
 //! A block as the `blocks` table holds it: what a node needs to serve it, without executing or recovering anything again.
 //!
 //! ```text
-//! header length (4) | header (RLP) | count (4) | count times: sender (20) | length (4) | transaction (EIP-2718)
+//! header length (4) | header (RLP) | length (4) | what the block says of the beacon ([`crate::beacon::news`]) | count (4) | count times: sender (20) | length (4) | transaction (EIP-2718)
 //!                                             | count times: length (4) | receipt (RLP list of status, gas used up to and with it, logs)
 //! ```
 //!
@@ -9,11 +9,12 @@
 //! what it would take, is that of its logs.
 
 use super::StoreError;
-use crate::ledger::Sealed;
+use crate::{beacon::news, ledger::Sealed};
 use alloy_consensus::{Header, Receipt as ReceiptBody, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::Address;
 use alloy_rlp::{Decodable, Encodable};
+use commonware_codec::Copying;
 use evm::{Receipt, Transaction};
 
 /// What a plain transfer takes with its receipt, give or take some; only sizes a first reservation.
@@ -25,6 +26,8 @@ pub fn encode(block: &Sealed) -> Vec<u8> {
     let mut header = Vec::with_capacity(block.header.length());
     block.header.encode(&mut header);
     put(&header, &mut out);
+    out.extend(length(news::size(&block.beacon)));
+    news::write(&block.beacon, &mut out);
     out.extend(length(block.transactions.len()));
     for transaction in &block.transactions {
         out.extend(transaction.signer());
@@ -58,6 +61,10 @@ pub fn decode(bytes: &[u8]) -> Result<Sealed, StoreError> {
 fn decode_block(mut bytes: &[u8]) -> Option<Sealed> {
     let mut header_bytes = take(&mut bytes)?;
     let header = Header::decode(&mut header_bytes).ok()?;
+    let mut beacon_bytes = Copying(take(&mut bytes)?);
+    let beacon = news::read(&mut beacon_bytes)
+        .ok()
+        .filter(|_| beacon_bytes.0.is_empty())?;
     let count = take_length(&mut bytes)?;
     // A transaction takes at least its sender and length: damage cannot reserve more than a few times the record.
     let mut transactions = Vec::with_capacity(count.min(bytes.len() / 24));
@@ -81,6 +88,7 @@ fn decode_block(mut bytes: &[u8]) -> Option<Sealed> {
     Some(Sealed {
         hash: header.hash_slow(),
         header,
+        beacon,
         transactions,
         receipts: receipts?,
     })

@@ -88,6 +88,7 @@ fn block_at(height: u64) -> Sealed {
     Sealed {
         hash: header.hash_slow(),
         header,
+        beacon: Default::default(),
         transactions: vec![],
         receipts: vec![],
     }
@@ -258,7 +259,7 @@ fn a_file_of_another_format_is_refused() {
     write
         .open_table(META)
         .unwrap()
-        .insert(META_FORMAT, 3u64.to_be_bytes().as_slice())
+        .insert(META_FORMAT, (FORMAT + 1).to_be_bytes().as_slice())
         .unwrap();
     write.commit().unwrap();
     drop(store);

@@ -1,5 +1,6 @@
 //! `aloft chain`
 
+mod beacon;
 mod block;
 mod call;
 mod logs;
@@ -27,6 +28,7 @@ enum Command {
     Send(send::Send),
     Logs(logs::Logs),
     Validators(validators::Validators),
+    Beacon(beacon::Beacon),
     Stake(super::stake::show::Show),
 }
 
@@ -40,6 +42,7 @@ impl Chain {
             Command::Send(verb) => verb.run(output).await,
             Command::Logs(verb) => verb.run(output).await,
             Command::Validators(verb) => verb.run(output).await,
+            Command::Beacon(verb) => verb.run(output).await,
             Command::Stake(verb) => verb.run(output).await,
         }
     }

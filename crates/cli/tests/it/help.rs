@@ -52,6 +52,7 @@ const VERBS: &[&[&str]] = &[
     &["chain", "send"],
     &["chain", "logs"],
     &["chain", "validators"],
+    &["chain", "beacon"],
     &["chain", "stake"],
     &["stake"],
     &["stake", "show"],

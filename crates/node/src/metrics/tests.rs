@@ -35,6 +35,16 @@ fn reading() -> Reading {
             local_rows_repaired: 16,
             lapses_collected: 17,
         },
+        beacon: BeaconReading {
+            latest: 18,
+            concluded: 3,
+            last: Some(contracts::abi::RandomnessBeacon::Ceremony {
+                result: RESULT_KEPT,
+                posted: 12,
+                counted: 10,
+                required: 11,
+            }),
+        },
     }
 }
 
@@ -78,6 +88,9 @@ fn a_page_shows_what_the_parts_said_and_then_the_engine_s_own() {
         "aloft_rows_repaired_total 15\n",
         "aloft_local_rows_repaired_total 16\n",
         "aloft_lapses_collected_total 17\n",
+        "aloft_beacon_height 18\n",
+        "aloft_beacon_logs_counted 10\n",
+        "aloft_beacon_key_kept 1\n",
         "aloft_rpc_requests_total{method=\"unknown\"} 0\n",
         "engine_views_total 5\n",
     ] {

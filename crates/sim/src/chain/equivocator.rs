@@ -1,5 +1,6 @@
 //! A validator that votes twice: what leaves its machine says one thing, and then another.
 
+use super::beacon::Gag;
 use alloy_primitives::{B256, Bytes};
 use chain::{ValidatorKeys, consensus::Scheme, keys::Identity};
 use commonware_actor::{Feedback, Unreliable};
@@ -78,12 +79,18 @@ impl Equivocator {
 pub(super) struct Wire<S> {
     inner: S,
     equivocator: Option<Arc<Equivocator>>,
+    /// What the beacon may not say.
+    gag: Option<Gag>,
 }
 
 impl<S> Wire<S> {
     pub(super) fn honest(inner: S) -> Self {
-        let equivocator = None;
-        Self { inner, equivocator }
+        let (equivocator, gag) = (None, None);
+        Self {
+            inner,
+            equivocator,
+            gag,
+        }
     }
 
     pub(super) fn with(self, equivocator: Arc<Equivocator>) -> Self {
@@ -91,6 +98,10 @@ impl<S> Wire<S> {
             equivocator: Some(equivocator),
             ..self
         }
+    }
+
+    pub(super) fn gagged(self, gag: Gag) -> Self {
+        Self { gag: Some(gag), ..self }
     }
 }
 
@@ -100,12 +111,13 @@ impl<S: Sender<PublicKey = Identity>> LimitedSender for Wire<S> {
 
     fn check(&mut self, recipients: Recipients<Identity>) -> Result<Self::Checked<'_>, SystemTime> {
         let again = self.inner.clone();
-        let equivocator = self.equivocator.clone();
+        let (equivocator, gag) = (self.equivocator.clone(), self.gag.clone());
         let inner = self.inner.check(recipients)?;
         Ok(CheckedWire {
             inner,
             again,
             equivocator,
+            gag,
         })
     }
 }
@@ -115,6 +127,7 @@ pub(super) struct CheckedWire<S, C> {
     inner: C,
     again: S,
     equivocator: Option<Arc<Equivocator>>,
+    gag: Option<Gag>,
 }
 
 impl<S: Sender<PublicKey = Identity>, C: CheckedSender<PublicKey = Identity>> CheckedSender for CheckedWire<S, C> {
@@ -125,7 +138,13 @@ impl<S: Sender<PublicKey = Identity>, C: CheckedSender<PublicKey = Identity>> Ch
     }
 
     fn send(mut self, message: impl Into<IoBufs> + Send, priority: bool) -> Unreliable<Feedback> {
-        let message = message.into().coalesce();
+        let mut message = message.into().coalesce();
+        if let Some(gag) = &self.gag {
+            let Some(said) = gag.say(message) else {
+                return Unreliable::Rejected;
+            };
+            message = said;
+        }
         let second = self
             .equivocator
             .and_then(|equivocator| equivocator.contradict(message.clone()));

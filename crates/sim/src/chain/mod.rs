@@ -1,11 +1,13 @@
 //! Validators that agree on blocks while links lose messages, machines crash and networks split.
 
+mod beacon;
 mod equivocator;
 mod node;
 mod observer;
 mod stake;
 
-pub use observer::Outcome;
+pub use beacon::BeaconFault;
+pub use observer::{CeremonyEnd, Outcome};
 
 use crate::{Link, Wallet};
 use alloy_primitives::{B256, U256};
@@ -16,7 +18,7 @@ use chain::{
 };
 use commonware_p2p::simulated;
 use commonware_runtime::{Clock as _, Runner as _, Supervisor as _, deterministic};
-use contracts::Terms;
+use contracts::{SEATS_PER_FOUNDER, Terms};
 use node::{Node, Setup};
 use observer::Observer;
 use stake::Stakes;
@@ -64,6 +66,8 @@ pub enum Event {
     Leave(usize),
     /// From now on, until it is switched off, the machine votes for two blocks whenever it votes for one.
     Equivocate(usize),
+    /// From now on the machine fails the randomness beacon in this way.
+    FailBeacon(usize, BeaconFault),
 }
 
 /// When an event happens.
@@ -80,6 +84,8 @@ enum When {
 struct Staked {
     founders: usize,
     epoch_blocks: NonZeroU64,
+    /// Votes of each operator, if there is a randomness beacon; it costs time that others need not spend.
+    beacon: Option<usize>,
 }
 
 /// A simulated network of validators. Made by its methods one after another; [`Network::run`] runs it.
@@ -148,7 +154,19 @@ impl Network {
         self.staked = Some(Staked {
             founders,
             epoch_blocks: NonZeroU64::new(epoch_blocks).expect("an epoch has a block"),
+            beacon: None,
         });
+        self
+    }
+
+    /// Lets validators that stake chooses run a randomness beacon, and gives each operator `votes` of its own, at most
+    /// [`SEATS_PER_FOUNDER`].
+    ///
+    /// # Panics
+    ///
+    /// When validators are not chosen by stake.
+    pub fn beacon(mut self, votes: usize) -> Self {
+        self.staked.as_mut().expect("seats are stake").beacon = Some(votes);
         self
     }
 
@@ -189,7 +207,8 @@ impl Network {
             identities: &identities,
             link: self.link,
         };
-        let mut stakes = Stakes::new(CHAIN_ID, &keys);
+        let votes_each = self.staked.and_then(|staked| staked.beacon);
+        let mut stakes = Stakes::new(CHAIN_ID, votes_each.unwrap_or(SEATS_PER_FOUNDER as usize), &keys);
         let setup = self.setup(&keys, &stakes);
         let mut nodes: Vec<Node> = (keys.into_iter().enumerate())
             .map(|(index, keys)| Node::new(index, keys, setup.clone()))
@@ -200,7 +219,7 @@ impl Network {
         links.connect(&[(0..self.validators).collect()]).await;
 
         let start = context.current();
-        let mut observer = Observer::new(start);
+        let mut observer = Observer::new(start, chain::beacon::namespace(CHAIN_ID, setup.genesis.prev_randao));
         let mut events = self.events;
         let mut operators = self.staked.map_or(0, |staked| staked.founders as u32);
         let mut users = Users::default();
@@ -237,6 +256,7 @@ impl Network {
                     Event::Join(index) => observer.expect(submit(&nodes, &stakes.join(index))),
                     Event::Leave(index) => observer.expect(submit(&nodes, &stakes.leave(index))),
                     Event::Equivocate(index) => nodes[index].equivocate(),
+                    Event::FailBeacon(index, fault) => nodes[index].gag(fault),
                 }
             }
             if let Some(pause) = self.steady
@@ -249,6 +269,7 @@ impl Network {
             for node in &mut nodes {
                 observer.look(now, node);
                 node.report(&mut stakes);
+                node.post(&mut stakes);
             }
             let all = nodes.iter().filter_map(Node::height).all(|reached| reached >= height);
             if (all && events.is_empty() && observer.missing() == 0) || elapsed >= Duration::from_millis(limit_ms) {
@@ -273,8 +294,14 @@ impl Network {
             pace: self.pace,
             fixed: Some(fixed),
             epoch_blocks: NonZeroU64::MAX,
+            beacon: false,
         };
-        if let Some(Staked { founders, epoch_blocks }) = self.staked {
+        if let Some(Staked {
+            founders,
+            epoch_blocks,
+            beacon,
+        }) = self.staked
+        {
             let founders: Vec<_> = (0..founders).map(|index| stakes.founder(index)).collect();
             let terms = Terms {
                 epoch_blocks: epoch_blocks.get(),
@@ -291,7 +318,7 @@ impl Network {
                     value: call.value,
                 })
                 .collect();
-            (setup.fixed, setup.epoch_blocks) = (None, epoch_blocks);
+            (setup.fixed, setup.epoch_blocks, setup.beacon) = (None, epoch_blocks, beacon.is_some());
         }
         setup
     }

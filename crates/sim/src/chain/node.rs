@@ -1,6 +1,7 @@
 //! One validator's machine: its disk, and what runs on it while it has power.
 
 use super::{
+    beacon::{BeaconFault, Ear, Gag},
     equivocator::{Equivocator, Wire},
     stake::Stakes,
 };
@@ -8,14 +9,16 @@ use crate::Wallet;
 use alloy_primitives::{Address, B256};
 use chain::{
     Ledger, MemoryDisk, PoolError, PoolLimits, Store, ValidatorKeys,
+    beacon::Post,
     consensus::{
-        self, Certificates, Channels, Committees, Config, FixedRoster, Offence, Pace, Transport, Validator, quotas,
+        self, BeaconConfig, Certificates, Channels, Committees, Config, FixedRoster, Offence, Pace, Transport,
+        Validator, quotas,
     },
     keys::Identity,
 };
 use commonware_p2p::simulated::Oracle;
 use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
-use node::StakedCommittees;
+use node::{ContractBeacon, StakedCommittees};
 use rand::RngExt as _;
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
@@ -25,6 +28,8 @@ const SETTLE: Duration = Duration::from_millis(1);
 
 /// Offences of others that wait until the observer's next look.
 const OFFENCES_WAITING: usize = 64;
+/// Logs of its seats that wait, too.
+const POSTS_WAITING: usize = 16;
 
 /// What all machines have in common.
 #[derive(Clone)]
@@ -34,6 +39,8 @@ pub(super) struct Setup {
     /// Who votes on a chain whose state does not say.
     pub(super) fixed: Option<FixedRoster>,
     pub(super) epoch_blocks: NonZeroU64,
+    /// Whether there is a randomness beacon.
+    pub(super) beacon: bool,
 }
 
 pub(super) struct Node {
@@ -43,6 +50,7 @@ pub(super) struct Node {
     disk: MemoryDisk,
     running: Option<Running>,
     equivocator: Arc<Equivocator>,
+    gag: Gag,
 }
 
 struct Running {
@@ -50,6 +58,7 @@ struct Running {
     validator: Validator,
     offences: mpsc::Receiver<Offence>,
     certificates: Certificates,
+    posts: mpsc::Receiver<Post>,
 }
 
 impl Node {
@@ -62,6 +71,7 @@ impl Node {
             setup,
             disk: MemoryDisk::new(),
             running: None,
+            gag: Gag::default(),
         }
     }
 
@@ -78,9 +88,17 @@ impl Node {
         let control = oracle.control(self.keys.identity());
         let channel = async |number, quota| {
             let (sender, receiver) = control.register(number, quota).await.expect("the network is up");
-            (Wire::honest(sender), receiver)
+            (
+                Wire::honest(sender),
+                Ear {
+                    inner: receiver,
+                    gag: None,
+                },
+            )
         };
         let (votes, received_votes) = channel(0, quotas::VOTES).await;
+        let (beacon, heard) = channel(6, quotas::BEACON).await;
+        let gag = Some(self.gag.clone());
         let transport = Transport {
             channels: Channels {
                 votes: (votes.with(self.equivocator.clone()), received_votes),
@@ -89,6 +107,7 @@ impl Node {
                 blocks: channel(3, quotas::BLOCKS).await,
                 backfill: channel(4, quotas::BACKFILL).await,
                 transactions: channel(5, quotas::TRANSACTIONS).await,
+                beacon: (beacon.gagged(self.gag.clone()), Ear { gag, ..heard }),
             },
             blocker: oracle.control(self.keys.identity()),
             peers: oracle.socket_manager(),
@@ -99,6 +118,11 @@ impl Node {
         };
         let (seen, offences) = mpsc::channel(OFFENCES_WAITING);
         let certificates = Certificates::default();
+        let (posts, posted) = mpsc::channel(POSTS_WAITING);
+        let beacon = self.setup.beacon.then(|| BeaconConfig {
+            state: Arc::new(ContractBeacon::new(ledger.clone())),
+            posts,
+        });
         let config = Config {
             keys: self.keys.clone(),
             committees,
@@ -109,6 +133,7 @@ impl Node {
             pace: self.setup.pace,
             offences: Some(seen),
             certificates: certificates.clone(),
+            beacon,
         };
         let validator = consensus::start(
             context.child("validator").with_attribute("index", self.index),
@@ -120,6 +145,7 @@ impl Node {
             validator,
             offences,
             certificates,
+            posts: posted,
         });
     }
 
@@ -190,6 +216,26 @@ impl Node {
         let namespace = consensus::namespace(genesis.chain_id, genesis.prev_randao);
         let committee = roster.expect("the state says who voted").committee;
         proof.verify(&namespace, &committee).expect("a quorum signed");
+    }
+
+    /// How its beacon is at fault from now on.
+    pub(super) fn gag(&self, fault: BeaconFault) {
+        self.gag.set(fault);
+    }
+
+    /// Posts the logs of its seats that were closed since the last call, from the account that `stakes` has of it.
+    pub(super) fn post(&mut self, stakes: &mut Stakes) {
+        let Some(running) = &mut self.running else { return };
+        let account = stakes.account(self.index);
+        while let Ok(post) = running.posts.try_recv() {
+            let call = node::post_call(&running.ledger, account, &post).expect("it deals for its own seats");
+            let (_, state) = running.ledger.pending();
+            let final_nonce = state.account(&account).map_or(0, |account| account.nonce);
+            // A post that was lost with power is no gap.
+            let nonce = running.ledger.pool().next_nonce(&account, final_nonce);
+            let transaction = stakes.post(self.index, nonce, &call);
+            running.ledger.submit(&transaction).expect("an operator can pay");
+        }
     }
 
     /// Its last final height, while it has power.

@@ -2,7 +2,15 @@
 
 use super::node::Node;
 use alloy_primitives::B256;
-use commonware_cryptography::{Hasher as _, Sha256};
+use chain::{Sealed, beacon::SignatureBytes};
+use commonware_codec::{Copying, DecodeExt as _};
+use commonware_cryptography::{
+    Hasher as _, Sha256,
+    bls12381::primitives::{
+        ops,
+        variant::{MinSig, Variant},
+    },
+};
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
     fmt::Write as _,
@@ -27,6 +35,12 @@ pub struct Outcome {
     pub longest_wait: Option<(u64, u64)>,
     /// What is at stake behind each operator, wei, by its number.
     pub stakes_wei: Vec<u128>,
+    /// How each epoch's ceremony of the randomness beacon ended, as a block said.
+    pub ceremonies: BTreeMap<u64, CeremonyEnd>,
+    /// The random value of each height that has one, as a signature that the observer verified.
+    pub values: BTreeMap<u64, SignatureBytes>,
+    /// Height of the block that brought it.
+    pub value_blocks: BTreeMap<u64, u64>,
     /// Simulated milliseconds.
     pub elapsed_ms: u64,
     /// What was observed, line by line: the same for the same seed.
@@ -42,7 +56,26 @@ impl Outcome {
     }
 }
 
+/// How a ceremony of the randomness beacon ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CeremonyEnd {
+    /// Whether the key was made, or handed on.
+    pub succeeded: bool,
+    /// Logs that dealers posted.
+    pub posted: u32,
+    /// Logs that counted.
+    pub counted: u32,
+    /// Logs that it takes.
+    pub required: u32,
+}
+
 pub(super) struct Observer {
+    beacon_namespace: Vec<u8>,
+    /// The beacon's public key, once there is one.
+    key: Option<<MinSig as Variant>::Public>,
+    ceremonies: BTreeMap<u64, CeremonyEnd>,
+    values: BTreeMap<u64, SignatureBytes>,
+    value_blocks: BTreeMap<u64, u64>,
     start: SystemTime,
     now: SystemTime,
     /// The final block at each height, by whoever had it first.
@@ -59,8 +92,13 @@ pub(super) struct Observer {
 }
 
 impl Observer {
-    pub(super) fn new(start: SystemTime) -> Self {
+    pub(super) fn new(start: SystemTime, beacon_namespace: Vec<u8>) -> Self {
         Self {
+            beacon_namespace,
+            key: None,
+            ceremonies: BTreeMap::new(),
+            values: BTreeMap::new(),
+            value_blocks: BTreeMap::new(),
             start,
             now: start,
             blocks: BTreeMap::new(),
@@ -121,6 +159,7 @@ impl Observer {
                 "validator {} has another final block at height {height}",
                 node.index
             );
+            self.look_at_beacon(&block);
             let proposer = block.header.beneficiary.0[0].checked_sub(1);
             self.proposers
                 .extend(proposer.map(|index| (height, usize::from(index))));
@@ -144,6 +183,44 @@ impl Observer {
         self.next.insert(node.index, latest + 1);
     }
 
+    /// Verifies what a block says of the randomness beacon, with what anybody has: the key that the first ceremony made.
+    fn look_at_beacon(&mut self, block: &Sealed) {
+        let number = block.header.number;
+        if let Some(ceremony) = &block.beacon.ceremony {
+            let end = CeremonyEnd {
+                succeeded: ceremony.made.is_some(),
+                posted: ceremony.posted,
+                counted: ceremony.counted,
+                required: ceremony.required,
+            };
+            if self.ceremonies.insert(ceremony.epoch, end).is_none() {
+                self.note(
+                    self.now,
+                    &format!("ceremony of epoch {} in block {number}: {end:?}", ceremony.epoch),
+                );
+            }
+            if let Some(made) = &ceremony.made {
+                let key = <MinSig as Variant>::Public::decode(Copying(made.key.as_slice())).expect("a point of G2");
+                assert_eq!(
+                    *self.key.get_or_insert(key),
+                    key,
+                    "block {number} changes the beacon's key"
+                );
+            }
+        }
+        for (height, bytes) in (block.beacon.first_height..).zip(&block.beacon.signatures) {
+            if let Some(known) = self.values.insert(height, *bytes) {
+                assert_eq!(known, *bytes, "height {height} has two values");
+                continue;
+            }
+            self.value_blocks.insert(height, number);
+            let key = self.key.as_ref().expect("a key before values");
+            let signature = <MinSig as Variant>::Signature::decode(Copying(bytes.as_slice())).expect("a point of G1");
+            ops::verify_message::<MinSig>(key, &self.beacon_namespace, &height.to_be_bytes(), &signature)
+                .unwrap_or_else(|_| panic!("the value of height {height} is not the committee's"));
+        }
+    }
+
     pub(super) fn outcome(self, nodes: &[Node], stakes_wei: Vec<u128>, audit: String) -> Outcome {
         let missing = self.missing();
         Outcome {
@@ -154,6 +231,9 @@ impl Observer {
             proposers: self.proposers,
             longest_wait: self.longest_wait,
             stakes_wei,
+            ceremonies: self.ceremonies,
+            values: self.values,
+            value_blocks: self.value_blocks,
             blocks: self.blocks,
             log: self.log,
             audit,

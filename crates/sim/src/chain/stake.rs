@@ -6,8 +6,8 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_sol_types::SolCall;
 use chain::{Ledger, ValidatorKeys};
 use contracts::{
-    CONSENSUS_SERVICE, Founder, FoundingValidator, SEATS_PER_FOUNDER, VoteKey,
-    abi::{ConsensusSlasher, NetworkRegistry, OperatorRegistry, StakeVault, ValidatorRegistry},
+    CONSENSUS_SERVICE, Founder, FoundingValidator, VoteKey,
+    abi::{ConsensusSlasher, NetworkRegistry, OperatorRegistry, RandomnessBeacon, StakeVault, ValidatorRegistry},
     addresses,
 };
 use crypto::bls;
@@ -15,14 +15,16 @@ use evm::{CallEnd, CallRequest};
 
 /// Coins that each operator puts at stake, and has left for gas.
 const STAKE_COINS: u64 = 100;
-/// Gas limit of an operator's transactions: far above what the dearest, a report with two pairings, takes.
-const GAS_LIMIT: u64 = 2_000_000;
+/// Gas limit of an operator's transactions: far above what the dearest, a log of the beacon's ceremony, takes.
+const GAS_LIMIT: u64 = 4_000_000;
 /// The first wallet of an operator; those before are users'.
 const FIRST_WALLET: u64 = 100;
 
 /// The operators' side of a simulated chain: one operator a machine.
 pub(super) struct Stakes {
     chain_id: u64,
+    /// Vote keys of each operator.
+    votes_each: usize,
     operators: Vec<Operator>,
 }
 
@@ -38,7 +40,7 @@ fn coins(count: u64) -> U256 {
 }
 
 impl Stakes {
-    pub(super) fn new(chain_id: u64, keys: &[ValidatorKeys]) -> Self {
+    pub(super) fn new(chain_id: u64, votes_each: usize, keys: &[ValidatorKeys]) -> Self {
         let operators = (0..).zip(keys).map(|(index, keys)| Operator {
             wallet: Wallet::nth(FIRST_WALLET + index),
             validator: keys.clone(),
@@ -47,6 +49,7 @@ impl Stakes {
         });
         Self {
             chain_id,
+            votes_each,
             operators: operators.collect(),
         }
     }
@@ -67,12 +70,10 @@ impl Stakes {
             ..
         } = &self.operators[index];
         let account = wallet.address();
-        let vote_keys = validator.votes[..SEATS_PER_FOUNDER as usize]
-            .iter()
-            .map(|secret| VoteKey {
-                key: secret.public_key().to_eip2537().into(),
-                possession: secret.prove_possession(account).to_eip2537().into(),
-            });
+        let vote_keys = validator.votes[..self.votes_each].iter().map(|secret| VoteKey {
+            key: secret.public_key().to_eip2537().into(),
+            possession: secret.prove_possession(account).to_eip2537().into(),
+        });
         Founder {
             account,
             stream_key: B256::from_slice(validator.identity().as_ref()),
@@ -137,6 +138,17 @@ impl Stakes {
     /// Reports an offence from a machine's account.
     pub(super) fn report(&mut self, index: usize, call: &ConsensusSlasher::reportCall) -> Bytes {
         self.transaction(index, addresses::CONSENSUS_SLASHER, call, U256::ZERO)
+    }
+
+    /// A machine's operator's account.
+    pub(super) fn account(&self, index: usize) -> Address {
+        self.operators[index].wallet.address()
+    }
+
+    /// Posts a log from a machine's account, as its transaction number `nonce`.
+    pub(super) fn post(&mut self, index: usize, nonce: u64, call: &RandomnessBeacon::postCall) -> Bytes {
+        self.operators[index].nonce = nonce;
+        self.transaction(index, addresses::RANDOMNESS_BEACON, call, U256::ZERO)
     }
 
     fn transaction(&mut self, index: usize, to: Address, call: &impl SolCall, value: U256) -> Bytes {

@@ -1,4 +1,5 @@
 //! Simulations of the unchanged node.
 
 mod agreement;
+mod beacon;
 mod validators;

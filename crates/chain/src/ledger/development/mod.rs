@@ -138,7 +138,7 @@ impl Development {
             parent: parent.hash,
         };
         let packer = Packer::for_any_sender(&state, context, ledger.chain_id(), &lineage);
-        let candidate = fill(packer, selection, &mut || false);
+        let candidate = fill(packer, evm::BeaconNews::default(), selection, &mut || false);
         if candidate.block.transactions.is_empty() && !even_empty {
             return Ok(None);
         }
