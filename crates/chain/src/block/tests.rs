@@ -132,6 +132,7 @@ fn lengths_beyond_the_limits_are_refused_before_anything_is_reserved() {
     let mut bytes = place().encode().to_vec();
     write_length(header.len(), &mut bytes);
     bytes.extend(&header);
+    news::write(block.beacon(), &mut bytes);
     UInt(4_000_000u32).write(&mut bytes);
     assert!(matches!(
         Block::decode(bytes::Bytes::from(bytes)),
