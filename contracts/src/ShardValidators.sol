@@ -13,6 +13,10 @@ contract ShardValidators is CommitteeRecord, Epochs, IShardValidators, IMessageR
     /// Longest encoding of a committee, bytes: an account's code (EIP-170), of which the first byte stops who calls it.
     uint256 public constant MAX_COMMITTEE_BYTES = 24_575;
 
+    /// Blocks of the root chain's epoch for each second that the committee before the last is trusted. At four blocks a second, the fastest, that
+    /// is two epochs.
+    uint64 public constant BLOCKS_A_SECOND = 2;
+
     /// The mailbox, whose word it takes for where a message is from.
     address public immutable mailbox;
     /// Who on the root chain announces.
@@ -33,9 +37,11 @@ contract ShardValidators is CommitteeRecord, Epochs, IShardValidators, IMessageR
     }
 
     Entry[] private _entries;
-    /// @dev The root chain's last committee, and the one before, which signed the header that brought the last.
+    /// @dev The root chain's last committee, and the one before, which signed the header that brought the last, and until when it may sign
+    /// others, in seconds.
     bytes32 private _rootCommittee;
     bytes32 private _rootCommitteeBefore;
+    uint64 private _beforeUntil;
 
     /// @param messages The mailbox.
     /// @param registry Who on the root chain announces.
@@ -63,7 +69,10 @@ contract ShardValidators is CommitteeRecord, Epochs, IShardValidators, IMessageR
         if (msg.sender != mailbox || origin != rootChain || sender != announcer) revert NotTheRoot(origin, sender);
         (uint64 rootEpoch, bytes32 rootCommittee, bytes32 digest, Validator[] memory validators) =
             abi.decode(data, (uint64, bytes32, bytes32, Validator[]));
-        if (rootCommittee != _rootCommittee) (_rootCommitteeBefore, _rootCommittee) = (_rootCommittee, rootCommittee);
+        if (rootCommittee != _rootCommittee) {
+            (_rootCommitteeBefore, _rootCommittee) = (_rootCommittee, rootCommittee);
+            _beforeUntil = uint64(block.timestamp) + rootEpochBlocks / BLOCKS_A_SECOND;
+        }
         uint64 from = epoch() + LOOKAHEAD;
         Entry memory entry = Entry(from, _store(abi.encode(validators)), digest);
         uint256 last = _entries.length - 1;
@@ -91,8 +100,11 @@ contract ShardValidators is CommitteeRecord, Epochs, IShardValidators, IMessageR
     }
 
     /// @inheritdoc ICommittees
+    /// @dev The committee before the last votes until the root chain's next epoch. After three more its stake may be gone, however fast blocks come; it is
+    /// trusted for less than two. What it signs later than that waits for the last committee's first header.
     function trusts(uint64 chain, bytes32 digest) external view returns (bool) {
-        return chain == rootChain && digest != 0 && (digest == _rootCommittee || digest == _rootCommitteeBefore);
+        if (chain != rootChain || digest == 0) return false;
+        return digest == _rootCommittee || (digest == _rootCommitteeBefore && block.timestamp <= _beforeUntil);
     }
 
     /// @inheritdoc CommitteeRecord

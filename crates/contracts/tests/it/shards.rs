@@ -468,6 +468,10 @@ fn committees_change_on_both_sides_and_each_is_told_by_a_message() {
     let (_, call) = world.header_by(ROOT, &root_before);
     let error = world.chain(SHARD_A).send(RELAYER, CHAIN_CLIENT, &call).err().unwrap();
     assert!(error.starts_with("WrongCommittee"), "{error}");
+    // Nor at all, later: its stake may be gone.
+    world.chain(SHARD_A).time += EPOCH_BLOCKS / 2 + 1;
+    let error = world.chain(SHARD_A).send(RELAYER, CHAIN_CLIENT, &call).err().unwrap();
+    assert!(error.starts_with("UntrustedCommittee"), "{error}");
     let (_, call) = world.header_by(ROOT, &root_after);
     world.chain(SHARD_A).send(RELAYER, CHAIN_CLIENT, &call).unwrap();
 }
