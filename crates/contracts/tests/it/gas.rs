@@ -1,19 +1,21 @@
 //! What the calls of the main job cost: the table of docs/spec/economy.md, measured.
 
 use crate::{
+    beacon,
     chain::{CHAIN_ID, Chain},
     challenges, channels, client, entrance, lottery, mailbox, splitter, validators,
 };
 use alloy_sol_types::SolCall;
 use contracts::{
+    EPOCH_BLOCKS,
     abi::{
         RevenueSplitter as Splitter,
         SplitterFactory::{self, Leg},
         X402BatchSettlement as Channels,
     },
     addresses::{
-        self, CHAIN_CLIENT, CONSENSUS_SLASHER, DA_ENTRANCE, ERC3009_COLLECTOR, PAYMENT_CHANNELS, SPLITTER_FACTORY,
-        VALIDATOR_REGISTRY,
+        self, CHAIN_CLIENT, CONSENSUS_SLASHER, DA_ENTRANCE, ERC3009_COLLECTOR, PAYMENT_CHANNELS, RANDOMNESS_BEACON,
+        SPLITTER_FACTORY, VALIDATOR_REGISTRY,
     },
     typed_data::channel_id,
 };
@@ -185,6 +187,55 @@ fn measured() -> Vec<(&'static str, u64)> {
         rows.push((name, gas(&mut scene.chain, somebody, CHAIN_CLIENT, &call, U256::ZERO)));
     }
     rows.extend(mailbox::gas());
+    rows.extend(of_beacon());
+    rows
+}
+
+/// What the randomness beacon costs dealers, and what it would cost each block if the protocol paid.
+fn of_beacon() -> Vec<(&'static str, u64)> {
+    let mut rows = Vec::new();
+    let (mut chain, operators) = beacon::network();
+    for (name, epoch) in [
+        (
+            "`RandomnessBeacon.post`, a log of 16 seats (3,600 bytes), its place's first",
+            0,
+        ),
+        ("`RandomnessBeacon.post`, the same, later", 2),
+    ] {
+        chain.block = epoch * EPOCH_BLOCKS + 1;
+        let call = beacon::post(epoch, 0, 0);
+        let account = operators[0].account;
+        rows.push((name, gas(&mut chain, account, RANDOMNESS_BEACON, &call, U256::ZERO)));
+    }
+    let mut chain = beacon::with_key();
+    let first = EPOCH_BLOCKS;
+    for (name, call) in [
+        (
+            "`RandomnessBeacon.record`, one value, by the protocol, its place's first",
+            beacon::record(first, 1),
+        ),
+        (
+            "`RandomnessBeacon.record`, 16 values, the same",
+            beacon::record(first + 1, 16),
+        ),
+    ] {
+        rows.push((
+            name,
+            gas(&mut chain, beacon::PROTOCOL, RANDOMNESS_BEACON, &call, U256::ZERO),
+        ));
+    }
+    chain.block = first + EPOCH_BLOCKS * 3 / 4;
+    let output = vec![7; 3_500].into();
+    rows.push((
+        "`RandomnessBeacon.conclude`, an output of 16 seats (3,500 bytes), by the protocol",
+        gas(
+            &mut chain,
+            beacon::PROTOCOL,
+            RANDOMNESS_BEACON,
+            &beacon::conclude(1, beacon::key(), output),
+            U256::ZERO,
+        ),
+    ));
     rows
 }
 
