@@ -498,7 +498,7 @@ mod tests {
             assert!(
                 error
                     .to_string()
-                    .contains("network.json is not a network file of version 3"),
+                    .contains("network.json is not a network file of version 4"),
                 "{error}"
             );
         }
