@@ -8,11 +8,12 @@
 use super::{
     Blocks, Runtime, Scheme,
     application::Application,
+    attendance::Attendance,
     committees::{Committees, Peer, Roster, Schemes},
     finalizer::Final,
     network::PEERS_MAX,
     offences::Witness,
-    seats::{self, FirstSeats, SeatBlocker, Turns},
+    seats::{self, Ballots, FirstSeats, SeatBlocker, Turns},
     storage::{self, LastVoted},
     validator::{Halt, Pace},
 };
@@ -90,6 +91,8 @@ where
     pub(super) last_voted: Option<LastVoted<E>>,
     /// Votes of the next epoch by peers that came to it before us.
     pub(super) early: Vec<Message<Identity>>,
+    /// Who was heard of late.
+    pub(super) attendance: Attendance,
 }
 
 /// The running engine. It ends with this.
@@ -199,6 +202,14 @@ where
         let (scheme, further) =
             signers.unwrap_or_else(|| (Scheme::verifier(&self.namespace, committee.seat_keys()), Vec::new()));
         self.schemes.insert(epoch, scheme.clone(), committee.clone());
+        let present = self.attendance.begin(&committee, &own);
+        // Who does not vote passes nobody over.
+        let first = if seats == 0 {
+            Vec::new()
+        } else {
+            let sign = seats::sign_of_life(&scheme, epoch);
+            present.into_iter().map(|validator| (validator, sign.clone())).collect()
+        };
 
         let blocker = SeatBlocker {
             inner: self.blocker.clone(),
@@ -247,8 +258,14 @@ where
             inner: requester,
             committee: committee.clone(),
         };
-        let early = std::mem::take(&mut self.early);
-        let votes = seats::votes(votes, &committee, further, self.blocker.clone(), early);
+        let ballots = Ballots {
+            further,
+            blocker: self.blocker.clone(),
+            attendance: self.attendance.clone(),
+            first,
+            early: std::mem::take(&mut self.early),
+        };
+        let votes = seats::votes(votes, &committee, ballots);
         tracing::info!(
             epoch = epoch.get(),
             validators = committee.validators().len(),

@@ -10,6 +10,7 @@
 //! keys, as it may contradict its earlier votes.
 
 mod application;
+mod attendance;
 mod certificates;
 mod committees;
 mod epochs;

@@ -14,7 +14,7 @@
 #[cfg(test)]
 mod tests;
 
-use super::Scheme;
+use super::{Scheme, attendance::Attendance};
 use crate::{
     block::BlockDigest,
     keys::{Committee, Identity, MAX_SEATS, ValidatorKeys},
@@ -26,7 +26,7 @@ use commonware_consensus::{
         elector::{self, Elector, Scheduled, Terms},
         types::{Attributable as _, Finalize, Notarize, Nullify, Vote},
     },
-    types::Round,
+    types::{Epoch, Round, View},
 };
 use commonware_macros::select;
 use commonware_p2p::{
@@ -78,20 +78,44 @@ fn repeat(vote: &Ballot, seat: &Scheme) -> Ballot {
     repeated.expect("a seat's scheme signs")
 }
 
-/// Both ends of the votes' channel for an engine: what it sends is repeated for `further` seats, what it receives is taken apart, first of
-/// all what came `early`.
+/// What an engine takes for a sign of life, and for nothing else: a vote in the view before the first. It never leaves this node.
+pub(super) fn sign_of_life(seat: &Scheme, epoch: Epoch) -> IoBuf {
+    let round = Round::new(epoch, View::zero());
+    let vote = Nullify::sign::<BlockDigest>(seat, round).expect("a seat's scheme signs");
+    IoBuf::from(Ballot::Nullify(vote).encode())
+}
+
+/// What the engine's votes travel by.
+pub(super) struct Ballots<B> {
+    /// What signs for the seats beside the engine's own.
+    pub(super) further: Vec<Scheme>,
+    pub(super) blocker: B,
+    /// Who sends votes is noted there.
+    pub(super) attendance: Attendance,
+    /// What the engine gets first: by whom, and what.
+    pub(super) first: Vec<Message<Identity>>,
+    /// Votes that came before the engine was there.
+    pub(super) early: Vec<Message<Identity>>,
+}
+
+/// Both ends of the votes' channel for an engine: what it sends is repeated for its further seats, what it receives is taken apart.
 pub(super) fn votes<S, R, B>(
     (sender, receiver): (S, R),
     committee: &Committee,
-    further: Vec<Scheme>,
-    blocker: B,
-    early: Vec<Message<Identity>>,
+    ballots: Ballots<B>,
 ) -> (VoteSender<S>, VoteReceiver<R, B>)
 where
     S: Sender<PublicKey = Identity>,
     R: Receiver<PublicKey = Identity>,
     B: Blocker<PublicKey = Identity>,
 {
+    let Ballots {
+        further,
+        blocker,
+        attendance,
+        first,
+        early,
+    } = ballots;
     let (repeated, own) = mpsc::unbounded_channel();
     let sender = VoteSender {
         inner: sender,
@@ -107,7 +131,8 @@ where
         own,
         _open: repeated,
         blocker,
-        ready: VecDeque::new(),
+        attendance,
+        ready: first.into(),
     };
     for (peer, message) in early {
         receiver.take_apart(peer, message);
@@ -191,6 +216,7 @@ pub(super) struct VoteReceiver<R, B> {
     /// Keeps `own` from ending.
     _open: mpsc::UnboundedSender<Message<Identity>>,
     blocker: B,
+    attendance: Attendance,
     ready: VecDeque<Message<Identity>>,
 }
 
@@ -203,6 +229,7 @@ impl<R, B: Blocker<PublicKey = Identity>> VoteReceiver<R, B> {
                 return;
             }
         };
+        self.attendance.note(&peer);
         for vote in ballots {
             let seat = self.committee.seat_name(signer(&vote));
             match seat.filter(|seat| self.committee.holder(seat) == Some(&peer)) {

@@ -3,6 +3,7 @@
 use super::{
     Blocks, Runtime, Transport,
     application::Application,
+    attendance::Attendance,
     certificates::Certificates,
     committees::{Committees, RosterError, Schemes},
     epochs::{self, Epochs, FETCH_RETRY, FETCH_TIMEOUT, VIEW_RETENTION},
@@ -408,6 +409,7 @@ where
         tracked: None,
         last_voted: Some(last_voted),
         early: Vec::new(),
+        attendance: Attendance::default(),
     };
 
     let (updates_sender, updates) = Finals::new();

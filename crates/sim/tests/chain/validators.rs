@@ -48,6 +48,16 @@ fn assert_no_wait(outcome: &Outcome) {
     );
 }
 
+/// An engine that has just begun has heard nobody, and would pass over leaders whose first vote came later than others'; whether it does depends on the seed.
+#[test]
+fn nobody_is_passed_over_when_an_engine_begins() {
+    for seed in 40..50 {
+        let outcome = network(seed, 4, 4).link(WAN).run(EPOCH_BLOCKS + 3, 20_000);
+        assert_reached(&outcome, EPOCH_BLOCKS + 3);
+        assert_no_wait(&outcome);
+    }
+}
+
 /// From registering to voting by transactions alone, while nobody waits for a block at any boundary.
 #[test]
 fn a_validator_joins_by_stake_and_another_leaves_while_transfers_go_on() {
