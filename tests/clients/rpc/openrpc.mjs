@@ -18,6 +18,9 @@ function update({ Block, Log, FilterResults, TransactionInfo }) {
   // EIP-7685; and the blocks' times, as the standard's own recorded answers have them.
   Block.properties.requestsHash = { $ref: '#/components/schemas/hash32' };
   for (const dated of [Log, TransactionInfo.allOf[0]]) dated.properties.blockTimestamp = { $ref: '#/components/schemas/uint' };
+  // A transaction that waits for a block has no place yet: every client of Ethereum says null.
+  const { properties } = TransactionInfo.allOf[0];
+  for (const place of ['blockHash', 'blockNumber', 'transactionIndex']) properties[place] = { anyOf: [properties[place], { type: 'null' }] };
   // An empty list is of both kinds of results.
   FilterResults.anyOf = FilterResults.oneOf;
   delete FilterResults.oneOf;

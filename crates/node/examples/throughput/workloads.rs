@@ -4,7 +4,7 @@ use crate::{
     Arguments, Network, Set, VALIDATORS,
     contracts::Script,
     load::{Client, Load},
-    workload::{SENDERS, Signed, Workload},
+    workload::{SENDERS, Workload},
 };
 use contracts::addresses::USDX;
 use serde_json::json;
@@ -26,9 +26,9 @@ pub fn measure(arguments: &Arguments, workload: &Workload, set: &mut Set<'_>) {
     let count = |per_s: u64| per_s * RUN.as_secs();
     let mut script = Script::new(workload);
     let (pair, steps) = script.pair(Some(USDX), SENDERS);
-    let kinds: [(&str, Vec<Vec<Signed>>, Vec<Signed>); 3] = [
-        ("transfers", vec![], workload.transfers(count(TRANSFERS_PER_S))),
-        ("erc20", vec![], workload.token_transfers(count(TOKENS_PER_S))),
+    let kinds = [
+        ("transfers", Vec::new(), workload.transfers(count(TRANSFERS_PER_S))),
+        ("erc20", Vec::new(), workload.token_transfers(count(TOKENS_PER_S))),
         ("swaps", steps, script.swaps(pair, SENDERS, count(SWAPS_PER_S))),
     ];
     for (name, steps, load) in kinds {
