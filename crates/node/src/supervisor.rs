@@ -147,6 +147,8 @@ impl Process {
     pub fn start(program: Program, log: &MergedLog) -> Result<Self, SupervisorError> {
         let mut child = Command::new(&program.path)
             .args(&program.arguments)
+            // Processes that share a machine take memory as they need it; the allocator would take huge pages ahead. See docs/decisions/0016.
+            .env("MIMALLOC_ARENA_EAGER_COMMIT", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
