@@ -59,7 +59,7 @@ pub enum DamageError {
         /// What is wrong with it.
         source: Fault,
     },
-    /// A part of the node ended by an assertion: its disk refused a write, or it has a bug.
+    /// A part of the node ended, by an assertion or without a word: its disk refused a write, or it has a bug.
     #[error("a part of the node failed; if the disk of {folder} is full, make room and start again")]
     Part {
         /// Where the node's journals are.
@@ -115,6 +115,11 @@ pub(crate) fn of_halt(chain: &Path, runtime: &Path, halt: Halt) -> Result<Damage
         Halt::Ledger { ref source, .. } if matches!(**source, LedgerError::Store(_)) => Ok(DamageError::Write {
             path: chain.to_owned(),
             source: halt,
+        }),
+        // A part of consensus ended: its disk refused it something, or it has a bug.
+        Halt::Stopped | Halt::Votes(_) => Ok(DamageError::Part {
+            folder: runtime.to_owned(),
+            source: Fault::Halt(Box::new(halt)),
         }),
         other => Err(other),
     }

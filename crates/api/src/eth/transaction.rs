@@ -1,6 +1,7 @@
 //! Transactions: taken in, found again, waited for.
 
 use super::{block, error::EthError, intake::Intake};
+use alloy_consensus::Transaction as _;
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::{Transaction, TransactionReceipt};
 use chain::Ledger;
@@ -23,14 +24,15 @@ pub(crate) fn find(ledger: &Ledger, hash: B256) -> Result<Option<Transaction>, E
         .map(|(found, index)| block::transaction(&found, index)))
 }
 
-/// A transaction that is in no block yet.
+/// A transaction that is in no block yet. What it would pay at most stands for what it pays, as in Ethereum's clients.
 pub(crate) fn waiting(transaction: evm::Transaction) -> Transaction {
+    let effective_gas_price = Some(transaction.max_fee_per_gas());
     Transaction {
         inner: transaction,
         block_hash: None,
         block_number: None,
         transaction_index: None,
-        effective_gas_price: None,
+        effective_gas_price,
         block_timestamp: None,
     }
 }
