@@ -1,6 +1,7 @@
 //! A development chain in this process: the local network's genesis without operators, one who makes the blocks, JSON-RPC.
 
 use crate::{
+    allocator::keep_freed_memory,
     genesis::{GenesisError, genesis},
     keys::development_wallets,
     layout::NetworkFile,
@@ -108,6 +109,7 @@ impl DevelopmentNode {
     ///
     /// [`DevelopmentError`], naming the file or the port at fault.
     pub async fn start(options: DevelopmentOptions) -> Result<Self, DevelopmentError> {
+        keep_freed_memory();
         let saved = options.state.as_deref().map(read).transpose()?.flatten();
         let (chain, ahead_s) = match (&saved, &options.state) {
             (Some(saved), Some(path)) => {

@@ -1,5 +1,6 @@
 //! Compose roles into a running process; a whole local network.
 
+mod allocator;
 mod beacon;
 mod blobs;
 mod damage;
@@ -20,6 +21,7 @@ mod shards;
 mod supervisor;
 mod validators;
 
+pub use allocator::{Allocator, keep_freed_memory};
 pub use beacon::{ContractBeacon, PostError, post_call};
 pub use blobs::RETENTION_BLOCKS;
 pub use damage::{DamageError, Fault, SharedJournals};
@@ -30,9 +32,6 @@ pub use keys::{DEVELOPMENT_KEYS, KeyFileError, NodeKeys, development_wallets};
 pub use layout::{Layout, LayoutError, MAX_LOCAL_NODES, NetworkFile, NodeEntry, Ports, VoteKeyEntry};
 pub use learner::{LearnerConfig, TableLearner};
 pub use local::{LocalError, LocalNetwork};
-/// What programs that run a node allocate with: blocks and messages of a megabyte come and go, and glibc gives such memory back to the system each
-/// time. See docs/decisions/0016.
-pub use mimalloc::MiMalloc as Allocator;
 pub use process::{NodeError, run};
 pub use provider::LedgerProvider;
 pub use release_key::DealError;

@@ -1,6 +1,7 @@
 //! One node: every role in one process, from its folder and the network's file to listeners on loopback.
 
 use crate::{
+    allocator::keep_freed_memory,
     beacon::{self, ContractBeacon},
     blobs::{Heads, Interop, NetworkBlobs, SPARE_PAYLOADS},
     damage::{self, DamageError},
@@ -148,6 +149,7 @@ pub fn run(dir: &Path, index: usize, supervised: bool) -> Result<(), NodeError> 
         return Err(NodeError::Index { index, last });
     }
     descriptors::ask_for_more();
+    keep_freed_memory();
     let folder = layout.node_dir(index).join("runtime");
     private(&folder)?;
     let config = runtime::Config::new()

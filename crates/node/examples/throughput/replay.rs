@@ -47,6 +47,7 @@ pub fn start(kind: &str, accounts: u64) -> Replayed {
 
 /// The follower's process: makes the blocks, then follows them.
 pub fn run(mut words: impl Iterator<Item = String>) {
+    node::keep_freed_memory();
     let kind = words.next().expect("a kind");
     let accounts = words.next().and_then(|word| word.parse().ok()).expect("a number");
     // Before any thread is there, so that all of them stay on it: the pool of threads that recovers senders too.

@@ -155,6 +155,7 @@ fn clock_s(clock: libc::clockid_t) -> f64 {
 
 /// The validator's process: runs until its standard input ends.
 pub fn run(mut words: impl Iterator<Item = String>) {
+    node::keep_freed_memory();
     let folder: PathBuf = words.next().expect("a folder").into();
     let mut number = || {
         words
