@@ -312,4 +312,4 @@ await story('anvil', async () => {
     roots++;
   }
   check(counts.transactions > blocks && counts.failed > 0 && counts.logs > 0 && counts.steps > 1_000 && roots > 0, `seed ${seed}: ${JSON.stringify({ blocks, roots, ...counts })}`);
-});
+}, 'a development chain of ours');

@@ -20,11 +20,12 @@ const ask = async (method, ...params) => {
   if (json.error) throw new Error(`${method}: ${JSON.stringify(json.error)}`);
   return json.result;
 };
+const aMoment = () => new Promise((later) => setTimeout(later, 50));
 const included = async (hash) => {
   for (;;) {
     const receipt = await ask('eth_getTransactionReceipt', hash);
     if (receipt) return receipt;
-    await new Promise((later) => setTimeout(later, 50));
+    await aMoment();
   }
 };
 
@@ -82,7 +83,6 @@ await story('load tool', async () => {
 
   const blocks = [];
   let [allowed, transactions, logs, seen] = [ALLOWED, 0, 0, 0];
-  let refilled = () => {};
   let looks = Promise.resolve();
   const socket = await connect((head) => {
     // One after the other, in the order of heads.
@@ -95,18 +95,18 @@ await story('load tool', async () => {
       logs += found.length;
       allowed += block.transactions.length;
       seen += found.filter((log) => log.topics[2] === word(BigInt(payer.address)).toLowerCase()).length;
-      refilled();
     });
   });
   await socket.ask('eth_subscribe', 'newHeads');
   for (let sent = 0; sent < raws.length; sent += BATCH) {
-    while (allowed < BATCH) await Promise.race([new Promise((full) => (refilled = full)), looks.then(() => new Promise((later) => setTimeout(later, 2_000)))]);
+    // A look that fails ends the wait.
+    while (allowed < BATCH) await Promise.all([looks, aMoment()]);
     allowed -= BATCH;
     const { json } = await post(raws.slice(sent, sent + BATCH).map((raw) => request('eth_sendRawTransaction', raw)));
     const refused = json.find(({ error }) => error);
     if (refused) throw new Error(`a transaction was refused: ${JSON.stringify(refused)}`);
   }
-  while (seen < raws.length) await new Promise((later) => setTimeout(later, 50)).then(() => looks);
+  while (seen < raws.length) await Promise.all([looks, aMoment()]);
   socket.close();
 
   const numbers = blocks.map(({ number }) => Number(number));

@@ -45,8 +45,8 @@ export const post = async (body) => {
 };
 
 /** Runs a client's story; the exit code says whether it held. */
-export const story = async (name, tell) => {
-  console.log(`${name} against ${url}`);
+export const story = async (name, tell, against = url) => {
+  console.log(`${name} against ${against}`);
   const late = setTimeout(() => { console.error(`${name}: no end after 120 s`); process.exit(1); }, 120_000);
   try {
     await tell();

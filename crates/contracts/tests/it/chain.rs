@@ -11,6 +11,7 @@ use revm::{
     primitives::{Log, TxKind, hardfork::SpecId},
     state::{AccountInfo, Bytecode},
 };
+use std::fmt;
 
 pub const CHAIN_ID: u64 = primitives::CHAIN_ID;
 /// What contracts see as `PREVRANDAO`, in genesis too: there it is the beacon of a local network.
@@ -33,6 +34,13 @@ pub struct Sent<R> {
     pub result: R,
     pub gas: u64,
     logs: Vec<Log>,
+}
+
+/// What a call returned has no words of its own.
+impl<R> fmt::Debug for Sent<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a call of {} gas that succeeded", self.gas)
+    }
 }
 
 impl<R> Sent<R> {

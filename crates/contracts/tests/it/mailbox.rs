@@ -293,16 +293,14 @@ fn an_endowment_can_be_taken_out_by_whom_the_first_block_gives_it() {
         world
             .root()
             .send(ALICE, MAILBOX, &nowhere)
-            .err()
-            .unwrap()
+            .unwrap_err()
             .starts_with("UnknownDestination")
     );
     assert!(
         world
             .chain(SHARD_A)
             .send(ALICE, MAILBOX, &endow)
-            .err()
-            .unwrap()
+            .unwrap_err()
             .starts_with("UnknownDestination")
     );
 }
@@ -327,36 +325,23 @@ fn a_receiver_that_fails_holds_up_nothing_and_its_value_goes_back_after_a_day() 
         assert!(
             chain
                 .send(BOB, MAILBOX, &retry)
-                .err()
-                .unwrap()
+                .unwrap_err()
                 .starts_with("StillFailing")
         );
-        assert!(chain.send(BOB, MAILBOX, &refund).err().unwrap().starts_with("TooEarly"));
+        assert!(chain.send(BOB, MAILBOX, &refund).unwrap_err().starts_with("TooEarly"));
         let forged = Mailbox::refundCall {
             message: Message {
                 value: U256::from(51),
                 ..bad.clone()
             },
         };
-        assert!(
-            chain
-                .send(BOB, MAILBOX, &forged)
-                .err()
-                .unwrap()
-                .starts_with("NotFailed")
-        );
+        assert!(chain.send(BOB, MAILBOX, &forged).unwrap_err().starts_with("NotFailed"));
         chain.time += DAY_S;
         let sent = chain.send(BOB, MAILBOX, &refund).unwrap();
         let back = sent.events::<Mailbox::MessageSent>().pop().unwrap().message;
         assert_eq!((back.to, back.value, back.destination), (ALICE, U256::from(50), ROOT));
-        assert!(
-            chain
-                .send(BOB, MAILBOX, &refund)
-                .err()
-                .unwrap()
-                .starts_with("NotFailed")
-        );
-        assert!(chain.send(BOB, MAILBOX, &retry).err().unwrap().starts_with("NotFailed"));
+        assert!(chain.send(BOB, MAILBOX, &refund).unwrap_err().starts_with("NotFailed"));
+        assert!(chain.send(BOB, MAILBOX, &retry).unwrap_err().starts_with("NotFailed"));
         let before = world.root().balance(ALICE);
         assert!(!world.deliver(&back, ROOT).unwrap().failed);
         assert_eq!(world.root().balance(ALICE) - before, U256::from(50));
@@ -377,7 +362,7 @@ fn a_failed_message_is_delivered_by_trying_again_and_only_once() {
     let retry = Mailbox::retryCall { message: bad };
     chain.send(BOB, MAILBOX, &retry).unwrap();
     assert_eq!((chain.balance(RECEIVER), taken(chain)), (U256::from(50), U256::from(1)));
-    assert!(chain.send(BOB, MAILBOX, &retry).err().unwrap().starts_with("NotFailed"));
+    assert!(chain.send(BOB, MAILBOX, &retry).unwrap_err().starts_with("NotFailed"));
 }
 
 /// Who delivers cannot make a message fail by giving it less gas than its sender asked for.
@@ -454,8 +439,7 @@ fn messages_to_nowhere_are_not_taken_and_those_a_shard_lets_out_come_back() {
         world
             .root()
             .send(BOB, MAILBOX, &retry)
-            .err()
-            .unwrap()
+            .unwrap_err()
             .starts_with("StillFailing")
     );
     let sent = world.root().send(BOB, MAILBOX, &refund).unwrap();
@@ -474,8 +458,7 @@ fn messages_to_nowhere_are_not_taken_and_those_a_shard_lets_out_come_back() {
         world
             .root()
             .send(ALICE, MAILBOX, &call)
-            .err()
-            .unwrap()
+            .unwrap_err()
             .starts_with("TooMuchGas")
     );
     let call = Mailbox::sendCall {
@@ -487,8 +470,7 @@ fn messages_to_nowhere_are_not_taken_and_those_a_shard_lets_out_come_back() {
         world
             .root()
             .send(ALICE, MAILBOX, &call)
-            .err()
-            .unwrap()
+            .unwrap_err()
             .starts_with("TooLong")
     );
 }

@@ -58,6 +58,7 @@ fn per_blob(figures: &mut Figures, committee: &Committee, blob: &CodedBlob) {
     let (head, (_, bls_key)) = (blob.head().head(), registry::keys(0));
     let message = registry::peer(None).domain.message([&head.header]);
     let mut stage = |name: &str, seconds: f64| figures.set(&format!("stage_{name}_cpu_ms_per_blob"), seconds * 1e3);
+    // With its commitment, which an operator checks once for a batch of blobs: what a blob that comes alone costs.
     let checked = || head.clone().check().expect("an honest head");
     stage("head", seconds_each(|| drop(black_box(checked()))));
     let made = |head: &VerifiedHead| drop(black_box(RowChecker::new(head.clone())));

@@ -25,7 +25,8 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub fn measure(arguments: &Arguments, workload: &Workload, set: &mut Set<'_>) {
     let count = |per_s: u64| per_s * RUN.as_secs();
     let mut script = Script::new(workload);
-    let (pair, steps) = script.pair(Some(USDX), SENDERS);
+    let (pair, mut steps) = script.pair(Some(USDX), SENDERS);
+    steps.push(script.swaps(pair, SENDERS, SENDERS));
     let kinds = [
         ("transfers", Vec::new(), workload.transfers(count(TRANSFERS_PER_S))),
         ("erc20", Vec::new(), workload.token_transfers(count(TOKENS_PER_S))),

@@ -3,16 +3,12 @@
 //! The observer in `sim::chain` fails a run in which two validators hold different final blocks at a height, or a transaction is
 //! final twice; what is asserted here comes on top.
 
+use crate::WAN;
 use sim::{
     Link,
     chain::{Event, Network, Outcome},
 };
 
-const WAN: Link = Link {
-    latency_ms: 40,
-    jitter_ms: 10,
-    loss: 0.0,
-};
 const LOSSY: Link = Link {
     latency_ms: 60,
     jitter_ms: 30,

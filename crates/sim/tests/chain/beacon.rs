@@ -3,32 +3,23 @@
 //! The observer in `sim::chain` verifies every value with the key that the first ceremony made, and fails a run in which the key changes or a
 //! height has two values; what is asserted here comes on top. Each operator has one seat, so that four can do without one.
 
+use crate::WAN;
 use chain::consensus::Pace;
-use sim::{
-    Link,
-    chain::{BeaconFault, Event, Network, Outcome},
-};
+use sim::chain::{BeaconFault, Event, Network, Outcome};
 use std::time::Duration;
 
 const EPOCH_BLOCKS: u64 = 12;
-/// Blocks are slow here, since a quarter of so short an epoch has to be long enough for logs to come into a block.
-const PACE: Pace = Pace {
-    block_interval: Duration::from_millis(250),
-    idle_interval: Duration::from_secs(1),
-    build_budget: Duration::from_millis(200),
-};
-const WAN: Link = Link {
-    latency_ms: 40,
-    jitter_ms: 10,
-    loss: 0.0,
-};
 
 fn network(seed: u64, founders: usize, machines: usize) -> Network {
     Network::new(seed)
         .validators(machines)
         .staked(founders, EPOCH_BLOCKS)
         .beacon(1)
-        .pace(PACE)
+        .pace(Pace {
+            // Slow, since a quarter of so short an epoch has to be long enough for logs to come into a block.
+            block_interval: Duration::from_millis(250),
+            ..Pace::default()
+        })
         .steady(100)
         .link(WAN)
 }

@@ -3,19 +3,12 @@
 //! Epochs have ten blocks. Who asks for seats in epoch `e` is counted when the committee of `e + 3` is closed, in the first blocks of the next
 //! epoch, and leads from there on.
 
-use sim::{
-    Link,
-    chain::{Event, Network, Outcome},
-};
+use crate::WAN;
+use sim::chain::{Event, Network, Outcome};
 
 const EPOCH_BLOCKS: u64 = 10;
 /// Longest wait for a block, in milliseconds, while all validators are up: two block intervals. Looks are 50 ms apart.
 const WAIT_MAX_MS: u64 = 550;
-const WAN: Link = Link {
-    latency_ms: 40,
-    jitter_ms: 10,
-    loss: 0.0,
-};
 
 /// Founders with machines, and users who send all the time.
 fn network(seed: u64, founders: usize, machines: usize) -> Network {
