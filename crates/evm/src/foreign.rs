@@ -10,6 +10,7 @@ use crate::{
     pack::{Receipt, configuration, envelope, refusal},
     state::{Account, AccountDiff, Diff, State},
     transaction::{Refusal, Transaction, environment_with_blobs},
+    trie::ordered_root,
 };
 use alloy_consensus::{
     Block, BlockHeader as _, Eip658Value, Header, Receipt as ReceiptBody, Transaction as _, TxEnvelope,
@@ -20,7 +21,6 @@ use alloy_eips::{
     eip7840::BlobParams,
 };
 use alloy_primitives::{Address, B256, Bytes, U256};
-use alloy_trie::root::ordered_trie_root_encoded;
 use revm::{
     Context, ExecuteEvm, MainBuilder, MainContext, SystemCallEvm,
     context::{BlockEnv, CfgEnv},
@@ -327,11 +327,7 @@ impl Replay<'_> {
         let gas = |gas: u64| B256::from(U256::from(gas));
         let fields = [
             ("gasUsed", gas(self.header.gas_used()), gas(gas_used)),
-            (
-                "receiptsRoot",
-                self.header.receipts_root,
-                ordered_trie_root_encoded(&encoded),
-            ),
+            ("receiptsRoot", self.header.receipts_root, ordered_root(&encoded)),
             ("stateRoot", self.header.state_root, self.state.root()),
         ];
         for (field, expected, found) in fields {

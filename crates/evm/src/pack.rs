@@ -5,6 +5,7 @@ use crate::{
     database::Reader,
     state::{Account, Diff, State},
     transaction::{Refusal, Transaction, environment},
+    trie::ordered_root,
 };
 use alloy_consensus::{
     Header, Receipt as ReceiptBody, ReceiptEnvelope, ReceiptWithBloom, Transaction as _, TxEnvelope, TxType,
@@ -16,7 +17,6 @@ use alloy_eips::{
 };
 use alloy_primitives::{Address, Bloom, Bytes, KECCAK256_EMPTY, Log};
 use alloy_sol_types::SolCall;
-use alloy_trie::root::ordered_trie_root_encoded;
 use contracts::{abi, addresses::NETWORK_REGISTRY};
 use revm::{
     Context, ExecuteEvm, MainBuilder, MainContext, SystemCallEvm,
@@ -202,8 +202,8 @@ impl<'a> Packer<'a> {
         let receipts: Vec<Vec<u8>> = self.receipts.iter().map(Encodable2718::encoded_2718).collect();
         let header = Header {
             state_root: state.root(),
-            transactions_root: ordered_trie_root_encoded(&self.encoded),
-            receipts_root: ordered_trie_root_encoded(&receipts),
+            transactions_root: ordered_root(&self.encoded),
+            receipts_root: ordered_root(&receipts),
             logs_bloom: self.bloom,
             gas_used: self.gas_used,
             ..self.block.header()

@@ -7,6 +7,7 @@ use crate::{
     pack::{Receipt, configuration, context, envelope, refusal},
     state::{Diff, State},
     transaction::{Refusal, Transaction},
+    trie::ordered_root,
 };
 use alloy_consensus::{
     Header, Receipt as ReceiptBody, SignableTransaction as _, TxEip1559, TxEip2930, TxEip7702, TxLegacy,
@@ -14,7 +15,6 @@ use alloy_consensus::{
 };
 use alloy_eips::{eip2718::Encodable2718 as _, eip2935::HISTORY_STORAGE_ADDRESS};
 use alloy_primitives::{B256, Bloom, Signature, U256};
-use alloy_trie::root::ordered_trie_root_encoded;
 use revm::{
     ExecuteEvm, MainBuilder, SystemCallEvm,
     context::{TxEnv, either::Either},
@@ -147,8 +147,8 @@ impl<'a> Simulation<'a> {
         let proved: Vec<_> = receipts.iter().map(|receipt| receipt.encoded_2718()).collect();
         let header = Header {
             state_root: self.state.root(),
-            transactions_root: ordered_trie_root_encoded(&encoded),
-            receipts_root: ordered_trie_root_encoded(&proved),
+            transactions_root: ordered_root(&encoded),
+            receipts_root: ordered_root(&proved),
             logs_bloom: bloom,
             gas_used,
             ..block.header()

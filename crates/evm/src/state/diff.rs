@@ -1,6 +1,6 @@
 //! What a block changes: enough to make the next state from its parent's, and what a store writes.
 
-use super::{Account, State, StoredAccount, stored_slot};
+use super::{Account, State, StoredAccount, slot_keys};
 use crate::trie::Trie;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, map::AddressMap};
 use revm::state::EvmState;
@@ -87,11 +87,14 @@ impl Diff {
             let new = touched.status.intersects(NEW);
             let empty = Trie::default();
             let stored = before.filter(|_| !new).map_or(&empty, |before| &before.storage);
+            let keys = slot_keys(touched.storage.keys());
             let slots: BTreeMap<_, _> = touched
                 .storage
                 .into_iter()
-                .map(|(slot, value)| (slot, value.present_value))
-                .filter(|(slot, value)| stored_slot(stored, *slot) != *value)
+                .zip(keys)
+                .map(|((slot, value), key)| (slot, value.present_value, stored.get(&key)))
+                .filter(|(_, value, before)| before.copied().unwrap_or_default() != *value)
+                .map(|(slot, value, _)| (slot, value))
                 .collect();
             if let Some(code) = info.code
                 && info.code_hash != KECCAK256_EMPTY

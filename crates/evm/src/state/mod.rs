@@ -165,15 +165,23 @@ impl State {
 }
 
 fn put_slots(storage: &mut Trie<U256>, slots: &BTreeMap<U256, U256>) {
-    let written: Vec<[u8; 32]> = slots.keys().map(U256::to_be_bytes).collect();
-    let written: Vec<&[u8]> = written.iter().map(<[u8; 32]>::as_slice).collect();
-    for (key, value) in hash_all(&written).into_iter().zip(slots.values()) {
+    let mut changes: Vec<_> = slot_keys(slots.keys()).into_iter().zip(slots.values()).collect();
+    // As with accounts: neighbours one after the other.
+    changes.sort_unstable_by_key(|(key, _)| *key);
+    for (key, value) in changes {
         if value.is_zero() {
             storage.remove(&key);
         } else {
             storage.insert(key, *value);
         }
     }
+}
+
+/// The keys of many slots, hashed together.
+fn slot_keys<'a>(slots: impl Iterator<Item = &'a U256>) -> Vec<B256> {
+    let written: Vec<[u8; 32]> = slots.map(U256::to_be_bytes).collect();
+    let written: Vec<&[u8]> = written.iter().map(<[u8; 32]>::as_slice).collect();
+    hash_all(&written)
 }
 
 fn slot_key(slot: U256) -> B256 {

@@ -69,7 +69,7 @@ fn hash_all_beneath<V: Leaf>(root: &Node<V>) {
     let mut levels = Vec::new();
     gather(root, 0, 0, &mut levels);
     for level in levels.iter().rev() {
-        level.chunks(NODES_AT_ONCE).for_each(hash_nodes);
+        hash_nodes(level);
     }
 }
 
@@ -103,25 +103,35 @@ fn gather<'a, V>(node: &'a Node<V>, depth: usize, level: usize, levels: &mut Vec
 
 /// Gives nodes whose children have references theirs.
 fn hash_nodes<V: Leaf>(nodes: &[Changed<'_, V>]) {
-    let (mut written, mut ends) = (Vec::new(), Vec::with_capacity(nodes.len()));
-    for (node, depth) in nodes {
-        node.encode(*depth, &mut written);
-        ends.push(written.len());
-    }
-    let mut from = 0;
-    let encoded: Vec<&[u8]> = ends
-        .iter()
-        .map(|&end| &written[std::mem::replace(&mut from, end)..end])
-        .collect();
-    // The few that are shorter than a hash are hashed for nothing.
-    for (((node, _), rlp), hash) in nodes.iter().zip(&encoded).zip(hash_all(&encoded)) {
-        let reference = match rlp.len() {
-            ..32 => RlpNode::from_rlp(rlp),
-            _ => RlpNode::word_rlp(&hash),
-        };
+    let references = references(nodes, |(node, depth), out| node.encode(*depth, out));
+    for ((node, _), reference) in nodes.iter().zip(references) {
         // Another thread that asked for the same root may have come first, with the same.
         let _ = node.reference.set(reference);
     }
+}
+
+/// What parents write for `nodes`, each of which `encode` appends the RLP of.
+pub(super) fn references<N>(nodes: &[N], encode: impl Fn(&N, &mut Vec<u8>)) -> Vec<RlpNode> {
+    let mut references = Vec::with_capacity(nodes.len());
+    for nodes in nodes.chunks(NODES_AT_ONCE) {
+        let (mut written, mut ends) = (Vec::new(), Vec::with_capacity(nodes.len()));
+        for node in nodes {
+            encode(node, &mut written);
+            ends.push(written.len());
+        }
+        let mut from = 0;
+        let encoded: Vec<&[u8]> = ends
+            .iter()
+            .map(|&end| &written[std::mem::replace(&mut from, end)..end])
+            .collect();
+        // The few that are shorter than a hash are hashed for nothing.
+        let hashed = encoded.iter().zip(hash_all(&encoded));
+        references.extend(hashed.map(|(rlp, hash)| match rlp.len() {
+            ..32 => RlpNode::from_rlp(rlp),
+            _ => RlpNode::word_rlp(&hash),
+        }));
+    }
+    references
 }
 
 impl<V: Leaf> Node<V> {
@@ -181,7 +191,7 @@ impl<V: Leaf> Node<V> {
     }
 }
 
-fn list(payload_length: usize, out: &mut Vec<u8>) {
+pub(super) fn list(payload_length: usize, out: &mut Vec<u8>) {
     out.reserve(payload_length + 4);
     Header {
         list: true,
@@ -191,13 +201,13 @@ fn list(payload_length: usize, out: &mut Vec<u8>) {
 }
 
 /// Hex-prefix encoding of part of a key: a flag nibble (leaf, odd), then the nibbles.
-struct CompactPath {
+pub(super) struct CompactPath {
     bytes: [u8; 33],
     len: usize,
 }
 
 impl CompactPath {
-    fn new(key: &B256, from: usize, to: usize, leaf: bool) -> Self {
+    pub(super) fn new(key: &B256, from: usize, to: usize, leaf: bool) -> Self {
         let odd = (to - from) % 2;
         let flag = if leaf { 2 } else { 0 } + odd as u8;
         let mut bytes = [0; 33];
@@ -214,11 +224,11 @@ impl CompactPath {
         &self.bytes[..self.len]
     }
 
-    fn length(&self) -> usize {
+    pub(super) fn length(&self) -> usize {
         self.as_slice().length()
     }
 
-    fn encode(&self, out: &mut Vec<u8>) {
+    pub(super) fn encode(&self, out: &mut Vec<u8>) {
         self.as_slice().encode(out);
     }
 }

@@ -4,9 +4,10 @@
 //! (nodes held by one clone alone are changed in place). Each node keeps its own reference once computed, so a root costs the
 //! nodes changed since the last one. Keys must be spread evenly (they are Keccak hashes): no key is a prefix of another.
 //!
-//! The same structure, asked for no root, is the persistent map of codes.
+//! The same structure, asked for no root, is the persistent map of codes. Lists have a trie of their own ([`ordered_root`]).
 
 mod encoding;
+mod ordered;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use alloy_trie::nodes::RlpNode;
 use std::sync::{Arc, OnceLock};
 
 pub(crate) use encoding::Leaf;
+pub(crate) use ordered::ordered_root;
 
 /// Nibbles of a key.
 const KEY_NIBBLES: usize = 64;

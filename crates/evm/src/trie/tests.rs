@@ -153,3 +153,24 @@ fn a_proof_shows_what_is_there_and_what_is_not() {
         }
     }
 }
+
+#[test]
+fn the_root_of_a_list_is_that_of_alloy_for_every_length_and_for_short_entries() {
+    let mut dice = Dice(7);
+    let lengths = (0..300).chain([511, 512, 513, 4_095, 4_097, 66_000]);
+    for entries in lengths {
+        let shortest = dice.roll(40);
+        let values: Vec<Vec<u8>> = (0..entries)
+            .map(|_| {
+                let length = shortest + dice.roll(1 + shortest * 8);
+                (0..length).map(|_| dice.roll(256) as u8).collect()
+            })
+            .collect();
+        let expected = alloy_trie::root::ordered_trie_root_encoded(&values);
+        assert_eq!(
+            ordered_root(&values),
+            expected,
+            "{entries} entries of {shortest} bytes or more"
+        );
+    }
+}
