@@ -228,6 +228,14 @@ await story('anvil', async () => {
 
   const system = Object.entries(dumped(await theirs.ask('anvil_dumpState'))).filter(([, account]) => account.code !== '0x');
   const accounts = [0, 1, 2, 3, 4].map((index) => mnemonicToAccount('test test test test test test test test test test test junk', { addressIndex: index }));
+  const typed = {
+    types: { EIP712Domain: [{ name: 'chainId', type: 'uint256' }], Part: [{ name: 'of', type: 'bytes32[]' }], Whole: [{ name: 'parts', type: 'Part[2]' }, { name: 'note', type: 'string' }] },
+    primaryType: 'Whole',
+    domain: { chainId },
+    message: { parts: [{ of: [keccak256('0x01')] }, { of: [] }], note: `seed ${seed}` },
+  };
+  const [signature, theirSignature] = await both('eth_signTypedData_v4', accounts[0].address, typed);
+  same(signature, theirSignature, 'a signature of typed data');
   const nonces = accounts.map(() => 0);
   const contracts = [];
   const touched = new Set(accounts.map(({ address }) => address.toLowerCase()));

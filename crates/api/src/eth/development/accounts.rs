@@ -3,6 +3,7 @@
 use super::{Bench, controls::Sealing, controls::Settings};
 use crate::eth::{error::EthError, fill};
 use alloy_consensus::{SignableTransaction as _, TxEnvelope};
+use alloy_dyn_abi::TypedData;
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, Signature, U256, eip191_hash_message};
 use alloy_rpc_types_eth::TransactionRequest;
@@ -45,9 +46,20 @@ impl Bench {
 
     /// An account's signature of a message (EIP-191).
     pub(super) fn sign_message(&self, account: Address, message: &[u8]) -> Result<Bytes, EthError> {
+        self.sign_digest(account, &eip191_hash_message(message))
+    }
+
+    /// An account's signature of typed data (EIP-712).
+    pub(super) fn sign_data(&self, account: Address, data: &TypedData) -> Result<Bytes, EthError> {
+        let digest = data
+            .eip712_signing_hash()
+            .map_err(|error| EthError::Invalid(format!("typed data: {error}")))?;
+        self.sign_digest(account, &digest)
+    }
+
+    fn sign_digest(&self, account: Address, digest: &B256) -> Result<Bytes, EthError> {
         let key = self.keys.get(&account).ok_or(EthError::UnknownAccount(account))?;
-        let signature = signature(key, &eip191_hash_message(message));
-        Ok(Bytes::copy_from_slice(&signature.as_bytes()))
+        Ok(Bytes::copy_from_slice(&signature(key, digest).as_bytes()))
     }
 
     /// After the chain went back: tells those who poll and subscribe, and the chain what time it is again.

@@ -1,5 +1,6 @@
 //! The methods, under the names that foundry's and hardhat's tools use. Amounts come as JSON numbers or hexadecimal strings.
 
+use alloy_dyn_abi::TypedData;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use jsonrpsee::{core::RpcResult, proc_macros::rpc};
@@ -7,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 /// Every name below, for nodes that do not answer to it.
-pub(super) const NAMES: [&str; 52] = [
+pub(super) const NAMES: [&str; 53] = [
     "anvil_autoImpersonateAccount",
     "anvil_dropTransaction",
     "anvil_dumpState",
@@ -34,6 +35,7 @@ pub(super) const NAMES: [&str; 52] = [
     "anvil_stopImpersonatingAccount",
     "eth_sendTransaction",
     "eth_sign",
+    "eth_signTypedData_v4",
     "evm_increaseTime",
     "evm_mine",
     "evm_revert",
@@ -142,6 +144,8 @@ pub(crate) trait Development {
     async fn send_transaction(&self, request: TransactionRequest) -> RpcResult<B256>;
     #[method(name = "eth_sign")]
     fn sign(&self, address: Address, message: Bytes) -> RpcResult<Bytes>;
+    #[method(name = "eth_signTypedData_v4")]
+    fn sign_typed_data(&self, address: Address, data: TypedData) -> RpcResult<Bytes>;
     #[method(name = "personal_sign")]
     fn personal_sign(&self, message: Bytes, address: Address) -> RpcResult<Bytes>;
 }

@@ -15,6 +15,7 @@ use super::{
     error::EthError,
     server::{self, EthConfig, EthServer, Node},
 };
+use alloy_dyn_abi::TypedData;
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use chain::{AccountChange, Development};
@@ -497,6 +498,10 @@ impl methods::DevelopmentServer for Bench {
 
     fn sign(&self, address: Address, message: Bytes) -> RpcResult<Bytes> {
         Ok(self.sign_message(address, &message)?)
+    }
+
+    fn sign_typed_data(&self, address: Address, data: TypedData) -> RpcResult<Bytes> {
+        Ok(self.sign_data(address, &data)?)
     }
 
     fn personal_sign(&self, message: Bytes, address: Address) -> RpcResult<Bytes> {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::eth::EthMetrics;
-use alloy_primitives::address;
+use alloy_primitives::{address, b256};
 use chain::PoolLimits;
 use std::collections::BTreeSet;
 
@@ -299,4 +299,47 @@ async fn accounts_whose_keys_are_here_are_listed_and_sign() {
     let digest = alloy_primitives::eip191_hash_message("hello");
     assert_eq!(crypto::ecdsa::recover(&digest, &signature).unwrap(), key(1).address());
     client.refused("eth_sign", json!([SOMEBODY, message])).await;
+}
+
+/// The example that EIP-712 gives, with its digest.
+#[tokio::test]
+async fn accounts_sign_typed_data_given_as_an_object_or_as_text() {
+    let client = Client::new(Sealing::Instant);
+    let account = key(1).address();
+    let word = |name: &str, kind: &str| json!({ "name": name, "type": kind });
+    let data = json!({
+        "types": {
+            "EIP712Domain": [
+                word("name", "string"),
+                word("version", "string"),
+                word("chainId", "uint256"),
+                word("verifyingContract", "address"),
+            ],
+            "Person": [word("name", "string"), word("wallet", "address")],
+            "Mail": [word("from", "Person"), word("to", "Person"), word("contents", "string")],
+        },
+        "primaryType": "Mail",
+        "domain": {
+            "name": "Ether Mail",
+            "version": "1",
+            "chainId": 1,
+            "verifyingContract": "0xCcCCccccCCCCcCCCCCCcCcCccCcCCCcCcccccccC",
+        },
+        "message": {
+            "from": { "name": "Cow", "wallet": "0xCD2a3d9F938E13CD947Ec05AbC7FE734Df8DD826" },
+            "to": { "name": "Bob", "wallet": "0xbBbBBBBbbBBBbbbBbbBbbbbBBbBbbbbBbBbbBBbB" },
+            "contents": "Hello, Bob!",
+        },
+    });
+    let digest = b256!("be609aee343fb3c4b28e1df9e632fca64fcfaede20f02e86244efddf30957bd2");
+    for given in [data.clone(), json!(data.to_string())] {
+        let signed = client.ask("eth_signTypedData_v4", json!([account, given])).await;
+        let signed: Bytes = serde_json::from_value(signed).unwrap();
+        let signature = signed.as_ref().try_into().unwrap();
+        assert_eq!(crypto::ecdsa::recover(&digest, &signature).unwrap(), account);
+    }
+    client.refused("eth_signTypedData_v4", json!([SOMEBODY, data])).await;
+    let mut lacking = data;
+    lacking["message"]["to"]["wallet"] = json!("nobody");
+    client.refused("eth_signTypedData_v4", json!([account, lacking])).await;
 }
