@@ -6,7 +6,7 @@ import {CommitteeRecord} from "./CommitteeRecord.sol";
 import {Epochs} from "./Epochs.sol";
 import {ICommittees} from "./interfaces/ICommittees.sol";
 import {IMailbox} from "./interfaces/IMailbox.sol";
-import {Allocation, INetworkRegistry, Member, ServiceKind} from "./interfaces/INetworkRegistry.sol";
+import {Allocation, INetworkRegistry, Member, ServiceKind, ServiceState} from "./interfaces/INetworkRegistry.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {IShardRegistry, Shard} from "./interfaces/IShardRegistry.sol";
 import {IValidatorRegistry, Validator} from "./interfaces/IValidatorRegistry.sol";
@@ -132,6 +132,12 @@ contract ShardRegistry is CommitteeRecord, Epochs, IShardRegistry, ICommittees {
     /// @inheritdoc IShardRegistry
     function shardOf(uint64 chain) external view returns (Shard memory) {
         return _shard(chain);
+    }
+
+    /// @inheritdoc IShardRegistry
+    function takesMessages(uint64 chain) external view returns (bool) {
+        Shard storage shard = _shards[chain];
+        return shard.epochBlocks != 0 && networks.serviceOf(shard.service).state <= ServiceState.Active;
     }
 
     /// @inheritdoc IShardRegistry

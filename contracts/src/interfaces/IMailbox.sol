@@ -42,7 +42,7 @@ interface IMailbox {
     /// Coins were locked for a shard without a message.
     event Endowed(uint64 indexed shard, address indexed sender, uint256 value);
 
-    /// Messages go to another chain that is known here.
+    /// Messages go to another chain that is known here, and not drained.
     error UnknownDestination(uint64 chain);
     /// More gas than `MAX_GAS`.
     error TooMuchGas(uint32 gasLimit);

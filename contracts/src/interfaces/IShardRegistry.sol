@@ -56,7 +56,7 @@ interface IShardRegistry {
     /// @notice Has committees closed from now on. Only the founder.
     function activate(uint64 chain) external;
 
-    /// @notice Stops the service's changes. Only the founder. What is locked for the shard stays so until it comes back.
+    /// @notice Stops the service's changes, and messages to the shard. Only the founder. What is locked for the shard stays so until it comes back.
     function drain(uint64 chain) external;
 
     /// @notice Says where the calling operator's validator of a shard listens: `address:port`.
@@ -71,6 +71,9 @@ interface IShardRegistry {
 
     /// @notice A shard.
     function shardOf(uint64 chain) external view returns (Shard memory);
+
+    /// @notice Whether messages to a chain are taken: it is a shard, and was not drained.
+    function takesMessages(uint64 chain) external view returns (bool);
 
     /// @notice How many shards there are.
     function shardCount() external view returns (uint256);

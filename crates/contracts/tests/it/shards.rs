@@ -496,6 +496,43 @@ impl World {
     }
 }
 
+/// Nobody sends coins to a shard that ends; what is there still comes home, for which both sides go on telling of their committees.
+#[test]
+fn a_drained_shard_takes_no_messages_but_committees_and_its_own_arrive() {
+    let mut world = World::new();
+    let pay = |destination| Mailbox::sendCall {
+        destination,
+        to: RELAYER,
+        gasLimit: 50_000,
+        data: Bytes::new(),
+    };
+    let five = U256::from(5);
+    world.root().pay(FOUNDER, MAILBOX, &pay(SHARD_A), five).unwrap();
+    let drain = Registry::drainCall { chain: SHARD_A };
+    world.root().send(FOUNDER, SHARD_REGISTRY, &drain).unwrap();
+    let error = world.root().pay(FOUNDER, MAILBOX, &pay(SHARD_A), five).err().unwrap();
+    assert_eq!(error, format!("UnknownDestination(chain: {SHARD_A})"));
+    let endow = Mailbox::endowCall { shard: SHARD_A };
+    assert!(world.root().pay(FOUNDER, MAILBOX, &endow, five).is_err());
+    world.root().pay(FOUNDER, MAILBOX, &pay(SHARD_B), five).unwrap();
+
+    let shard = world.chain(SHARD_A);
+    shard.fund(FOUNDER, five);
+    let sent = shard.pay(FOUNDER, MAILBOX, &pay(ROOT), five).unwrap();
+    let home = sent.events::<Mailbox::MessageSent>().pop().unwrap().message;
+    assert!(!world.deliver(&home, ROOT).unwrap().failed);
+
+    let leave = Networks::optOutCall { service: 1 };
+    let gone = world.operators[3].account;
+    world.root().send(gone, NETWORK_REGISTRY, &leave).unwrap();
+    world.next_epoch();
+    world.next_epoch();
+    assert!(
+        world.announce(SHARD_A).is_some(),
+        "the root chain's committee is another"
+    );
+}
+
 /// What a committee signs after its stake may be gone is worth nothing on the root chain, until it is announced anew.
 #[test]
 fn a_committee_is_trusted_as_long_as_its_stake_can_be_taken() {
