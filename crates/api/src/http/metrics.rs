@@ -101,12 +101,16 @@ pub(super) async fn count<P: Provider>(State(api): State<Api<P>>, request: Reque
 
 /// `GET /metrics`: the node's and ours.
 pub(super) async fn show<P: Provider>(State(api): State<Api<P>>) -> Response {
-    let node = api.0.node.metrics();
-    let mut page = node.strip_suffix(END).unwrap_or(&node).to_owned();
+    page(&api.0.node.metrics(), &api.0.metrics.registry)
+}
+
+/// A page of what a node said, and of what is registered here.
+pub(super) fn page(node: &str, registry: &Registry) -> Response {
+    let mut page = node.strip_suffix(END).unwrap_or(node).to_owned();
     if !page.is_empty() && !page.ends_with('\n') {
         page.push('\n');
     }
-    encode(&mut page, &api.0.metrics.registry).expect("a string takes any text");
+    encode(&mut page, registry).expect("a string takes any text");
     (
         [(
             header::CONTENT_TYPE,

@@ -12,6 +12,7 @@ mod infer;
 pub(crate) mod listen;
 mod metrics;
 mod models;
+mod observe;
 mod payment;
 mod receipts;
 mod seats;
@@ -24,6 +25,7 @@ pub use blobs::blobs;
 pub use compute::inference::{Engine, InferError, InferRequest, InferResponse, ModelMetadata};
 pub use listen::serve;
 pub use metrics::metrics_reference;
+pub use observe::observe;
 pub use service::Service;
 
 use axum::{
