@@ -82,6 +82,15 @@ impl NodeKeys {
         }
     }
 
+    /// The account that carries messages between the root chain and a shard, on both of them. It is another one than the node's, so that neither
+    /// takes the other's nonces.
+    pub fn carrier(&self, shard: u64) -> Wallet {
+        let secret = Zeroizing::new(self.wallet.secret().to_bytes());
+        let material = Zeroizing::new([secret.as_slice(), &shard.to_be_bytes()].concat());
+        let derived = Zeroizing::new(blake3::derive_key("aloft/node/carrier/v1", &material));
+        Wallet::from_bytes(&derived).expect("a hash outside the curve's order has probability 2^-128")
+    }
+
     /// Writes a new seed to `path`, readable by its owner only; refuses to replace a file.
     ///
     /// # Errors
@@ -140,6 +149,14 @@ mod tests {
             read.availability.public_key().to_bytes()
         );
         assert!(NodeKeys::create(&path, &[8; 32]).is_err(), "a seed is never replaced");
+    }
+
+    #[test]
+    fn each_shard_has_a_carrier_of_its_own() {
+        let keys = NodeKeys::from_seed(&[7; 32]);
+        let carriers = [1, 2, 1].map(|shard| keys.carrier(shard).address());
+        assert_eq!(carriers[0], carriers[2]);
+        assert!(carriers[0] != carriers[1] && !carriers.contains(&keys.wallet.address()));
     }
 
     #[test]

@@ -8,6 +8,8 @@
 //! DIR/node-0/chain.redb   state, blocks, receipts
 //! DIR/node-0/runtime/     consensus journals, rows
 //! DIR/node-0/compute/     vouchers, receipts
+//! DIR/node-0/shard-*/     its validators of shards
+//! DIR/shards/             one file a shard: crate::shards
 //! ```
 
 use crate::{
@@ -92,6 +94,18 @@ pub enum LayoutError {
         found: usize,
         /// Nodes asked for.
         wanted: usize,
+    },
+    /// The folder holds a network of other epochs.
+    #[error(
+        "{dir} holds a network whose epochs have {found} blocks, not {wanted}: leave --epoch-blocks out, or start anew with --reset"
+    )]
+    OtherEpochBlocks {
+        /// The folder.
+        dir: PathBuf,
+        /// Blocks of its epochs.
+        found: NonZeroU64,
+        /// Blocks asked for.
+        wanted: NonZeroU64,
     },
     /// No free port was found.
     #[error("find a free port on loopback")]
@@ -240,8 +254,33 @@ impl Layout {
     ///
     /// [`LayoutError`], naming the file or the number at fault.
     pub fn open_or_create(dir: &Path, nodes: Option<usize>) -> Result<Self, LayoutError> {
-        if dir.join("network.json").exists() {
+        Self::open_or_create_with(dir, nodes, None)
+    }
+
+    /// As [`Self::open_or_create`], with `blocks` of an epoch in a new network.
+    ///
+    /// # Errors
+    ///
+    /// [`LayoutError`], also when the network has other epochs, or they would be too short.
+    pub fn open_or_create_with(
+        dir: &Path,
+        nodes: Option<usize>,
+        blocks: Option<NonZeroU64>,
+    ) -> Result<Self, LayoutError> {
+        let path = dir.join("network.json");
+        if let Some(blocks) = blocks.filter(|blocks| *blocks < EPOCH_BLOCKS_MIN) {
+            return Err(LayoutError::EpochBlocks { path, blocks });
+        }
+        if path.exists() {
             let layout = Self::open(dir)?;
+            let found_blocks = layout.network.epoch_blocks;
+            if let Some(wanted) = blocks.filter(|blocks| *blocks != found_blocks) {
+                return Err(LayoutError::OtherEpochBlocks {
+                    dir: dir.to_owned(),
+                    found: found_blocks,
+                    wanted,
+                });
+            }
             let found = layout.network.nodes.len();
             return match nodes {
                 Some(wanted) if wanted != found => Err(LayoutError::OtherNodeCount {
@@ -252,7 +291,7 @@ impl Layout {
                 _ => Ok(layout),
             };
         }
-        Self::create(dir, nodes.unwrap_or(4))
+        Self::create(dir, nodes.unwrap_or(4), blocks.unwrap_or_else(epoch_blocks))
     }
 
     /// Opens the network in `dir`.
@@ -285,7 +324,7 @@ impl Layout {
         })
     }
 
-    fn create(dir: &Path, count: usize) -> Result<Self, LayoutError> {
+    fn create(dir: &Path, count: usize, epoch_blocks: NonZeroU64) -> Result<Self, LayoutError> {
         if !(1..=MAX_LOCAL_NODES).contains(&count) {
             return Err(LayoutError::NodeCount { count });
         }
@@ -335,7 +374,7 @@ impl Layout {
             genesis_time: now,
             dealt_beacon: random_32()?.into(),
             dealt_release_committee: Some(release_committee.encode().to_vec().into()),
-            epoch_blocks: epoch_blocks(),
+            epoch_blocks,
             nodes,
         };
         let layout = Self {

@@ -2,6 +2,7 @@
 
 use crate::{
     layout::Layout,
+    shards::ShardProcesses,
     supervisor::{MergedLog, Process, Program, SupervisorError},
 };
 use client::{Rpc, RpcError};
@@ -58,11 +59,13 @@ enum Place {
     Stopped(Program),
 }
 
-/// A running local network. Dropping it kills the nodes; [`Self::stop`] lets them finish.
+/// A running local network, and its shards. Dropping it kills the nodes; [`Self::stop`] lets them finish.
 pub struct LocalNetwork {
     layout: Layout,
     log: MergedLog,
     places: Vec<Option<Place>>,
+    /// Run while [`Self::first_end`] waits.
+    shards: ShardProcesses,
 }
 
 impl LocalNetwork {
@@ -93,6 +96,7 @@ impl LocalNetwork {
         });
         let mut network = Self {
             places: places.collect(),
+            shards: ShardProcesses::new(&layout.dir, &path),
             log,
             layout,
         };
@@ -181,7 +185,7 @@ impl LocalNetwork {
         self.ready(index, height).await
     }
 
-    /// Asks every node to stop, all at once, and waits. Says whether all ended cleanly.
+    /// Asks every node and every validator of a shard to stop, all at once, and waits. Says whether all ended cleanly.
     ///
     /// # Errors
     ///
@@ -191,13 +195,16 @@ impl LocalNetwork {
             Place::Running(process) => Some(process.stop()),
             Place::Stopped(_) => None,
         });
-        let ends = futures::future::join_all(running).await;
-        ends.into_iter().try_fold(true, |all, clean| Ok(all && clean?))
+        let (ends, shards) = tokio::join!(futures::future::join_all(running), self.shards.stop());
+        let clean = shards?;
+        ends.into_iter().try_fold(clean, |all, clean| Ok(all && clean?))
     }
 
-    /// Waits until some node ends by itself, which none should; returns its name and how it ended.
+    /// Waits until some node ends by itself, which none should; returns its name and how it ended. Meanwhile the network's shards are looked after:
+    /// they are started as their files appear, and again when they end.
     pub async fn first_end(&mut self) -> (String, ExitStatus) {
         loop {
+            self.shards.tend(&self.log);
             for place in self.places.iter_mut().flatten() {
                 if let Place::Running(process) = place
                     && let Some(status) = process.ended()

@@ -51,7 +51,7 @@ pub(crate) struct NodeMetrics {
 
 /// Counted as blocks become final.
 #[derive(Clone, Default)]
-struct Blocks {
+pub(crate) struct Blocks {
     height: Gauge,
     count: Counter,
     transactions: Counter,
@@ -102,7 +102,7 @@ struct WorkDone {
 
 /// The process, under the names that Prometheus' own clients give them.
 #[derive(Default)]
-struct Process {
+pub(crate) struct Process {
     cpu_seconds: Counter<f64, AtomicU64>,
     resident_bytes: Gauge<i64, AtomicI64>,
     open_fds: Gauge,
@@ -142,7 +142,44 @@ impl NodeMetrics {
 
     /// Counts every block that becomes final from now on, until the ledger is gone.
     pub(crate) fn follow(&self, ledger: Ledger) -> impl Future<Output = ()> + Send + 'static {
-        let blocks = self.blocks.clone();
+        self.blocks.clone().follow(ledger)
+    }
+
+    /// The page. `engine` is what the runtime shows of its own.
+    pub(crate) fn page(&self, reading: &Reading, engine: &str) -> String {
+        self.gauges.read(reading, &self.chain_path);
+        self.work.read(&reading.work);
+        self.process.read();
+        let [mut own, mut process] = [String::new(), String::new()];
+        encode(&mut own, &self.registry).expect("a string takes any text");
+        encode(&mut process, &self.process_registry).expect("a string takes any text");
+        [&own, &process, engine]
+            .map(|part| part.strip_suffix(END).unwrap_or(part))
+            .concat()
+    }
+}
+
+impl Blocks {
+    pub(crate) fn register(&self, registry: &mut Registry) {
+        registry.register("chain_height", "Number of the last final block", self.height.clone());
+        registry.register("chain_blocks", "Blocks that became final", self.count.clone());
+        registry.register(
+            "chain_transactions",
+            "Transactions in final blocks",
+            self.transactions.clone(),
+        );
+        registry.register("chain_gas", "Gas that final blocks used", self.gas.clone());
+        registry.register_with_unit(
+            "chain_block_interval",
+            "Time from one final block to the next, as this node saw them",
+            Unit::Seconds,
+            self.interval.0.clone(),
+        );
+    }
+
+    /// Counts every block that becomes final from now on, until the ledger is gone.
+    pub(crate) fn follow(self, ledger: Ledger) -> impl Future<Output = ()> + Send + 'static {
+        let blocks = self;
         let mut finals = ledger.subscribe();
         let mut seen = ledger.latest().header.number;
         blocks.height.set(seen as i64);
@@ -170,38 +207,6 @@ impl NodeMetrics {
                 }
             }
         }
-    }
-
-    /// The page. `engine` is what the runtime shows of its own.
-    pub(crate) fn page(&self, reading: &Reading, engine: &str) -> String {
-        self.gauges.read(reading, &self.chain_path);
-        self.work.read(&reading.work);
-        self.process.read();
-        let [mut own, mut process] = [String::new(), String::new()];
-        encode(&mut own, &self.registry).expect("a string takes any text");
-        encode(&mut process, &self.process_registry).expect("a string takes any text");
-        [&own, &process, engine]
-            .map(|part| part.strip_suffix(END).unwrap_or(part))
-            .concat()
-    }
-}
-
-impl Blocks {
-    fn register(&self, registry: &mut Registry) {
-        registry.register("chain_height", "Number of the last final block", self.height.clone());
-        registry.register("chain_blocks", "Blocks that became final", self.count.clone());
-        registry.register(
-            "chain_transactions",
-            "Transactions in final blocks",
-            self.transactions.clone(),
-        );
-        registry.register("chain_gas", "Gas that final blocks used", self.gas.clone());
-        registry.register_with_unit(
-            "chain_block_interval",
-            "Time from one final block to the next, as this node saw them",
-            Unit::Seconds,
-            self.interval.0.clone(),
-        );
     }
 
     fn count(&self, block: &Sealed) {
@@ -339,7 +344,7 @@ impl WorkDone {
 }
 
 impl Process {
-    fn register(&self, registry: &mut Registry) {
+    pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "process_cpu",
             "Processor time used",
@@ -356,7 +361,7 @@ impl Process {
     }
 
     /// Reads what the system says; elsewhere than on Linux it says nothing here, and the values stay zero.
-    fn read(&self) {
+    pub(crate) fn read(&self) {
         // The second field is the program's name in parentheses, which may hold anything; the 12th and 13th after it are ticks in
         // user and system mode.
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();

@@ -13,6 +13,7 @@ use crate::{
     provider::LedgerProvider,
     release_key,
     services::{self, ModelCatalogue},
+    shards::ShardFileError,
     validators::{self, StakedCommittees},
 };
 use api::{
@@ -53,7 +54,7 @@ use tokio::{
 };
 
 /// Threads of a node's runtime: a local network's nodes share one machine.
-const WORKER_THREADS: usize = 2;
+pub(crate) const WORKER_THREADS: usize = 2;
 
 /// Bytes a local node gives to rows.
 const ROWS_CAPACITY_BYTES: u64 = 16 * GIB;
@@ -64,15 +65,15 @@ const PRIZE_MIN_WEI: u64 = 10_000_000_000_000_000;
 /// What a local node takes a unit of gas to cost when it weighs whether a promise that was not kept is worth collecting, wei: its tip, and a base fee of as much.
 const GAS_PRICE_WEI: u64 = 2_000_000_000;
 /// Offences of other validators that wait to be reported: each takes a block or two.
-const OFFENCES_WAITING: usize = 64;
+pub(crate) const OFFENCES_WAITING: usize = 64;
 /// Logs of own seats that wait to be posted, of two rounds of posting.
 const POSTS_WAITING: usize = 2 * chain::keys::MAX_SEATS;
 
 /// How long open requests may take to end when the node stops.
-const CLOSE_GRACE: Duration = Duration::from_secs(1);
+pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(1);
 
 /// What `web3_clientVersion` answers.
-const CLIENT_VERSION: &str = concat!("aloft/", env!("CARGO_PKG_VERSION"));
+pub(crate) const CLIENT_VERSION: &str = concat!("aloft/", env!("CARGO_PKG_VERSION"));
 
 /// Why a node did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +119,9 @@ pub enum NodeError {
         /// What is wrong with it.
         source: JournalError,
     },
+    /// A shard's file.
+    #[error(transparent)]
+    Shard(#[from] ShardFileError),
     /// The role that keeps rows.
     #[error(transparent)]
     Availability(Box<StartError>),
@@ -165,7 +169,7 @@ pub fn run(dir: &Path, index: usize, supervised: bool) -> Result<(), NodeError> 
 }
 
 /// Makes the folder of the journals, among which are shares of keys, its owner's alone.
-fn private(folder: &Path) -> Result<(), NodeError> {
+pub(crate) fn private(folder: &Path) -> Result<(), NodeError> {
     let made = fs::create_dir_all(folder).and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)));
     made.map_err(|source| NodeError::System {
         what: format!("make {} private", folder.display()),
@@ -323,7 +327,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     ended
 }
 
-fn system(what: &str, listen: SocketAddr, source: io::Error) -> NodeError {
+pub(crate) fn system(what: &str, listen: SocketAddr, source: io::Error) -> NodeError {
     NodeError::System {
         what: format!("{what} {listen}"),
         source,
@@ -331,7 +335,7 @@ fn system(what: &str, listen: SocketAddr, source: io::Error) -> NodeError {
 }
 
 /// Waits for SIGINT, SIGTERM or, under a supervisor, the end of standard input, which comes also when the supervisor was killed.
-async fn told_to_stop(supervised: bool) -> Result<(), NodeError> {
+pub(crate) async fn told_to_stop(supervised: bool) -> Result<(), NodeError> {
     let listen = |kind| {
         signal(kind).map_err(|source| NodeError::System {
             what: "listen for signals".into(),

@@ -73,7 +73,8 @@ fn described(page: &str) -> BTreeMap<String, (String, String)> {
 }
 
 fn reference() -> BTreeMap<String, (String, String)> {
-    described(&(page("") + &api::http::metrics_reference()))
+    let shard = crate::shards::ShardMetrics::new(&EthMetrics::default()).page(0, "");
+    described(&(page("") + &api::http::metrics_reference() + &shard))
 }
 
 #[test]
@@ -117,7 +118,7 @@ fn the_reference_page_is_what_a_node_shows() {
         "# Metrics\n\nPrinted by a test of crate `node`, which keeps it so. A node shows them at `/metrics` of its HTTP port (`aloft up` prints the \
          addresses,\n7777 for the first node), in the OpenMetrics text format: `curl -s http://127.0.0.1:7777/metrics`. The same page goes on with what the \
          engine\n(`validator_…`) and the runtime (`runtime_…`) count; those names are commonware's, and change with its releases.\n\
-         [grafana/aloft.json](grafana/aloft.json) is a dashboard of both.\n\n| metric | type | what |\n|---|---|---|\n",
+         [grafana/aloft.json](grafana/aloft.json) is a dashboard of both. What begins with `aloft_shard_` is a shard's validator's (`aloft shard add` prints its\naddress).\n\n| metric | type | what |\n|---|---|---|\n",
     );
     for (name, (kind, help)) in reference() {
         text += &format!("| `{name}` | {kind} | {help} |\n");

@@ -90,6 +90,28 @@ impl<S: Port, D: Port> Relayer<S, D> {
         }
     }
 
+    /// Counts what there is to do, and changes nothing on either chain: messages that wait, and an announcement that is due.
+    ///
+    /// # Errors
+    ///
+    /// [`RelayError`]; what was found by then is kept.
+    pub async fn look(&mut self) -> Result<usize, RelayError> {
+        self.scan().await?;
+        self.forget_delivered().await?;
+        let due = self.from_root && self.announcement_is_due().await?;
+        Ok(self.waiting.len() + usize::from(due))
+    }
+
+    /// The block that sent the message that waits longest, as of the last look.
+    pub fn oldest_block(&self) -> Option<u64> {
+        self.waiting.iter().map(|waiting| waiting.block).min()
+    }
+
+    /// The last block that was looked through.
+    pub fn looked_until(&self) -> Option<u64> {
+        self.next_block.checked_sub(1)
+    }
+
     /// Announces, looks for messages, shows a header if one is needed, and delivers what it proves.
     ///
     /// # Errors
@@ -111,19 +133,20 @@ impl<S: Port, D: Port> Relayer<S, D> {
         Ok(done)
     }
 
-    /// Has the root chain announce the next epoch's committee, once an epoch.
-    async fn announce(&self) -> Result<(), RelayError> {
+    /// Whether the next epoch's committee has not been announced.
+    async fn announcement_is_due(&self) -> Result<bool, RelayError> {
         let chain = self.destination.chain_id();
         let epoch = read(&self.source, SHARD_REGISTRY, &ShardRegistry::epochCall {}).await?;
-        let last = read(
-            &self.source,
-            SHARD_REGISTRY,
-            &ShardRegistry::lastAnnouncedCall { chain },
-        )
-        .await?;
-        if last > epoch {
+        let call = ShardRegistry::lastAnnouncedCall { chain };
+        Ok(read(&self.source, SHARD_REGISTRY, &call).await? <= epoch)
+    }
+
+    /// Has the root chain announce the next epoch's committee, once an epoch.
+    async fn announce(&self) -> Result<(), RelayError> {
+        if !self.announcement_is_due().await? {
             return Ok(());
         }
+        let chain = self.destination.chain_id();
         let call = ShardRegistry::announceCall { chain };
         match write(&self.source, SHARD_REGISTRY, &call, U256::ZERO).await {
             // Right after an epoch began its committees may not be closed yet: there is time until it ends.

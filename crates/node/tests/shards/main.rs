@@ -2,7 +2,7 @@
 
 use chain::{
     Block, Committee, FinalityProof, Ledger, MemoryDisk, PoolLimits, Store,
-    consensus::{Certificates, Committees as _, namespace},
+    consensus::{Certificates, Committees as _, Offence, SignedVote, VoteKind, namespace},
     finality::{Seats, finalize_message, quorum},
 };
 use client::Wallet;
@@ -10,13 +10,15 @@ use commonware_codec::Encode as _;
 use contracts::{
     Announcement, Event, EventFilter, Founder, FoundingValidator, GenesisContract, Mined, Provider, ProviderError,
     Request, SERVICE_CREATION_WEI, SHARD_SUPPLY_WEI, SetupCall, ShardTerms, Terms, VoteKey,
-    abi::{Mailbox, NetworkRegistry, ShardRegistry, ValidatorRegistry},
-    addresses::{MAILBOX, NETWORK_REGISTRY, SHARD_REGISTRY, VALIDATOR_REGISTRY},
+    abi::{Mailbox, NetworkRegistry, ShardRegistry, StakeVault, ValidatorRegistry},
+    addresses::{MAILBOX, NETWORK_REGISTRY, SHARD_REGISTRY, SHARD_SLASHER, STAKE_VAULT, VALIDATOR_REGISTRY},
     founding_calls, genesis_contracts_with, read, shard_contracts, shard_founding_call, write,
 };
 use crypto::bls;
 use evm::{Genesis, GenesisCall};
-use node::{LedgerProvider, LocalPort, NodeKeys, Port, Proved, Relayed, Relayer, StakedCommittees, finality};
+use node::{
+    LedgerProvider, LocalPort, NodeKeys, Port, Proved, Relayed, Relayer, StakedCommittees, finality, shard_report_calls,
+};
 use primitives::{Address, B256, Bytes, U256, keccak256};
 use std::sync::Arc;
 
@@ -458,6 +460,70 @@ fn messages_and_committees_travel_between_a_root_chain_and_a_shard() {
         assert_eq!(balance(&world.root, Address::repeat_byte(8)), coins(3));
         assert!(balance(&world.shard, alice) < before.0 && balance(&world.root, alice) < before.1);
         assert_eq!(locked().await.unwrap(), coins(ENDOWMENT_COINS + 2));
+    });
+}
+
+/// What a shard's validator does twice is told to the root chain, where its stake is, in the words of `ShardSlasher`.
+#[test]
+fn who_votes_twice_on_a_shard_loses_its_stake_on_the_root_chain() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let world = World::new().await;
+        // The first committee's own epoch comes.
+        while world.root.ledger.latest().header.number < 3 * ROOT_EPOCH_BLOCKS {
+            world.root.seal();
+        }
+        for _ in 0..3 {
+            world.shard.seal();
+        }
+        let (operator, seat, view) = (2, 1, 9);
+        let keys = &world.shard.keys[operator];
+        let sign = |number| {
+            let digest = world.shard.certify(number).unwrap().summary.digest();
+            let message = finalize_message(&world.shard.namespace(), 0, view, view - 1, &digest);
+            SignedVote {
+                kind: VoteKind::Finalize,
+                parent_view: view - 1,
+                digest: digest.as_ref().try_into().unwrap(),
+                signature: keys.validator.votes[seat].sign(&message),
+            }
+        };
+        let offence = Offence {
+            validator: keys.validator.identity(),
+            seat,
+            epoch: 0,
+            view,
+            votes: [sign(1), sign(2)],
+        };
+        let root = world.root.port(wallet(ALICE_SEED));
+        let stake = async || {
+            let call = StakeVault::stakeOfCall {
+                operator: operator as u32,
+            };
+            read(&root, STAKE_VAULT, &call).await.unwrap().active
+        };
+        assert!(stake().await > 0);
+        // A seat that its vote key is not: refused. Then the seat that it is.
+        for (offence, taken) in [
+            (
+                Offence {
+                    seat: 0,
+                    ..offence.clone()
+                },
+                false,
+            ),
+            (offence.clone(), true),
+            (offence, false),
+        ] {
+            let calls = shard_report_calls(&root, SHARD, &offence).await.unwrap();
+            assert_eq!(calls.len(), 1, "one epoch has a committee");
+            let sent = write(&root, SHARD_SLASHER, &calls[0], U256::ZERO).await;
+            assert_eq!(sent.is_ok(), taken, "{sent:?}");
+            assert_eq!(stake().await > 0, !taken && offence.seat == 0, "{sent:?}");
+        }
     });
 }
 
