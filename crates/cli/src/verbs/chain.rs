@@ -60,7 +60,7 @@ fn parse_height(text: &str) -> Result<String, String> {
 }
 
 /// Reads bytes in hexadecimal, with or without `0x`.
-fn parse_bytes(text: &str) -> Result<Bytes, String> {
+pub(super) fn parse_bytes(text: &str) -> Result<Bytes, String> {
     let bytes = hex::decode(text);
     bytes
         .map(Into::into)

@@ -13,6 +13,7 @@ pub mod node;
 mod put;
 mod readers;
 mod send;
+pub mod shard;
 mod stake;
 mod stat;
 pub mod train;
@@ -40,6 +41,7 @@ pub enum Verb {
     Balance(balance::Balance),
     Send(send::Send),
     Chain(chain::Chain),
+    Shard(shard::Shard),
     Stake(stake::Stake),
     Node(node::Node),
     #[command(hide = true)]
@@ -64,6 +66,7 @@ impl Verb {
             Self::Balance(verb) => verb.run(output).await,
             Self::Send(verb) => verb.run(output).await,
             Self::Chain(verb) => verb.run(output).await,
+            Self::Shard(verb) => verb.command.run(output).await,
             Self::Stake(verb) => verb.run(output).await,
             Self::Node(verb) => verb.command.run(output).await,
             Self::Train(verb) => verb.run(context, output).await,

@@ -40,19 +40,24 @@ pub struct Run {
 impl Run {
     /// Runs the node until it is told to stop.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
-            tracing_subscriber::EnvFilter::new("warn,node=info,chain=info,da=info,api=info,compute=info")
-        });
-        tracing_subscriber::fmt()
-            .with_env_filter(filter)
-            .with_writer(std::io::stderr)
-            .with_ansi(false)
-            .init();
-        // A panic ends the node with an error that says what to do: here it needs one line, for whoever looks for its place.
-        std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+        log_to_standard_error();
         node::run(&self.network, self.index, self.supervised)?;
         Ok(ExitCode::Done)
     }
+}
+
+/// Has a process that runs for long say what it does, on standard error.
+pub(super) fn log_to_standard_error() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| {
+        tracing_subscriber::EnvFilter::new("warn,node=info,chain=info,da=info,api=info,compute=info")
+    });
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .init();
+    // A panic ends the node with an error that says what to do: here it needs one line, for whoever looks for its place.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }
 
 /// Show a running node's height, rows and waiting transactions.

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use node::{DEVELOPMENT_KEYS, Layout, LocalNetwork, development_wallets};
 use primitives::Address;
 use serde::Serialize;
-use std::{fmt, path::PathBuf};
+use std::{fmt, num::NonZeroU64, path::PathBuf};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Run a local network until Ctrl-C; started again with the same folder, it goes on where it was.
@@ -20,6 +20,10 @@ pub struct Up {
     /// Nodes; 4 for a new network.
     #[arg(long)]
     nodes: Option<usize>,
+    /// Blocks of an epoch of a new network, at whose end committees change; 1200 when left out. Shorter ones make a shard's committee, and stake,
+    /// count sooner.
+    #[arg(long, value_name = "BLOCKS")]
+    epoch_blocks: Option<NonZeroU64>,
     /// Folder of the network.
     #[arg(long, default_value = ".aloft")]
     dir: PathBuf,
@@ -96,7 +100,7 @@ impl Up {
         }
         let mut interrupted = signal(SignalKind::interrupt()).context("listen for Ctrl-C")?;
         let mut terminated = signal(SignalKind::terminate()).context("listen for termination")?;
-        let layout = Layout::open_or_create(&self.dir, self.nodes)?;
+        let layout = Layout::open_or_create_with(&self.dir, self.nodes, self.epoch_blocks)?;
         let starting = output.spinner("starting the nodes");
         let network = tokio::select! {
             network = LocalNetwork::start(layout, self.logs) => Some(network?),
@@ -157,7 +161,7 @@ fn remove_network(dir: &std::path::Path) -> anyhow::Result<()> {
         let name = entry.with_context(|| format!("read {}", dir.display()))?.file_name();
         let name = name.to_string_lossy();
         anyhow::ensure!(
-            name.starts_with("network.") || name.starts_with("node-"),
+            name.starts_with("network.") || name.starts_with("node-") || name == "shards",
             "{} holds {name}, which is not a network's: nothing was deleted",
             dir.display()
         );
