@@ -20,9 +20,9 @@ const BACKOFF_MAX: Duration = Duration::from_secs(15);
 /// Carries one way until it is dropped. What fails is tried again, with a longer pause each time.
 pub(super) async fn carry<S: Port, D: Port>(way: Way, place: u32, mut relayer: Relayer<S, D>, carried: Carried) {
     let patience = PATIENCE.saturating_mul(place);
-    let (mut since, mut pause) = (None, POLL);
+    let (mut first, mut pause) = (None, POLL);
     loop {
-        match turn(way, &mut relayer, &mut since, patience, &carried).await {
+        match turn(way, &mut relayer, &mut first, patience, &carried).await {
             Ok(()) => pause = POLL,
             Err(error) => {
                 carried.failure(way);
@@ -34,40 +34,44 @@ pub(super) async fn carry<S: Port, D: Port>(way: Way, place: u32, mut relayer: R
     }
 }
 
-/// Looks, and carries what has waited long enough. `since` is when something began to wait.
+/// What waits first, and since when it is seen to.
+struct First {
+    /// The block that sent it; none of an announcement.
+    block: Option<u64>,
+    since: Instant,
+}
+
+/// Looks, and carries what has waited long enough.
 async fn turn<S: Port, D: Port>(
     way: Way,
     relayer: &mut Relayer<S, D>,
-    since: &mut Option<Instant>,
+    first: &mut Option<First>,
     patience: Duration,
     carried: &Carried,
 ) -> Result<(), RelayError> {
     let waiting = relayer.look().await?;
-    let oldest = relayer.oldest_block().zip(relayer.looked_until());
-    carried.look(
-        way,
-        waiting,
-        oldest.map_or(0, |(oldest, last)| last.saturating_sub(oldest)),
-    );
+    let block = relayer.oldest_block();
+    let lag = block
+        .zip(relayer.looked_until())
+        .map_or(0, |(block, last)| last.saturating_sub(block));
+    carried.look(way, waiting, lag);
     if waiting == 0 {
-        *since = None;
+        *first = None;
         return Ok(());
     }
-    if since.get_or_insert_with(Instant::now).elapsed() < patience {
+    // Who carries before this one is at work when something else waits first than last time.
+    if first.as_ref().is_none_or(|first| first.block != block) {
+        let since = Instant::now();
+        *first = Some(First { block, since });
+    }
+    if first.as_ref().is_some_and(|first| first.since.elapsed() < patience) {
         return Ok(());
     }
     let done = relayer.step().await?;
     carried.step(way, &done);
     if done.delivered > 0 {
-        // What is left has not waited for its turn yet.
-        *since = None;
-        tracing::info!(
-            ?way,
-            delivered = done.delivered,
-            headers = done.headers,
-            waiting = done.waiting,
-            "carried messages"
-        );
+        let (delivered, headers, waiting) = (done.delivered, done.headers, done.waiting);
+        tracing::info!(?way, delivered, headers, waiting, "carried messages");
     }
     Ok(())
 }

@@ -36,14 +36,19 @@ pub const SHARD_GAS_LIMIT_MIN: u64 = 12_000_000;
 /// Ports that the first shard prefers; each further one adds [`PORTS_EACH`], each validator its index.
 const PREFERRED: ShardPorts = ShardPorts {
     rpc: 18_545,
-    http: 17_777,
-    p2p: 17_900,
+    http: 17_000,
+    p2p: 17_500,
 };
 /// Ports between two shards': more than a local network has nodes.
 const PORTS_EACH: u16 = 20;
 const _: () = assert!(
     PORTS_EACH as usize >= crate::layout::MAX_LOCAL_NODES,
     "no two validators prefer one port"
+);
+const _: () = assert!(
+    PREFERRED.http + PORTS_EACH * MAX_LOCAL_SHARDS as u16 <= PREFERRED.p2p
+        && PREFERRED.p2p + PORTS_EACH * MAX_LOCAL_SHARDS as u16 <= PREFERRED.rpc,
+    "no two kinds of listeners prefer one port"
 );
 
 /// Why a shard's file cannot be used.

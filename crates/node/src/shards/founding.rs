@@ -320,7 +320,8 @@ pub(super) async fn write_as<C: alloy_sol_types::SolCall + Sync>(
     for _ in 1..TRIES {
         match write(chain, to, call, value).await {
             Ok(_) => return Ok(()),
-            Err(refused @ ProviderError::Reverted { .. }) => return Err(refused),
+            // What was sent, and may still be final, is not sent twice.
+            Err(end @ (ProviderError::Reverted { .. } | ProviderError::TimedOut { .. })) => return Err(end),
             Err(error) => tracing::debug!(%error, "a transaction is sent again"),
         }
         sleep(POLL).await;
