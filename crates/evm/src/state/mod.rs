@@ -4,6 +4,7 @@
 //! whole state, execution reads its parent's without overlays, and a proof at any of those blocks is a walk.
 
 mod diff;
+mod range;
 #[cfg(test)]
 mod tests;
 
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 pub(crate) use diff::Parent;
 pub use diff::{AccountDiff, Diff};
+pub use range::{AccountPage, AccountRow, SlotPage};
 
 /// What an address has, but for its storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

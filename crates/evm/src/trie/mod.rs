@@ -8,6 +8,7 @@
 
 mod encoding;
 mod ordered;
+mod range;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,8 @@ use std::sync::{Arc, OnceLock};
 
 pub(crate) use encoding::Leaf;
 pub(crate) use ordered::ordered_root;
+pub(crate) use range::verify as verify_range;
+pub use range::{RANGE_NODE_BYTES_MAX, RANGE_NODES_MAX, RangeError, after as key_after};
 
 /// Nibbles of a key.
 const KEY_NIBBLES: usize = 64;

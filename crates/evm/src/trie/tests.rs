@@ -4,10 +4,10 @@ use alloy_trie::{Nibbles, proof::verify_proof, root::storage_root_unsorted};
 use std::collections::BTreeMap;
 
 /// A small generator, so that a failing case can be told by its seed.
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(super) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6364136223846793005)
@@ -17,7 +17,7 @@ impl Dice {
 }
 
 /// Keys that part late as well as early: a few distinct prefixes, each followed by a few distinct tails.
-fn clustered_key(dice: &mut Dice) -> B256 {
+pub(super) fn clustered_key(dice: &mut Dice) -> B256 {
     let mut key = keccak256(dice.roll(6).to_be_bytes());
     let tail_from = 32 - [0, 1, 2, 16, 31][dice.roll(5) as usize];
     let tail = keccak256(dice.roll(4).to_be_bytes());
@@ -28,7 +28,7 @@ fn clustered_key(dice: &mut Dice) -> B256 {
     key
 }
 
-fn encoded(value: &U256) -> Vec<u8> {
+pub(super) fn encoded(value: &U256) -> Vec<u8> {
     alloy_rlp::encode(value)
 }
 
