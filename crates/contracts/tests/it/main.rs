@@ -20,6 +20,7 @@ mod proofs;
 mod quorums;
 mod readers;
 mod registry;
+mod restaking;
 mod samples;
 mod seats;
 mod services;
