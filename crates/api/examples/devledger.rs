@@ -48,6 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             peer_count: 0,
             metrics: EthMetrics::default(),
             certificates: Default::default(),
+            network: None,
         },
         keys,
         sealing: Sealing::Instant,

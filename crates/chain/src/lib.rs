@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod pool;
 mod senders;
 pub mod store;
+pub mod sync;
 
 pub use block::Block;
 pub use finality::FinalityProof;

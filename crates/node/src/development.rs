@@ -137,6 +137,7 @@ impl DevelopmentNode {
                 peer_count: 0,
                 metrics: EthMetrics::default(),
                 certificates: Default::default(),
+                network: None,
             },
             keys: development_wallets()
                 .iter()

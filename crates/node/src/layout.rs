@@ -305,19 +305,7 @@ impl Layout {
             path: path.clone(),
             source,
         })?;
-        let malformed = |source| LayoutError::Malformed {
-            path: path.clone(),
-            source,
-        };
-        let network: NetworkFile = serde_json::from_slice(&text).map_err(malformed)?;
-        if network.version != NETWORK_FILE_VERSION {
-            let reason = format!("its version is {}", network.version);
-            return Err(malformed(<serde_json::Error as serde::de::Error>::custom(reason)));
-        }
-        if network.epoch_blocks < EPOCH_BLOCKS_MIN {
-            let blocks = network.epoch_blocks;
-            return Err(LayoutError::EpochBlocks { path, blocks });
-        }
+        let network = NetworkFile::parse(&text, &path)?;
         Ok(Self {
             dir: dir.to_owned(),
             network,
@@ -416,6 +404,35 @@ impl Layout {
 }
 
 impl NetworkFile {
+    /// Reads what [`Self::public`] or a network's folder says; `path` is named in errors.
+    pub(crate) fn parse(text: &[u8], path: &Path) -> Result<Self, LayoutError> {
+        let malformed = |source| LayoutError::Malformed {
+            path: path.to_owned(),
+            source,
+        };
+        let network: Self = serde_json::from_slice(text).map_err(malformed)?;
+        if network.version != NETWORK_FILE_VERSION {
+            let reason = format!("its version is {}", network.version);
+            return Err(malformed(<serde_json::Error as serde::de::Error>::custom(reason)));
+        }
+        if network.epoch_blocks < EPOCH_BLOCKS_MIN {
+            return Err(LayoutError::EpochBlocks {
+                path: path.to_owned(),
+                blocks: network.epoch_blocks,
+            });
+        }
+        Ok(network)
+    }
+
+    /// All that others need to build the first block: the file without what concerns single nodes of this machine.
+    pub fn public(&self) -> serde_json::Value {
+        let mut network = self.clone();
+        for node in &mut network.nodes {
+            (node.ingest_bytes_per_s, node.state_history) = (None, None);
+        }
+        serde_json::to_value(network).expect("plain fields serialise")
+    }
+
     /// What fixes the genesis of a development chain: that of a network in which nobody keeps anything.
     pub(crate) fn without_nodes(chain_id: u64, genesis_time: u64) -> Self {
         Self {
@@ -448,7 +465,7 @@ fn random_32() -> Result<[u8; 32], LayoutError> {
 
 /// The preferred ports when all of them are free, else as many that the system calls free. All listeners stay open until all
 /// ports are chosen, so none is given twice.
-fn free_ports(count: usize) -> Result<Vec<Ports>, LayoutError> {
+pub(crate) fn free_ports(count: usize) -> Result<Vec<Ports>, LayoutError> {
     let preferred: Vec<Ports> = (0..count as u16)
         .map(|index| Ports {
             rpc: PREFERRED.rpc + index,

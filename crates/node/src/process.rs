@@ -21,7 +21,7 @@ use api::{
     http::{self, Api, Limits},
 };
 use chain::{
-    Ledger, LedgerError, PoolLimits, Store, StoreError,
+    Ledger, LedgerError, PoolLimits, StateHistory, Store, StoreError,
     consensus::{self, BeaconConfig, Certificates, Halt, Pace, TcpConfig},
 };
 use commonware_cryptography::Signer as _;
@@ -33,6 +33,7 @@ use da::{
     release::{Keepers, KeepersError},
     service::StartError,
 };
+use evm::Genesis;
 use primitives::{GIB, U256};
 use serde_json::json;
 use std::{
@@ -57,17 +58,17 @@ use tokio::{
 pub(crate) const WORKER_THREADS: usize = 2;
 
 /// Bytes a local node gives to rows.
-const ROWS_CAPACITY_BYTES: u64 = 16 * GIB;
+pub(crate) const ROWS_CAPACITY_BYTES: u64 = 16 * GIB;
 
 /// Smallest prize of the lottery that a local node claims, wei: a hundredth of a coin, some times what a claim's gas costs at one gwei.
-const PRIZE_MIN_WEI: u64 = 10_000_000_000_000_000;
+pub(crate) const PRIZE_MIN_WEI: u64 = 10_000_000_000_000_000;
 
 /// What a local node takes a unit of gas to cost when it weighs whether a promise that was not kept is worth collecting, wei: its tip, and a base fee of as much.
-const GAS_PRICE_WEI: u64 = 2_000_000_000;
+pub(crate) const GAS_PRICE_WEI: u64 = 2_000_000_000;
 /// Offences of other validators that wait to be reported: each takes a block or two.
 pub(crate) const OFFENCES_WAITING: usize = 64;
 /// Logs of own seats that wait to be posted, of two rounds of posting.
-const POSTS_WAITING: usize = 2 * chain::keys::MAX_SEATS;
+pub(crate) const POSTS_WAITING: usize = 2 * chain::keys::MAX_SEATS;
 
 /// How long open requests may take to end when the node stops.
 pub(crate) const CLOSE_GRACE: Duration = Duration::from_secs(1);
@@ -177,12 +178,8 @@ pub(crate) fn private(folder: &Path) -> Result<(), NodeError> {
     })
 }
 
-async fn serve(context: runtime::Context, layout: Layout, index: usize, supervised: bool) -> Result<(), NodeError> {
-    let entry = layout.network.nodes[index].clone();
-    let dir = layout.node_dir(index);
-    let keys = NodeKeys::open(&dir.join("seed"))?;
-    let network = &layout.network;
-
+/// Opens the chain of `genesis` in a node's folder, or begins it there.
+pub(crate) fn open_ledger(dir: &Path, genesis: &Genesis, history: StateHistory) -> Result<Ledger, NodeError> {
     let (chain_path, runtime_dir) = (dir.join("chain.redb"), dir.join("runtime"));
     let unusable = |error| match damage::of_chain(&chain_path, &runtime_dir, error) {
         Ok(damage) => NodeError::Damage(Box::new(damage)),
@@ -193,9 +190,18 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         Err(error) => NodeError::Ledger(error),
     };
     let store = Store::open(&chain_path).map_err(|source| unusable(source.into()))?;
+    Ledger::open_with_history(genesis, store, PoolLimits::default(), history).map_err(unusable)
+}
+
+async fn serve(context: runtime::Context, layout: Layout, index: usize, supervised: bool) -> Result<(), NodeError> {
+    let entry = layout.network.nodes[index].clone();
+    let dir = layout.node_dir(index);
+    let keys = NodeKeys::open(&dir.join("seed"))?;
+    let network = &layout.network;
+
+    let (chain_path, runtime_dir) = (dir.join("chain.redb"), dir.join("runtime"));
     let history = entry.state_history.map(Into::into).unwrap_or_default();
-    let genesis = genesis(network)?;
-    let ledger = Ledger::open_with_history(&genesis, store, PoolLimits::default(), history).map_err(unusable)?;
+    let ledger = open_ledger(&dir, &genesis(network)?, history)?;
     let tcp = TcpConfig {
         listen: Ports::loopback(entry.ports.p2p),
         namespace: ledger.genesis().hash_slow().to_vec(),
@@ -292,6 +298,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         peer_count: network.nodes.len() as u32 - 1,
         metrics: eth_metrics,
         certificates,
+        network: Some(network.public()),
     };
     let eth = eth::serve(eth, ledger)
         .await

@@ -237,4 +237,10 @@ pub(crate) trait Aloft {
     /// The first block from `block` on that has a certificate, with it.
     #[method(name = "getFinality")]
     async fn finality(&self, block: U64) -> RpcResult<Option<Finality>>;
+    /// Final blocks from `first` on, as validators exchange them: `count` of them, or fewer.
+    #[method(name = "getBlocks")]
+    async fn blocks(&self, first: U64, count: U64) -> RpcResult<Vec<Bytes>>;
+    /// What fixes the network's first block, and the nodes that it began with.
+    #[method(name = "getNetwork")]
+    fn network(&self) -> RpcResult<Option<serde_json::Value>>;
 }

@@ -80,6 +80,8 @@ pub struct EthConfig {
     pub metrics: EthMetrics,
     /// Certificates of final blocks, for `aloft_getFinality`.
     pub certificates: Certificates,
+    /// What `aloft_getNetwork` answers: the public file of the network, from which others build its first block. None of a chain that nobody joins.
+    pub network: Option<serde_json::Value>,
 }
 
 /// A running server. It stops when this is dropped.
@@ -587,5 +589,13 @@ impl TxPoolServer for Node {
 impl AloftServer for Node {
     async fn finality(&self, block: U64) -> RpcResult<Option<Finality>> {
         Ok(finality::finality(&self.config.certificates, block.to()).await?)
+    }
+
+    async fn blocks(&self, first: U64, count: U64) -> RpcResult<Vec<Bytes>> {
+        Ok(finality::blocks(&self.config.certificates, first.to(), count.to()).await)
+    }
+
+    fn network(&self) -> RpcResult<Option<serde_json::Value>> {
+        Ok(self.config.network.clone())
     }
 }

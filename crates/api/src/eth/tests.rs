@@ -78,6 +78,7 @@ impl Chain {
             peer_count: 3,
             metrics: EthMetrics::default(),
             certificates: Default::default(),
+            network: None,
         };
         Self {
             module: module(config, ledger.clone()),

@@ -2,6 +2,8 @@
 
 use super::{Blocks, Committees, RosterError, Scheme};
 use crate::finality::FinalityProof;
+use alloy_primitives::Bytes;
+use commonware_codec::Encode as _;
 use commonware_consensus::{marshal::core::Mailbox, types::Height};
 use std::sync::{Arc, Mutex};
 
@@ -30,6 +32,28 @@ impl std::fmt::Debug for Certificates {
 impl Certificates {
     pub(super) fn serve(&self, marshal: Mailbox<Scheme, Blocks>, committees: Arc<dyn Committees>) {
         *self.running.lock().expect("no holder of the lock panics") = Some(Archive { marshal, committees });
+    }
+
+    /// Final blocks from `first` on, encoded as validators exchange them, until `count` are there or their bytes are more than `bytes_max`; fewer where
+    /// this node does not have the next one, or the validator does not run.
+    pub async fn blocks(&self, first: u64, count: usize, bytes_max: usize) -> Vec<Bytes> {
+        let running = self.running.lock().expect("no holder of the lock panics").clone();
+        let Some(Archive { marshal, .. }) = running else {
+            return Vec::new();
+        };
+        let (mut blocks, mut bytes) = (Vec::new(), 0);
+        for height in (first..).take(count) {
+            let Some(block) = marshal.get_block(Height::new(height)).await else {
+                break;
+            };
+            let block = Bytes::from(block.inner().encode());
+            bytes += block.len();
+            blocks.push(block);
+            if bytes > bytes_max {
+                break;
+            }
+        }
+        blocks
     }
 
     /// The proof that the first block from `height` on that has a certificate of its own is final; `None` when there is none within 64 heights,

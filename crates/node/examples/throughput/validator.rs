@@ -222,6 +222,7 @@ async fn serve_until_told(context: runtime::Context, folder: PathBuf, index: usi
             peer_count: ports.len() as u32 - 1,
             metrics: EthMetrics::default(),
             certificates: Default::default(),
+            network: None,
         },
         ledger.clone(),
     );

@@ -544,6 +544,7 @@ fn a_remote_chain_gives_the_same_proofs() {
             peer_count: 0,
             metrics: api::eth::EthMetrics::default(),
             certificates: Default::default(),
+            network: None,
         };
         let server = api::eth::serve(config, world.root.ledger.clone()).await.unwrap();
         let rpc = client::Rpc::new(&format!("http://{}", server.address()));

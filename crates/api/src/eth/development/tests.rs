@@ -37,6 +37,7 @@ impl Client {
                 peer_count: 0,
                 metrics: EthMetrics::default(),
                 certificates: Default::default(),
+                network: None,
             },
             keys: vec![key(1), key(2)],
             sealing,
@@ -265,6 +266,7 @@ async fn a_networks_node_has_no_method_of_a_development_chain() {
             peer_count: 0,
             metrics: EthMetrics::default(),
             certificates: Default::default(),
+            network: None,
         },
         client.bench.chain().ledger().clone(),
     );

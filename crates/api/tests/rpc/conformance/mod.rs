@@ -87,6 +87,7 @@ async fn execution_apis_exchanges_are_answered_as_the_suite_says() {
         peer_count: 0,
         metrics: metrics.clone(),
         certificates: Default::default(),
+        network: None,
     };
     let server = serve(config, ledger).await.unwrap();
     let mut methods: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
