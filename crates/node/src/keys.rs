@@ -4,10 +4,11 @@ use chain::ValidatorKeys;
 use client::Wallet;
 use crypto::bls;
 use primitives::hex;
+use rand::TryRng as _;
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, DirBuilder, OpenOptions},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
 };
 use zeroize::Zeroizing;
@@ -26,6 +27,9 @@ pub const DEVELOPMENT_KEYS: [&str; 10] = [
     "0xdbda1821b80551c9d65939329250298aa3472ba22feea921c0cf5d620ea67b97",
     "0x2a871d0798f97d79848a013d4936a73bf4cc922c825d33c1cf7073dff6d409c6",
 ];
+
+/// Name of the file in a node's folder that holds its seed.
+pub const SEED_FILE: &str = "seed";
 
 /// The wallets of [`DEVELOPMENT_KEYS`], in order.
 pub fn development_wallets() -> Vec<Wallet> {
@@ -49,6 +53,12 @@ pub enum KeyFileError {
     /// The file does not hold 64 hexadecimal digits.
     #[error("key file {path} does not hold 64 hexadecimal digits")]
     Malformed {
+        /// Its path.
+        path: PathBuf,
+    },
+    /// The system gave no randomness for a new key.
+    #[error("the system gave no randomness for key file {path}")]
+    Randomness {
         /// Its path.
         path: PathBuf,
     },
@@ -89,6 +99,27 @@ impl NodeKeys {
         let material = Zeroizing::new([secret.as_slice(), &shard.to_be_bytes()].concat());
         let derived = Zeroizing::new(blake3::derive_key("aloft/node/carrier/v1", &material));
         Wallet::from_bytes(&derived).expect("a hash outside the curve's order has probability 2^-128")
+    }
+
+    /// Draws a seed and keeps it in [`SEED_FILE`] in `folder`, which is made if need be, its owner's alone; or opens the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] when the folder or the file cannot be made or read.
+    pub fn open_or_create(folder: &Path) -> Result<Self, KeyFileError> {
+        let path = folder.join(SEED_FILE);
+        if path.exists() {
+            return Self::open(&path);
+        }
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(folder);
+        made.map_err(|source| KeyFileError::File {
+            path: folder.to_owned(),
+            source,
+        })?;
+        let mut seed = Zeroizing::new([0; 32]);
+        let drawn = rand::rngs::SysRng.try_fill_bytes(&mut *seed);
+        drawn.map_err(|_| KeyFileError::Randomness { path: path.clone() })?;
+        Self::create(&path, &seed)
     }
 
     /// Writes a new seed to `path`, readable by its owner only; refuses to replace a file.

@@ -1,0 +1,258 @@
+//! A node that joined, as a process: JSON-RPC from the beginning, rows of blobs once its operator is registered, and blocks as its operator's stake says.
+
+use super::{
+    folder::{FolderError, Joined},
+    follower::{FollowError, Follower},
+    standing::Standing,
+};
+use crate::{
+    beacon::{self, ContractBeacon},
+    damage::{self, DamageError},
+    descriptors,
+    process::{
+        CLIENT_VERSION, CLOSE_GRACE, GAS_PRICE_WEI, NodeError, OFFENCES_WAITING, POSTS_WAITING, PRIZE_MIN_WEI,
+        ROWS_CAPACITY_BYTES, WORKER_THREADS, open_ledger, private, system, told_to_stop,
+    },
+    provider::LedgerProvider,
+    validators::{self, StakedCommittees},
+};
+use api::eth::{self, EthConfig, EthMetrics};
+use chain::{
+    Ledger, StateHistory,
+    consensus::{self, BeaconConfig, Certificates, Pace, TcpConfig},
+};
+use commonware_cryptography::Signer as _;
+use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
+use contracts::{abi::OperatorRegistry, addresses::OPERATOR_REGISTRY};
+use crypto::bls;
+use da::{DealtBeacon, Domain, disperse::Peer, service::StartError};
+use primitives::{B256, U256};
+use std::{
+    convert::Infallible,
+    future::pending,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
+use tokio::{sync::mpsc, time::timeout};
+
+/// Why a node that joined did not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum JoinedError {
+    /// Its folder.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// What it has in common with any node.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// It cannot follow the chain.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+}
+
+impl From<DamageError> for JoinedError {
+    fn from(damage: DamageError) -> Self {
+        Self::Node(NodeError::Damage(Box::new(damage)))
+    }
+}
+
+/// Runs the node in `dir` until it is told to stop: by a signal, or, when `supervised`, by the end of standard input.
+///
+/// # Errors
+///
+/// [`JoinedError`], when it could not start or could not go on.
+pub fn run(dir: &Path, supervised: bool) -> Result<(), JoinedError> {
+    let joined = Joined::open(dir)?;
+    descriptors::ask_for_more();
+    let folder = dir.join("runtime");
+    private(&folder)?;
+    let config = runtime::Config::new()
+        .with_worker_threads(WORKER_THREADS)
+        .with_tcp_nodelay(Some(true))
+        .with_storage_directory(&folder);
+    let runner = runtime::Runner::new(config);
+    // As in any node: where its disk fails it, the engine asserts.
+    let ended = catch_unwind(AssertUnwindSafe(|| {
+        runner.start(|context| serve(context, joined, supervised))
+    }));
+    ended.unwrap_or_else(|payload| Err(damage::of_panic(&folder, &*payload).into()))
+}
+
+async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> Result<(), JoinedError> {
+    let keys = joined.keys().map_err(FolderError::from)?;
+    let (network, addresses) = (joined.network(), joined.addresses());
+    let ledger = open_ledger(joined.dir(), &joined.genesis()?, StateHistory::default())?;
+    let account = keys.wallet.address();
+    let provider = LedgerProvider::new(ledger.clone(), Arc::new(keys.wallet));
+    let stream_key = keys.validator.ed25519.clone();
+
+    let (offences, seen) = mpsc::channel(OFFENCES_WAITING);
+    let (posts, posted) = mpsc::channel(POSTS_WAITING);
+    let reporting = tokio::spawn(validators::report(seen, provider.clone()));
+    let posting = tokio::spawn(beacon::post(posted, account, provider.clone()));
+    let certificates = Certificates::default();
+    let part = Part {
+        name: B256::from_slice(stream_key.public_key().as_ref()),
+        sources: joined.sources().to_vec(),
+        tcp: TcpConfig {
+            listen: addresses.p2p,
+            namespace: ledger.genesis().hash_slow().to_vec(),
+        },
+        config: consensus::Config {
+            keys: keys.validator,
+            committees: Arc::new(StakedCommittees::new(ledger.clone())),
+            epoch_blocks: network.epoch_blocks,
+            ledger: ledger.clone(),
+            beneficiary: account,
+            partition_prefix: damage::CONSENSUS.into(),
+            pace: Pace::default(),
+            offences: Some(offences),
+            certificates: certificates.clone(),
+            beacon: Some(BeaconConfig {
+                state: Arc::new(ContractBeacon::new(ledger.clone())),
+                posts,
+            }),
+        },
+    };
+    let rows = Rows {
+        listen: addresses.da,
+        bls_key: keys.availability,
+        beacon: DealtBeacon(network.dealt_beacon),
+        peer: Peer {
+            stream_key,
+            domain: Domain::of_chain(network.chain_id),
+        },
+        provider,
+    };
+    let eth = EthConfig {
+        listen: addresses.rpc,
+        client_version: CLIENT_VERSION.into(),
+        peer_count: network.nodes.len() as u32,
+        metrics: EthMetrics::default(),
+        certificates,
+        network: Some(network.public()),
+    };
+    let eth = eth::serve(eth, ledger)
+        .await
+        .map_err(|source| system("listen for JSON-RPC on", addresses.rpc, source))?;
+    tracing::info!(%account, rpc = %eth.address(), "the node is up");
+
+    let ended = tokio::select! {
+        Err(error) = part.take(context.child("part"), joined.dir()) => Err(error),
+        Err(error) = rows.keep(context.child("rows")) => Err(error),
+        stop = told_to_stop(supervised) => stop.map_err(JoinedError::from),
+    };
+    reporting.abort();
+    posting.abort();
+    // Clients that keep a connection open are not waited for longer than this.
+    let _ = timeout(CLOSE_GRACE, eth.stop()).await;
+    tracing::info!(%account, "the node stops");
+    ended
+}
+
+/// The node's part in agreeing on blocks.
+struct Part {
+    /// Its stream key.
+    name: B256,
+    sources: Vec<String>,
+    tcp: TcpConfig,
+    config: consensus::Config,
+}
+
+impl Part {
+    /// Follows while the validators do not let the node in, takes part while they do.
+    async fn take(self, context: runtime::Context, dir: &Path) -> Result<Infallible, JoinedError> {
+        let (ledger, epoch_blocks) = (self.config.ledger.clone(), self.config.epoch_blocks);
+        let mut follower = Follower::new(ledger.clone(), epoch_blocks, self.name, &self.sources);
+        for turn in 0u64.. {
+            follower.until_let_in().await?;
+            tracing::info!(
+                height = ledger.latest().header.number,
+                "the validators let this node in"
+            );
+            let context = context.child("validator").with_attribute("turn", turn);
+            let mut validator = consensus::start_on_tcp(context, self.config.clone(), self.tcp.clone());
+            tokio::select! {
+                halt = validator.halted() => {
+                    let damage = damage::of_halt(&dir.join("chain.redb"), &dir.join("runtime"), halt);
+                    return Err(damage.map_or_else(|halt| NodeError::Halted(halt).into(), JoinedError::from));
+                }
+                left = until_outside(&ledger, self.name) => left?,
+            }
+            tracing::info!(
+                height = ledger.latest().header.number,
+                "the operator has left: the node follows"
+            );
+            validator.abort();
+            // Its port and its journals are free when it has ended.
+            validator.halted().await;
+        }
+        unreachable!("nobody joins and leaves 2^64 times")
+    }
+}
+
+/// Waits for a final block after which the operator has neither a seat nor a place in the service.
+async fn until_outside(ledger: &Ledger, name: B256) -> Result<(), FollowError> {
+    let mut finals = ledger.subscribe();
+    while Standing::of(ledger, name)? != Standing::Outside {
+        // Blocks that were missed are none that matter: the state is always the last one's.
+        let _ = finals.recv().await;
+    }
+    Ok(())
+}
+
+/// The node's part in keeping blobs.
+struct Rows {
+    listen: SocketAddr,
+    bls_key: bls::SecretKey,
+    beacon: DealtBeacon,
+    peer: Peer,
+    provider: LedgerProvider,
+}
+
+impl Rows {
+    /// Takes and gives rows from the moment that the operator is registered: which are its own, committees say.
+    async fn keep(self, context: runtime::Context) -> Result<Infallible, JoinedError> {
+        let failed = |error| NodeError::Availability(Box::new(error));
+        self.until_registered().await.map_err(failed)?;
+        let config = da::service::Config {
+            listen: self.listen,
+            peer: self.peer,
+            bls_key: self.bls_key,
+            beacon: self.beacon,
+            partition: "rows".into(),
+            capacity_bytes: ROWS_CAPACITY_BYTES,
+            unpaid_bytes_max: da::service::Config::UNPAID_BYTES_MAX,
+            ingest_bytes_per_s: None,
+            poll_ms: da::service::Config::POLL_MS,
+        };
+        let mut service = da::Service::start(context.child("availability"), config, self.provider.clone())
+            .await
+            .map_err(failed)?;
+        service.play(
+            context.child("lottery"),
+            self.provider.clone(),
+            U256::from(PRIZE_MIN_WEI),
+        );
+        service.collect_lapsed(context.child("lapses"), self.provider, U256::from(GAS_PRICE_WEI));
+        tracing::info!(listen = %self.listen, "the operator is registered: the node takes rows");
+        pending().await
+    }
+
+    /// Waits until the operator's stream key is in the registry.
+    async fn until_registered(&self) -> Result<(), StartError> {
+        let call = OperatorRegistry::numberOfKeyCall {
+            streamKey: B256::from_slice(self.peer.stream_key.public_key().as_ref()),
+        };
+        let mut finals = self.provider.ledger().subscribe();
+        loop {
+            match contracts::read(&self.provider, OPERATOR_REGISTRY, &call).await {
+                Ok(_) => return Ok(()),
+                Err(contracts::CallError::Provider(contracts::ProviderError::Reverted { .. })) => {}
+                Err(error) => return Err(error.into()),
+            }
+            let _ = finals.recv().await;
+        }
+    }
+}
