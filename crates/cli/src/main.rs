@@ -34,6 +34,9 @@ fn main() {
         verbs::Verb::Shard(verbs::shard::Shard {
             command: verbs::shard::Command::Run(run),
         }) => output.end(run.run()),
+        verbs::Verb::Node(verbs::node::Node {
+            command: verbs::node::Command::Join(join),
+        }) => output.end(join.run()),
         verb => {
             let folder = std::env::temp_dir().join(format!("aloft-{}", process::id()));
             let config = runtime::Config::new()

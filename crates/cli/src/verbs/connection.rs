@@ -2,8 +2,9 @@
 
 use anyhow::Context as _;
 use client::{HttpProvider, Rpc, Wallet};
+use node::{NodeKeys, SEED_FILE};
 use primitives::{Address, U256};
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 /// Where the network is and who asks.
 #[derive(clap::Args)]
@@ -25,12 +26,25 @@ pub struct Connection {
         value_name = "KEY"
     )]
     key: String,
+    /// Folder with the keys of a node to act with, as `aloft node keys` makes it, instead of --key.
+    #[arg(long = "keys", value_name = "DIR")]
+    key_folder: Option<PathBuf>,
 }
 
 impl Connection {
-    /// The wallet of `--key`.
+    /// The wallet of `--keys`, or else of `--key`.
     pub fn wallet(&self) -> anyhow::Result<Arc<Wallet>> {
-        Ok(Arc::new(self.key.parse().context("read --key")?))
+        match &self.key_folder {
+            Some(dir) => Ok(Arc::new(NodeKeys::open(&dir.join(SEED_FILE))?.wallet)),
+            None => Ok(Arc::new(self.key.parse().context("read --key")?)),
+        }
+    }
+
+    /// All keys of `--keys`, for what takes more than a wallet.
+    pub fn node_keys(&self) -> anyhow::Result<NodeKeys> {
+        let folder = self.key_folder.as_ref();
+        let folder = folder.context("name the folder of the operator's keys by --keys; aloft node keys makes one")?;
+        Ok(NodeKeys::open(&folder.join(SEED_FILE))?)
     }
 
     /// Connects to the node.

@@ -10,6 +10,7 @@ mod get;
 mod infer;
 mod ls;
 pub mod node;
+mod operator;
 mod put;
 mod readers;
 mod send;
@@ -43,6 +44,7 @@ pub enum Verb {
     Chain(chain::Chain),
     Shard(shard::Shard),
     Stake(stake::Stake),
+    Operator(operator::Operator),
     Node(node::Node),
     #[command(hide = true)]
     Train(train::Train),
@@ -68,6 +70,7 @@ impl Verb {
             Self::Chain(verb) => verb.run(output).await,
             Self::Shard(verb) => verb.command.run(output).await,
             Self::Stake(verb) => verb.run(output).await,
+            Self::Operator(verb) => verb.run(output).await,
             Self::Node(verb) => verb.command.run(output).await,
             Self::Train(verb) => verb.run(context, output).await,
         };

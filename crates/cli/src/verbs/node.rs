@@ -1,5 +1,10 @@
 //! `aloft node`
 
+mod join;
+mod keys;
+
+pub use join::Join;
+
 use super::connection::Connection;
 use crate::output::{ExitCode, Failure, Output};
 use anyhow::Context as _;
@@ -7,7 +12,7 @@ use primitives::ByteCount;
 use serde::{Deserialize, Serialize};
 use std::{fmt, path::PathBuf};
 
-/// Run one node, or ask one how it is.
+/// Make a node's keys, join a network with a node, run one of a local network, or ask one how it is.
 #[derive(clap::Args)]
 pub struct Node {
     #[command(subcommand)]
@@ -17,6 +22,8 @@ pub struct Node {
 /// What can be done with a node.
 #[derive(clap::Subcommand)]
 pub enum Command {
+    Keys(keys::Keys),
+    Join(Join),
     Run(Run),
     Status(Status),
 }
@@ -123,6 +130,8 @@ impl Command {
     /// Carries out a command that asks a running node.
     pub async fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         match self {
+            Self::Keys(keys) => keys.run(output),
+            Self::Join(join) => join.run(),
             Self::Run(run) => run.run(),
             Self::Status(status) => {
                 let status = client::status(&status.connection.api).await;

@@ -5,7 +5,11 @@ mod leave;
 pub(super) mod show;
 mod withdraw;
 
-use crate::output::{ExitCode, Failure, Output};
+use crate::{
+    output::{ExitCode, Failure, Output},
+    verbs::operator::own_number,
+};
+use client::HttpProvider;
 
 /// Put coins behind an operator, take them back, and see who has how much and which seats.
 #[derive(clap::Args)]
@@ -32,5 +36,13 @@ impl Stake {
             Command::Leave(verb) => verb.run(output).await,
             Command::Withdraw(verb) => verb.run(output).await,
         }
+    }
+}
+
+/// The operator that was named, or else the one that the caller is.
+async fn operator(named: Option<u32>, provider: &HttpProvider) -> anyhow::Result<u32> {
+    match named {
+        Some(operator) => Ok(operator),
+        None => own_number(provider).await,
     }
 }

@@ -71,3 +71,38 @@ fn a_private_key_that_is_none_is_refused_and_not_repeated() {
     let all = text(&output.stderr) + &text(&output.stdout);
     assert!(all.contains("--key") && !all.contains("deadbeef"), "{all}");
 }
+
+/// Nothing is fetched, nor kept, of a network whose first block nobody vouched for.
+#[test]
+fn a_node_joins_no_network_without_the_hash_of_its_first_block() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own");
+    let dir = own.to_str().unwrap();
+    let output = aloft(&["node", "join", dir, "--follow", NOBODY]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = text(&output.stderr);
+    assert!(error.contains(dir) && error.contains("--genesis"), "{error}");
+    let hash = format!("0x{}", "5e".repeat(32));
+    let output = aloft(&["node", "join", dir, "--genesis", &hash, "--follow", NOBODY]);
+    assert!(text(&output.stderr).contains(NOBODY));
+    assert!(!own.exists());
+}
+
+#[test]
+fn the_keys_of_a_node_are_made_once_for_their_owner_alone_and_shown_again() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let own = folder.path().join("own");
+    let dir = own.to_str().unwrap();
+    let made = aloft(&["--json", "node", "keys", dir]);
+    let again = aloft(&["--json", "node", "keys", dir]);
+    assert_eq!(made.stdout, again.stdout);
+    let keys: Value = serde_json::from_slice(&made.stdout).unwrap();
+    assert_eq!(keys["vote_keys"].as_array().unwrap().len(), 8);
+    let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(&own), mode(&own.join("seed"))), (0o700, 0o600));
+    // Whoever acts with keys that are not there is told which.
+    let none = folder.path().join("none");
+    let error = aloft(&["operator", "show", "--keys", none.to_str().unwrap(), "--rpc", NOBODY]);
+    assert!(text(&error.stderr).contains("none/seed"), "{}", text(&error.stderr));
+}

@@ -5,6 +5,7 @@ use crate::{
     verbs::{
         connection::{Connection, coins, parse_coins},
         done,
+        stake::operator,
     },
 };
 use anyhow::Context as _;
@@ -21,9 +22,9 @@ pub struct Deposit {
     /// How many coins, such as 1.5; a thousandth at least.
     #[arg(value_parser = parse_coins)]
     amount: U256,
-    /// Number of the operator, as `aloft stake show` lists it.
+    /// Number of the operator, as `aloft stake show` lists it; the account's own when left out.
     #[arg(long, value_name = "NUMBER")]
-    operator: u32,
+    operator: Option<u32>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -57,7 +58,7 @@ impl Deposit {
     /// Sends the coins, and says when they count.
     pub async fn run(self, output: &Output) -> Result<ExitCode, Failure> {
         let provider = self.connection.provider().await?;
-        let operator = self.operator;
+        let operator = operator(self.operator, &provider).await?;
         let call = StakeVault::depositCall { operator };
         let mined = contracts::write(&provider, STAKE_VAULT, &call, self.amount)
             .await

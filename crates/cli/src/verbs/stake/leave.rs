@@ -5,6 +5,7 @@ use crate::{
     verbs::{
         connection::{Connection, coins, parse_coins},
         done,
+        stake::operator,
     },
 };
 use anyhow::Context as _;
@@ -21,9 +22,9 @@ pub struct Leave {
     /// How many coins, such as 1.5; all that count when left out.
     #[arg(value_parser = parse_coins)]
     amount: Option<U256>,
-    /// Number of the operator, as `aloft stake show` lists it.
+    /// Number of the operator, as `aloft stake show` lists it; the account's own when left out.
     #[arg(long, value_name = "NUMBER")]
-    operator: u32,
+    operator: Option<u32>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -62,10 +63,8 @@ impl Leave {
             None => u128::MAX,
             Some(wei) => u128::try_from(wei).context("more coins than there are")?,
         };
-        let call = StakeVault::askBackCall {
-            operator: self.operator,
-            amount,
-        };
+        let operator = operator(self.operator, &provider).await?;
+        let call = StakeVault::askBackCall { operator, amount };
         let mined = contracts::write(&provider, STAKE_VAULT, &call, U256::ZERO)
             .await
             .context("ask the stake back")?;
@@ -83,7 +82,7 @@ impl Leave {
         done(
             output,
             &Left {
-                operator: self.operator,
+                operator,
                 amount_wei: left.amount,
                 release_epoch: left.releaseEpoch,
                 transaction: mined.hash,
