@@ -76,11 +76,13 @@ class Node:
         self.log_path = network.dir.parent / f"{self.name}.log"
         self.process = self._logging = None
 
+    def command(self):
+        return [self.network.aloft, "node", "run", "--network", self.network.dir, "--index", str(self.index)]
+
     def launch(self):
         """Starts the process, without waiting for anything."""
-        command = [self.network.aloft, "node", "run", "--network", self.network.dir, "--index", str(self.index)]
         self.process = subprocess.Popen(
-            command,
+            self.command(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -155,6 +157,8 @@ class Node:
         return self.log_path.stat().st_size if self.log_path.exists() else 0
 
     def log_since(self, offset=0):
+        if not self.log_path.exists():
+            return ""
         with self.log_path.open("rb") as log:
             log.seek(offset)
             return log.read().decode(errors="replace")
@@ -181,7 +185,7 @@ class Node:
 class Network:
     """Four nodes and their folder, made by `aloft up`."""
 
-    def __init__(self, aloft, folder):
+    def __init__(self, aloft, folder, epoch_blocks=None):
         self.aloft, self.dir = str(aloft), Path(folder) / "net"
         up = subprocess.Popen(
             [self.aloft, "--json", "up", "--dir", self.dir], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -191,8 +195,18 @@ class Network:
         check(up.wait(STOP_S) == 0, "aloft up did not stop cleanly")
         self.chain_id = facts["chain_id"]
         self.keys = [account["private_key"] for account in facts["accounts"]]
+        if epoch_blocks:
+            self._begin_anew(epoch_blocks)
         entries = json.loads((self.dir / "network.json").read_text())["nodes"]
         self.nodes = [Node(self, index, entry) for index, entry in enumerate(entries)]
+
+    def _begin_anew(self, epoch_blocks):
+        """Another first block, with epochs of so many blocks, for the same keys."""
+        path = self.dir / "network.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"epoch_blocks": epoch_blocks}))
+        for folder in self.dir.glob("node-*"):
+            (folder / "chain.redb").unlink()
+            shutil.rmtree(folder / "runtime")
 
     def start(self):
         for node in self.nodes:

@@ -23,9 +23,14 @@ class Observer:
         self.height, self.height_at = 0, time.monotonic()
         self._lock = threading.Lock()
         self._stopped = threading.Event()
-        self._threads = [threading.Thread(target=self._watch, args=[node], daemon=True) for node in network.nodes]
-        for thread in self._threads:
-            thread.start()
+        self._threads = []
+        for node in network.nodes:
+            self.watch(node)
+
+    def watch(self, node):
+        """Reads the blocks of this node, too."""
+        self._threads.append(threading.Thread(target=self._watch, args=[node], daemon=True))
+        self._threads[-1].start()
 
     def _watch(self, node):
         process, read = None, -1
