@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     fs, io,
     net::TcpListener,
-    num::NonZeroU64,
+    num::{NonZeroU32, NonZeroU64},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -169,7 +169,7 @@ pub struct Endowment {
 pub struct ShardSettings {
     /// Its chain id; the next that is free when none is named.
     pub chain_id: Option<u64>,
-    /// Blocks of its epochs; a sixteenth of the root chain's when not said.
+    /// Blocks of its epochs, at least as many as it has seats; a sixteenth of the root chain's when not said.
     pub epoch_blocks: Option<NonZeroU64>,
     /// Gas limit of its blocks.
     pub gas_limit: u64,
@@ -234,15 +234,15 @@ impl ShardFile {
     pub fn plan(layout: &Layout, chain_id: u64, settings: &ShardSettings, now_s: u64) -> Result<Self, ShardFileError> {
         let network = &layout.network;
         let count = settings.validators.unwrap_or(network.nodes.len());
+        let validators = u32::try_from(count).map_err(|_| ShardFileError::TooMany)?;
+        let seats = contracts::consensus_seats(validators);
+        // Seats take turns, and begin with others in each epoch: in one that is shorter than their number, some validator never has one.
+        let least = EPOCH_BLOCKS_MIN.max(NonZeroU32::new(seats).map_or(NonZeroU64::MIN, NonZeroU64::from));
         let epoch_blocks = settings.epoch_blocks.unwrap_or_else(|| {
             let sixteenth = network.epoch_blocks.get() / 16;
-            NonZeroU64::new(sixteenth).map_or(EPOCH_BLOCKS_MIN, |blocks| blocks.max(EPOCH_BLOCKS_MIN))
+            NonZeroU64::new(sixteenth).map_or(least, |blocks| blocks.max(least))
         });
-        at_least(
-            "an epoch's number of blocks",
-            epoch_blocks.get(),
-            EPOCH_BLOCKS_MIN.get(),
-        )?;
+        at_least("an epoch's number of blocks", epoch_blocks.get(), least.get())?;
         at_least("a block's gas limit", settings.gas_limit, SHARD_GAS_LIMIT_MIN)?;
         at_least("the number of validators", count as u64, 1)?;
         at_least("the number of nodes", network.nodes.len() as u64, count as u64)?;
@@ -255,13 +255,12 @@ impl ShardFile {
         rand::rngs::SysRng
             .try_fill_bytes(&mut name)
             .map_err(|_| ShardFileError::Randomness)?;
-        let validators = u32::try_from(count).map_err(|_| ShardFileError::TooMany)?;
         Ok(Self {
             version: SHARD_FILE_VERSION,
             chain_id,
             network: name.into(),
             epoch_blocks,
-            seats: contracts::consensus_seats(validators),
+            seats,
             gas_limit: settings.gas_limit,
             block_interval_ms: settings.block_interval_ms,
             genesis_time: now_s,
