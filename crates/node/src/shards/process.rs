@@ -147,6 +147,8 @@ async fn serve(
         peer_count: shard.nodes.len() as u32 - 1,
         metrics: eth_metrics,
         certificates,
+        // Nobody joins a shard by its own address: its validators are the root chain's operators.
+        network: None,
     };
     let eth = eth::serve(eth, ledger.clone()).await;
     let eth = eth.map_err(|source| system("listen for JSON-RPC on", listen, source))?;
