@@ -9,6 +9,7 @@ import {SignerBitmap} from "./SignerBitmap.sol";
 import {Challenge, IDAChallenges, Piece} from "./interfaces/IDAChallenges.sol";
 import {CertifiedBlob, IDAEntrance} from "./interfaces/IDAEntrance.sol";
 import {INetworkRegistry, Member} from "./interfaces/INetworkRegistry.sol";
+import {IRandomnessBeacon} from "./interfaces/IRandomnessBeacon.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 
 /// @title Holds operators to what they signed, with what they have at stake.
@@ -22,8 +23,8 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
     IStakeVault public immutable vault;
     /// Where certificates are recorded.
     IDAEntrance public immutable entrance;
-    /// @inheritdoc IDAChallenges
-    bytes32 public immutable beacon;
+    /// Where the seeds of the committees' shuffles are.
+    IRandomnessBeacon public immutable beacon;
     /// @inheritdoc IDAChallenges
     uint64 public immutable windowBlocks;
     /// @inheritdoc IDAChallenges
@@ -35,11 +36,11 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
     /// @dev Challenges that were lost: each is another offence, even of one piece.
     uint256 private _lost;
 
-    /// @dev In genesis, where `block.prevrandao` is the beacon that the network was dealt.
     /// @param services Where committees are.
     /// @param stakes What is at stake.
     /// @param certificates Where they are recorded.
-    /// @param window Blocks for an answer.
+    /// @param seeds Of the committees' shuffles.
+    /// @param window Blocks for an answer: so few that what is at stake can still be taken for a whole epoch when they are over.
     /// @param slashed What an operator loses, wei.
     /// @param deposit Fixed part of the deposit, wei.
     /// @param blocks Blocks of an epoch, as `services` has them.
@@ -47,6 +48,7 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
         INetworkRegistry services,
         IStakeVault stakes,
         IDAEntrance certificates,
+        IRandomnessBeacon seeds,
         uint64 window,
         uint128 slashed,
         uint256 deposit,
@@ -55,7 +57,8 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
         networks = services;
         vault = stakes;
         entrance = certificates;
-        beacon = bytes32(block.prevrandao);
+        beacon = seeds;
+        if (window == 0 || window > (SLASH_WINDOW - 1) * blocks) revert InvalidWindow(window);
         windowBlocks = window;
         slashWei = slashed;
         baseDeposit = deposit;
@@ -67,9 +70,11 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
         CertifiedBlob memory blob = _checkPiece(piece, signersBitmap, deadline);
         (, Member memory member) = _member(blob, piece);
         address account = member.account;
-        // What leaves before the deadline cannot be taken then, nor anything of who left the quorum long ago.
+        // What leaves before the epoch after the deadline's is over could be gone before anybody takes it; nor is anything lost of who left the
+        // quorum long ago. What is asked back from now on leaves later than that: `UNBONDING_EPOCHS` is more than `SLASH_WINDOW`.
         bool answerable = networks.wasMember(blob.quorum, member.operator, epoch());
-        if (!answerable || vault.atStakeUntil(member.operator, deadline / epochBlocks) == 0) revert NotBonded(account);
+        uint64 settled = deadline / epochBlocks + 1;
+        if (!answerable || vault.atStakeUntil(member.operator, settled) == 0) revert NotBonded(account);
         uint256 deposit = quoteDeposit();
         if (msg.value < deposit) revert DepositTooLow(msg.value, deposit);
 
@@ -105,7 +110,7 @@ contract DAChallenges is Epochs, PullPayments, IDAChallenges {
         // Rows that were added to a blob and dropped again since are nobody's.
         if (blob.certifiedBlock != 0) {
             (uint32 seats, Member memory member) = _member(blob, piece);
-            bytes32 seed = RowAssignment.seed(beacon, blob.epoch, piece.root);
+            bytes32 seed = RowAssignment.seed(beacon.seedOf(blob.epoch), blob.epoch, piece.root);
             uint32 row = piece.row - blob.firstRow;
             if (RowAssignment.owns(seed, blob.rowCount, member.firstSeat, member.endSeat, seats, row)) {
                 revert OwnRow(piece.row);

@@ -25,6 +25,10 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
     /// Longest time a blob is paid for at once, blocks: 219 days of a block every 150 ms.
     uint64 public constant MAX_RETENTION_BLOCKS = 126_144_000;
 
+    /// One part in so many of a certificate's fees goes to the lottery: signers are paid at once, whatever they keep, and the lottery those that have
+    /// their rows later.
+    uint256 public constant LOTTERY_DIVISOR = 8;
+
     /// Epochs after its own in which a certificate is still taken: a dispersal may go on while the committee changes.
     uint64 public constant GRACE_EPOCHS = 2;
 
@@ -34,6 +38,8 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
     uint32 public immutable firstQuorum;
     /// @inheritdoc IDAEntrance
     address public immutable steward;
+    /// @inheritdoc IDAEntrance
+    address public immutable lottery;
     /// @inheritdoc IDAEntrance
     uint256 public immutable pricePerByteBlock;
     /// @inheritdoc IDAEntrance
@@ -55,6 +61,7 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
     /// @param services Where committees are.
     /// @param first The first quorum: a service that nobody can drain, for blobs of it are taken as long as there is this contract.
     /// @param opener Who may open others.
+    /// @param prizes Whose pool gets a part of the fees, by `withdraw`.
     /// @param price Of one coded byte for one block, wei.
     /// @param trusted Whether the operators are trusted not to lie.
     /// @param blocks Blocks of an epoch, as `services` has them.
@@ -62,6 +69,7 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         INetworkRegistry services,
         uint32 first,
         address opener,
+        address prizes,
         uint256 price,
         bool trusted,
         uint64 blocks
@@ -69,6 +77,7 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         networks = services;
         firstQuorum = first;
         steward = opener;
+        lottery = prizes;
         _quorums.push(first);
         _opened[first] = true;
         pricePerByteBlock = price;
@@ -103,7 +112,9 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
             fees += _record(header, permits[i], signersBitmap);
         }
         if (!recorded) revert AlreadyCertified(headers[0].root);
-        _credit(fees, members);
+        uint256 share = fees / LOTTERY_DIVISOR;
+        balances[lottery] += share;
+        _credit(fees - share, members);
     }
 
     /// @inheritdoc IDAEntrance

@@ -9,10 +9,12 @@ import {SignerBitmap} from "./SignerBitmap.sol";
 import {CertifiedBlob, IDAEntrance} from "./interfaces/IDAEntrance.sol";
 import {Draw, IDALottery, Ticket} from "./interfaces/IDALottery.sol";
 import {INetworkRegistry, Member} from "./interfaces/INetworkRegistry.sol";
+import {IRandomnessBeacon} from "./interfaces/IRandomnessBeacon.sol";
 
 /// @title Pays operators for having their rows at a moment that they could not choose.
 contract DALottery is PullPayments, IDALottery {
-    /// Blocks of a draw: half a minute of a busy chain, four of an idle one, and few enough that the EVM still knows the hash of the block before.
+    /// Blocks of a draw: half a minute of a busy chain, four of an idle one, and few enough that the EVM still knows the hash of the block before, and the
+    /// beacon its value.
     uint64 public constant DRAW_BLOCKS = 240;
     /// Tickets that a draw should pay.
     uint32 public constant AIM_WINS = 4;
@@ -31,29 +33,33 @@ contract DALottery is PullPayments, IDALottery {
     INetworkRegistry public immutable networks;
     /// Where certificates are recorded.
     IDAEntrance public immutable entrance;
-    /// Seed of the committee's shuffles.
-    bytes32 public immutable beacon;
+    /// Where the seeds of the committees' shuffles are, and the draws'.
+    IRandomnessBeacon public immutable beacon;
 
-    /// @inheritdoc IDALottery
-    uint256 public pool;
+    /// @dev What was collected and not won. What `entrance` owes is not in it.
+    uint256 private _pool;
     /// @dev The last draw that paid.
     Draw private _last;
     mapping(bytes32 ticket => bool) private _paid;
 
-    /// @dev In genesis, where `block.prevrandao` is the beacon that the network was dealt.
     /// @param services Where committees are.
     /// @param certificates Where they are recorded.
-    constructor(INetworkRegistry services, IDAEntrance certificates) {
+    /// @param randomness Where the seeds of the committees' shuffles are, and the draws'.
+    constructor(INetworkRegistry services, IDAEntrance certificates, IRandomnessBeacon randomness) {
         networks = services;
         entrance = certificates;
-        beacon = bytes32(block.prevrandao);
+        beacon = randomness;
         _last.target = MAX_TARGET;
     }
 
     /// @inheritdoc IDALottery
     function fund() external payable {
-        pool += msg.value;
-        emit Funded(msg.sender, msg.value);
+        _fund();
+    }
+
+    /// @dev Coins that are sent without a word, as `entrance` sends its part of the fees, are the pool's too.
+    receive() external payable {
+        _fund();
     }
 
     /// @inheritdoc IDALottery
@@ -71,12 +77,18 @@ contract DALottery is PullPayments, IDALottery {
         _checkSample(ticket, blob, chunk, sample);
         _checkOwner(ticket, blob, seats, member);
 
-        prize = pool / PRIZE_DIVISOR;
-        pool -= prize;
+        if (entrance.balances(address(this)) != 0) entrance.withdraw();
+        prize = _pool / PRIZE_DIVISOR;
+        _pool -= prize;
         balances[account] += prize;
         draw.wins++;
         _last = draw;
         emit Won(ticket.root, account, ticket.row, chunk, draw.number, prize);
+    }
+
+    /// @inheritdoc IDALottery
+    function pool() external view returns (uint256) {
+        return _pool + entrance.balances(address(this));
     }
 
     /// @inheritdoc IDALottery
@@ -101,7 +113,13 @@ contract DALottery is PullPayments, IDALottery {
     function seed() public view returns (bytes32) {
         uint256 first = block.number / DRAW_BLOCKS * DRAW_BLOCKS;
         if (first == 0) revert NoSeed();
-        return blockhash(first - 1);
+        // The key does not come or go within a draw that has a seed: heights before its first have no value.
+        return beacon.nextHeight() == 0 ? blockhash(first - 1) : beacon.valueOf(uint64(first - 1));
+    }
+
+    function _fund() private {
+        _pool += msg.value;
+        emit Funded(msg.sender, msg.value);
     }
 
     /// @dev Whether the row is one of a blob that the operator signed for before the draw's seed could be known.
@@ -136,7 +154,7 @@ contract DALottery is PullPayments, IDALottery {
         private
         view
     {
-        bytes32 shuffle = RowAssignment.seed(beacon, blob.epoch, ticket.root);
+        bytes32 shuffle = RowAssignment.seed(beacon.seedOf(blob.epoch), blob.epoch, ticket.root);
         uint32 row = ticket.row - blob.firstRow;
         if (!RowAssignment.owns(shuffle, blob.rowCount, member.firstSeat, member.endSeat, seats, row)) {
             revert NotOwnRow(ticket.row);

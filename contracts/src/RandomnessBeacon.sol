@@ -29,6 +29,8 @@ contract RandomnessBeacon is Epochs, IRandomnessBeacon {
     IValidatorRegistry public immutable validators;
     /// The service whose operators hold the key.
     uint32 public immutable service;
+    /// @inheritdoc IRandomnessBeacon
+    bytes32 public immutable dealt;
 
     /// @dev A signature in two words, the second with its height.
     struct Signed {
@@ -55,7 +57,12 @@ contract RandomnessBeacon is Epochs, IRandomnessBeacon {
     mapping(uint64 epoch => Ceremony) private _ceremonies;
     /// @dev The last epoch in which a seat posted, plus one.
     mapping(uint32 operator => mapping(uint256 seat => uint64 epochPlusOne)) private _postedIn;
+    /// @dev Seeds of epochs whose value came in time. They are kept for good, for what was shuffled by them is.
+    mapping(uint64 epoch => bytes32) private _seeds;
+    /// @dev Those epochs, ascending.
+    uint64[] private _seeded;
 
+    /// @dev In genesis, where `block.prevrandao` is what the network was dealt.
     /// @param services Where committees are.
     /// @param keys Where vote keys are.
     /// @param consensus The service whose operators hold the key.
@@ -64,6 +71,7 @@ contract RandomnessBeacon is Epochs, IRandomnessBeacon {
         networks = services;
         validators = keys;
         service = consensus;
+        dealt = bytes32(block.prevrandao);
     }
 
     /// @inheritdoc IRandomnessBeacon
@@ -99,10 +107,12 @@ contract RandomnessBeacon is Epochs, IRandomnessBeacon {
     function record(uint64 first, bytes calldata signatures) external {
         if (msg.sender != PROTOCOL) revert NotTheProtocol();
         if (_next == 0 || first != nextHeight() || signatures.length % SIGNATURE_BYTES != 0) revert NotTheNext(first);
-        uint64 height = first;
+        (uint64 height, uint64 seeding) = (first, epoch() * epochBlocks);
         for (uint256 offset = 0; offset < signatures.length; offset += SIGNATURE_BYTES) {
             _signed[height % HISTORY] =
                 Signed(bytes32(signatures[offset:]), bytes16(signatures[offset + 32:]), height);
+            // In its own epoch: what comes in the next is too late, for that epoch has its seed by then.
+            if (height == seeding) _fixSeed(signatures[offset:offset + SIGNATURE_BYTES]);
             height++;
         }
         (_next, _latest) = (height, height - 1);
@@ -132,6 +142,23 @@ contract RandomnessBeacon is Epochs, IRandomnessBeacon {
         if (_next == 0 || current == 0) return _next;
         uint64 oldest = (current - 1) * epochBlocks;
         return _next < oldest ? oldest : _next;
+    }
+
+    /// @inheritdoc IRandomnessBeacon
+    function seedOf(uint64 epoch_) external view returns (bytes32) {
+        bytes32 own = _seeds[epoch_];
+        if (own != 0) return own;
+        uint64 current = epoch();
+        // Until its value has come or was passed over, the next epoch may still get one.
+        bool expected = epoch_ == current + 1 && _next != 0 && _next <= current * epochBlocks;
+        if (epoch_ > current + 1 || expected) revert SeedNotFixed(epoch_);
+        (uint256 low, uint256 high) = (0, _seeded.length);
+        while (low < high) {
+            uint256 middle = (low + high) / 2;
+            if (_seeded[middle] < epoch_) low = middle + 1;
+            else high = middle;
+        }
+        return low == 0 ? dealt : _seeds[_seeded[low - 1]];
     }
 
     /// @inheritdoc IRandomnessBeacon
@@ -169,6 +196,13 @@ contract RandomnessBeacon is Epochs, IRandomnessBeacon {
         if (round.epochPlusOne != epoch_ + 1) return logs;
         logs = new DealerLog[](round.count);
         for (uint256 i = 0; i < logs.length; i++) logs[i] = round.logs[i];
+    }
+
+    /// @dev The value of this epoch's first height is the next epoch's seed.
+    function _fixSeed(bytes calldata signature) private {
+        uint64 next = epoch() + 1;
+        _seeds[next] = sha256(signature);
+        _seeded.push(next);
     }
 
     /// @dev Whether logs are no longer taken in this epoch.

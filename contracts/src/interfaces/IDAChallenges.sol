@@ -71,8 +71,10 @@ interface IDAChallenges is IPullPayments {
     error NoSuchPiece(uint32 row, uint32 chunk);
     /// The bitmap is not that of the blob's signers, or the operator is not among them.
     error NotASigner(uint32 operator);
-    /// The operator has nothing at stake that could be lost at the deadline, or left the service long ago.
+    /// The operator has nothing at stake that stays for an epoch after the deadline's, or left the service long ago.
     error NotBonded(address account);
+    /// No blocks for an answer, or so many that no epoch is left to settle what nobody answered.
+    error InvalidWindow(uint64 blocks);
     /// Less than the deposit was sent.
     error DepositTooLow(uint256 sent, uint256 deposit);
     /// The piece is being challenged already.
@@ -115,6 +117,4 @@ interface IDAChallenges is IPullPayments {
     /// @notice What an operator loses, wei, or all that it has at stake if that is less.
     function slashWei() external view returns (uint128);
 
-    /// @notice Seed of the committee's shuffles: what the genesis block's `prevRandao` was, for a local network's beacon is dealt there.
-    function beacon() external view returns (bytes32);
 }

@@ -118,8 +118,8 @@ interface IDAEntrance is IPullPayments, IPaymentPermits {
     error InvalidSignature();
 
     /// @notice Records certified blobs and charges who promised to pay for them. Anybody may send this.
-    /// @dev A blob that is recorded already is left as it is, and nobody pays for it twice. The fees are divided among the signers by their seats,
-    /// rounded down, the remainder to the first.
+    /// @dev A blob that is recorded already is left as it is, and nobody pays for it twice. An eighth of the fees, rounded down, is the lottery's; the rest is
+    /// divided among the signers by their seats, rounded down, the remainder to the first.
     /// @param headers What was signed: blobs of one quorum and epoch.
     /// @param permits Who pays for each.
     /// @param signersBitmap Member `i` of the committee is bit `i % 8` (least significant first) of byte `i / 8`.
@@ -168,6 +168,9 @@ interface IDAEntrance is IPullPayments, IPaymentPermits {
 
     /// @notice Who may open quorums; nobody, if it is the zero address.
     function steward() external view returns (address);
+
+    /// @notice Whose pool an eighth of the fees goes to.
+    function lottery() external view returns (address);
 
     /// @notice Whether the operators are trusted not to lie, so that fewer rows may be coded.
     function trustedCommittee() external view returns (bool);

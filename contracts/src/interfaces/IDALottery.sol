@@ -24,15 +24,16 @@ struct Draw {
 }
 
 /// @title Pays operators for having their rows at a moment that they could not choose.
-/// @notice Every `DRAW_BLOCKS` blocks are a draw. Its seed is the hash of the block before its first. Each row that an operator owns, of a
+/// @notice Every `DRAW_BLOCKS` blocks are a draw. Its seed is the randomness beacon's value of the height before its first. Each row that an operator owns, of a
 /// blob that it signed for, is a ticket: it wins when `keccak256(abi.encode(seed, root, row, account))` is below its pieces times the target.
 /// The hash of that hash names the piece of the row to show. Within the draw, its sample wins `1 / PRIZE_DIVISOR` of the pool. The draws
 /// become harder when more than `AIM_WINS` were paid in the last, easier when fewer were.
 ///
-/// The seed is no beacon: whoever proposes the block before a draw can try as many blocks as it has time for, and take the one that it
-/// likes. `MAX_WINS` bounds what that can bring.
+/// The seed is there when the value is recorded, some blocks into the draw; while it is not, `seed` reverts with the beacon's `NoValue`, and a draw that never
+/// gets one pays nobody. Nobody can choose it. A chain whose beacon has no key yet takes the hash of that block instead: whoever proposes it can try
+/// as many as it has time for, and `MAX_WINS` bounds what that can bring.
 ///
-/// Anybody may fill the pool; nobody can empty it. There is no owner.
+/// `DAEntrance` gives it a part of all fees, which is taken over with the next prize; anybody may add to the pool, and nobody can empty it. There is no owner.
 interface IDALottery is IPullPayments {
     /// The pool grew.
     event Funded(address indexed payer, uint256 amount);
@@ -76,6 +77,6 @@ interface IDALottery is IPullPayments {
     /// @notice The present draw's seed.
     function seed() external view returns (bytes32);
 
-    /// @notice Wei to be won.
+    /// @notice Wei to be won, with what the entrance owes.
     function pool() external view returns (uint256);
 }

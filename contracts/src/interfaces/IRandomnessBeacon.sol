@@ -81,6 +81,8 @@ interface IRandomnessBeacon {
     error NotTheNext(uint64 height);
     /// There is no value of that height: not yet, not any more, or not ever.
     error NoValue(uint64 height);
+    /// The epoch is after the next, or the value that would be its seed may still come.
+    error SeedNotFixed(uint64 epoch);
 
     /// @notice Posts what a seat of the calling operator dealt in this epoch.
     /// @param epoch_ This epoch.
@@ -106,6 +108,13 @@ interface IRandomnessBeacon {
 
     /// @notice The signature that it comes of, a compressed point of G1, 48 bytes.
     function signatureOf(uint64 height) external view returns (bytes memory);
+
+    /// @notice What an epoch's shuffles are drawn from; it never changes once it is there. It is the value of the first height of the epoch before,
+    /// if that was recorded in that epoch; else the seed of the last epoch before that has one of its own; before any has, what was `dealt`.
+    function seedOf(uint64 epoch_) external view returns (bytes32);
+
+    /// @notice What the genesis block's `prevRandao` was: whoever made the network chose it.
+    function dealt() external view returns (bytes32);
 
     /// @notice The last value, and its height.
     function latest() external view returns (uint64 height, bytes32 value);

@@ -13,12 +13,12 @@ use contracts::{
     addresses::{DA_CHALLENGES, DA_ENTRANCE},
 };
 use da::{
-    Committee, DealtBeacon, Domain, Record,
+    Committee, Domain, Record,
     committee::{CommitteeError, assign},
     retrieve::RecordError,
     sample,
 };
-use primitives::{Address, BlobRoot, Bytes, Digest, U256};
+use primitives::{Address, BlobRoot, Bytes, U256};
 use std::time::Duration;
 
 /// Pause between two looks at a challenge: two blocks.
@@ -121,8 +121,7 @@ pub async fn challenge(
     operator: Option<u32>,
 ) -> Result<Asked, ChallengeError> {
     let record = Record::read(provider, &Domain::of_chain(chain_id), root).await?;
-    let beacon = contracts::read(provider, DA_CHALLENGES, &DAChallenges::beaconCall {}).await?;
-    let committee = Committee::read(provider, DealtBeacon(Digest(beacon)), record.committee()).await?;
+    let committee = Committee::read(provider, record.committee()).await?;
     let certified_block = certified_block(provider, root).await?;
     let rows = record.shape().rows();
     let sample::Challenge { row, chunk } = piece;

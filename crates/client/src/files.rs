@@ -18,7 +18,7 @@ use commonware_cryptography::ed25519;
 use contracts::ProviderError;
 use crypto::{envelope::RecipientPublic, recipients::RecipientsError, stream::Key, threshold::Released};
 use da::{
-    Committee, CommitteeId, DealtBeacon, Domain, Encoder, Header, Meta, Publisher, Record, Runtime, Shape,
+    Committee, CommitteeId, Domain, Encoder, Header, Meta, Publisher, Record, Runtime, Shape,
     access::{self, AccessError},
     committee::CommitteeError,
     disperse::Peer,
@@ -30,9 +30,8 @@ use da::{
     retrieve::{RecordError, RetrieveError},
     sample::{self, SampleError, Sampled},
 };
-use primitives::{Address, B256, BlobRoot, Digest, U256};
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use primitives::{Address, B256, BlobRoot, U256};
+use serde::Serialize;
 use std::sync::Arc;
 
 /// Why a file was not stored or not read.
@@ -237,17 +236,10 @@ pub enum Transfer {
     },
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct GenesisBlock {
-    mix_hash: B256,
-}
-
 /// Stores and reads files on behalf of one wallet.
 pub struct Files<E: Runtime> {
     context: E,
     provider: HttpProvider,
-    beacon: DealtBeacon,
     /// The one that keeps what was stored last, or the first that there was when these were opened.
     committee: Committee,
     peer: Peer,
@@ -259,14 +251,13 @@ pub struct Files<E: Runtime> {
 /// A committee: `known` if it is that, else as the chain has it.
 async fn committee_of(
     provider: &HttpProvider,
-    beacon: DealtBeacon,
     known: &Committee,
     id: CommitteeId,
 ) -> Result<Committee, CommitteeError> {
     if known.id() == id {
         return Ok(known.clone());
     }
-    Committee::read(provider, beacon, id).await
+    Committee::read(provider, id).await
 }
 
 impl<E: Runtime> Files<E> {
@@ -276,22 +267,14 @@ impl<E: Runtime> Files<E> {
     ///
     /// [`FileError`] when the node does not answer, or the registry holds no committee.
     pub async fn open(mut context: E, provider: HttpProvider) -> Result<Self, FileError> {
-        // A local network's beacon value is dealt in its first block; see `da::DealtBeacon`.
-        let genesis: GenesisBlock = provider
-            .rpc()
-            .call("eth_getBlockByNumber", json!(["0x0", false]))
-            .await?;
-        let beacon = DealtBeacon(Digest(genesis.mix_hash));
         let domain = Domain::of_chain(provider.chain_id());
-        let committee =
-            quorum::committee_for(&provider, &domain, beacon, || Lot::of_payload(Address::ZERO, &[])).await?;
+        let committee = quorum::committee_for(&provider, &domain, || Lot::of_payload(Address::ZERO, &[])).await?;
         let stream_key = <ed25519::PrivateKey as commonware_cryptography::Signer>::from_seed(context.next_u64());
         let peer = Peer { stream_key, domain };
         let publisher = Arc::new(Publisher::new(provider.clone(), peer.clone(), 0));
         Ok(Self {
             context,
             provider,
-            beacon,
             committee,
             peer,
             publisher,
@@ -378,7 +361,7 @@ impl<E: Runtime> Files<E> {
     }
 
     async fn committee_of(&self, id: CommitteeId) -> Result<Committee, FileError> {
-        Ok(committee_of(&self.provider, self.beacon, &self.committee, id).await?)
+        Ok(committee_of(&self.provider, &self.committee, id).await?)
     }
 
     /// The key of a sealed blob, from its header, from the list beside it, or from the committee that the list names.

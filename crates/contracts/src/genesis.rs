@@ -32,6 +32,20 @@ const _: () = assert!(
 /// Epochs after a blob's own in which its certificate is taken: `DAEntrance.GRACE_EPOCHS`.
 pub const GRACE_EPOCHS: u64 = 2;
 
+/// Epochs after an offence in which it can be punished: `Epochs.SLASH_WINDOW`.
+pub const SLASH_WINDOW_EPOCHS: u64 = 3;
+const _: () = assert!(
+    UNBONDING_EPOCHS > SLASH_WINDOW_EPOCHS,
+    "what is asked back after a challenge is there until it can no longer be settled"
+);
+
+/// Blocks that an operator has to answer a challenge where an epoch has `epoch_blocks`: [`CHALLENGE_WINDOW_BLOCKS`], or fewer where epochs are so
+/// short that no whole epoch would be left to settle what was not answered.
+pub fn challenge_window(epoch_blocks: u64) -> u64 {
+    let longest = (SLASH_WINDOW_EPOCHS - 1).saturating_mul(epoch_blocks);
+    CHALLENGE_WINDOW_BLOCKS.min(longest)
+}
+
 /// What creating a service costs, wei: a hundred coins, burnt. Every epoch has to look at each service.
 pub const SERVICE_CREATION_WEI: u128 = 100_000_000_000_000_000_000;
 /// Number of the service that is the first quorum of operators that keep blobs: `DAEntrance.firstQuorum`.
@@ -169,6 +183,7 @@ pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
                 addresses::NETWORK_REGISTRY,
                 DA_SERVICE,
                 faucet,
+                addresses::DA_LOTTERY,
                 U256::from(PRICE_PER_BYTE_BLOCK_WEI),
                 TRUSTED_COMMITTEE,
                 epoch_blocks,
@@ -232,7 +247,8 @@ pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
                 addresses::NETWORK_REGISTRY,
                 addresses::STAKE_VAULT,
                 addresses::DA_ENTRANCE,
-                CHALLENGE_WINDOW_BLOCKS,
+                addresses::RANDOMNESS_BEACON,
+                challenge_window(epoch_blocks),
                 SLASH_WEI,
                 U256::from(CHALLENGE_DEPOSIT_WEI),
                 epoch_blocks,
@@ -243,7 +259,12 @@ pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
             "DALottery",
             addresses::DA_LOTTERY,
             &abi::DALottery::BYTECODE,
-            (addresses::NETWORK_REGISTRY, addresses::DA_ENTRANCE).abi_encode_params(),
+            (
+                addresses::NETWORK_REGISTRY,
+                addresses::DA_ENTRANCE,
+                addresses::RANDOMNESS_BEACON,
+            )
+                .abi_encode_params(),
         ),
         contract(
             "ChainClient",

@@ -7,11 +7,11 @@ use commonware_codec::{Buf, Copying, DecodeExt, Error, FixedSize, Read, ReadExt,
 use commonware_cryptography::ed25519;
 use contracts::{
     CallError, DA_SEATS, DA_SERVICE, Provider, ProviderError,
-    abi::{NetworkRegistry, OperatorRegistry},
+    abi::{NetworkRegistry, OperatorRegistry, RandomnessBeacon},
     addresses, assignment, typed_data,
 };
 use crypto::bls;
-use primitives::{Address, B256, BlobRoot, Digest, Epoch};
+use primitives::{Address, B256, BlobRoot, Epoch};
 use std::{fmt, net::SocketAddr, ops::Range, sync::Arc};
 
 #[cfg(test)]
@@ -21,10 +21,12 @@ mod tests;
 /// that a quorum draws no bad row of a blob that cannot be decoded below 2^-230 (notes: soundness of the combination check).
 pub const MAX_OPERATORS: usize = DA_SEATS as usize;
 
-/// Seed of an epoch's shuffles, dealt when the network was made. Whoever dealt it could have chosen it: fit for a local
-/// network only, hence the name. A threshold signature of the committee replaces it.
+/// What an epoch's shuffles are drawn from, the same for all quorums: `RandomnessBeacon.seedOf`.
+///
+/// The beacon's value of the first height of the epoch before, which nobody chose and nobody knew before that block was final. Where that came too
+/// late, the seed of the last epoch that has one of its own; before there is any, what the network was dealt when it was made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DealtBeacon(pub Digest);
+pub struct Seed(pub B256);
 
 /// Which committee: the operators of one quorum in one epoch.
 ///
@@ -92,7 +94,7 @@ pub struct Operator {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Committee {
     id: CommitteeId,
-    beacon: DealtBeacon,
+    seed: Seed,
     /// Shared by the committees of epochs between which nothing changed.
     operators: Arc<[Operator]>,
     /// The first seat of each operator, then the count of all.
@@ -108,6 +110,12 @@ pub enum CommitteeError {
     /// The quorum has none in that epoch: it began later, or the epoch is after the next.
     #[error("there is no committee of {id}")]
     NotFixed {
+        /// Which committee.
+        id: CommitteeId,
+    },
+    /// The seed of the epoch's shuffles is still to come: the epoch has not begun.
+    #[error("the seed of {id} has not come yet")]
+    NoSeed {
         /// Which committee.
         id: CommitteeId,
     },
@@ -143,7 +151,7 @@ impl Committee {
     /// # Errors
     ///
     /// [`CommitteeError::Size`].
-    pub fn new(id: CommitteeId, beacon: DealtBeacon, operators: Vec<Operator>) -> Result<Self, CommitteeError> {
+    pub fn new(id: CommitteeId, seed: Seed, operators: Vec<Operator>) -> Result<Self, CommitteeError> {
         let count = operators.len();
         if count == 0 || count > MAX_OPERATORS {
             return Err(CommitteeError::Size { count });
@@ -159,7 +167,7 @@ impl Committee {
         }
         Ok(Self {
             id,
-            beacon,
+            seed,
             operators: operators.into(),
             first_seats: first_seats.into(),
         })
@@ -170,17 +178,25 @@ impl Committee {
     /// # Errors
     ///
     /// [`CommitteeError`], naming the operator whose entry is wrong; [`CommitteeError::NotFixed`] when the quorum has no committee in that epoch,
-    /// which does not change any more for the next epoch and those before.
-    pub async fn read(provider: &impl Provider, beacon: DealtBeacon, id: CommitteeId) -> Result<Self, CommitteeError> {
+    /// which does not change any more for the next epoch and those before; [`CommitteeError::NoSeed`] when it has one whose seed may still come, which
+    /// is over when its epoch begins.
+    pub async fn read(provider: &impl Provider, id: CommitteeId) -> Result<Self, CommitteeError> {
         let call = NetworkRegistry::committeeCall {
             service: id.quorum,
             atEpoch: id.epoch.0,
         };
         let members = match ask(provider, addresses::NETWORK_REGISTRY, &call).await {
-            Err(CommitteeError::Registry(error)) if is_not_fixed(&error) => {
+            Err(CommitteeError::Registry(error)) if is_refused::<NetworkRegistry::NotFixed>(&error) => {
                 return Err(CommitteeError::NotFixed { id });
             }
             answer => answer?.members,
+        };
+        let call = RandomnessBeacon::seedOfCall { epoch_: id.epoch.0 };
+        let seed = match ask(provider, addresses::RANDOMNESS_BEACON, &call).await {
+            Err(CommitteeError::Registry(error)) if is_refused::<RandomnessBeacon::SeedNotFixed>(&error) => {
+                return Err(CommitteeError::NoSeed { id });
+            }
+            answer => Seed(answer?),
         };
         let call = OperatorRegistry::operatorsOfCall {
             operators: members.iter().map(|member| member.operator).collect(),
@@ -201,22 +217,31 @@ impl Committee {
                 })
             })
             .collect::<Result<_, CommitteeError>>()?;
-        Self::new(id, beacon, operators)
+        Self::new(id, seed, operators)
     }
 
     /// The same operators with the same seats, as another committee: its shuffles are others.
-    pub fn at(&self, id: CommitteeId) -> Self {
-        Self { id, ..self.clone() }
+    pub fn at(&self, id: CommitteeId, seed: Seed) -> Self {
+        Self {
+            id,
+            seed,
+            ..self.clone()
+        }
     }
 
     /// Whether `other` has the same operators with the same seats.
     pub fn has_members_of(&self, other: &Self) -> bool {
-        (self.beacon, &self.operators) == (other.beacon, &other.operators)
+        self.operators == other.operators
     }
 
     /// Its quorum and epoch.
     pub fn id(&self) -> CommitteeId {
         self.id
+    }
+
+    /// What its shuffles are drawn from.
+    pub fn seed(&self) -> Seed {
+        self.seed
     }
 
     /// Its operators, in the order of their seats: an operator's index is its place here.
@@ -295,12 +320,10 @@ impl Committee {
     }
 }
 
-/// Whether the registry said that there is no such committee.
-fn is_not_fixed(error: &CallError) -> bool {
+/// Whether a contract refused for the reason `R`.
+fn is_refused<R: SolError>(error: &CallError) -> bool {
     match error {
-        CallError::Provider(ProviderError::Reverted { data, .. }) => {
-            data.starts_with(&NetworkRegistry::NotFixed::SELECTOR)
-        }
+        CallError::Provider(ProviderError::Reverted { data, .. }) => data.starts_with(&R::SELECTOR),
         _ => false,
     }
 }
@@ -330,9 +353,8 @@ pub fn assign(committee: &Committee, root: &BlobRoot, shape: Shape) -> Vec<Vec<u
 
 /// The shuffle of the rows of `root`, as the contracts compute it for a dispute.
 fn shuffle(committee: &Committee, root: &BlobRoot, shape: Shape) -> Vec<u32> {
-    let beacon = B256::from_slice(committee.beacon.0.as_ref());
     let mut rows = assignment::shuffle(
-        assignment::seed(beacon, committee.id.epoch.0, root.0),
+        assignment::seed(committee.seed.0, committee.id.epoch.0, root.0),
         shape.row_count(),
     );
     rows.iter_mut().for_each(|row| *row += shape.first_row());

@@ -38,7 +38,7 @@ pub mod wire;
 
 pub use access::ReaderList;
 pub use certificate::{Certificate, Domain, Quorum, Share};
-pub use committee::{Committee, CommitteeId, DealtBeacon, Operator};
+pub use committee::{Committee, CommitteeId, Operator, Seed};
 pub use disperse::disperse;
 pub use encode::{CodedBlob, Encoder, Privacy};
 pub use head::{Head, Row, RowChecker, VerifiedHead, VerifiedRow};

@@ -8,7 +8,7 @@
 //! highest random weight, so that a new one takes its part from all others and moves nothing else.
 
 use crate::{
-    Committee, CommitteeId, DealtBeacon, Domain,
+    Committee, CommitteeId, Domain,
     committee::{CommitteeError, ask},
 };
 use contracts::{
@@ -88,16 +88,15 @@ pub async fn epoch(provider: &impl Provider) -> Result<Epoch, CommitteeError> {
 pub async fn committee_for(
     provider: &impl Provider,
     domain: &Domain,
-    beacon: DealtBeacon,
     lot: impl FnOnce() -> Lot,
 ) -> Result<Committee, CommitteeError> {
     let quorums = list(provider, domain).await?;
     let epoch = epoch(provider).await?;
     if let [quorum] = quorums[..] {
-        return Committee::read(provider, beacon, CommitteeId { quorum, epoch }).await;
+        return Committee::read(provider, CommitteeId { quorum, epoch }).await;
     }
     for quorum in lot().order(&quorums) {
-        if let Some(committee) = present(provider, domain, beacon, CommitteeId { quorum, epoch }).await? {
+        if let Some(committee) = present(provider, domain, CommitteeId { quorum, epoch }).await? {
             return Ok(committee);
         }
     }
@@ -110,16 +109,12 @@ pub async fn committee_for(
 /// # Errors
 ///
 /// [`CommitteeError`]; [`CommitteeError::NoQuorum`] when there is none.
-pub async fn committees(
-    provider: &impl Provider,
-    domain: &Domain,
-    beacon: DealtBeacon,
-) -> Result<Vec<Committee>, CommitteeError> {
+pub async fn committees(provider: &impl Provider, domain: &Domain) -> Result<Vec<Committee>, CommitteeError> {
     let quorums = list(provider, domain).await?;
     let epoch = epoch(provider).await?;
     let mut committees = Vec::with_capacity(quorums.len());
     for &quorum in &quorums {
-        committees.extend(present(provider, domain, beacon, CommitteeId { quorum, epoch }).await?);
+        committees.extend(present(provider, domain, CommitteeId { quorum, epoch }).await?);
     }
     let quorums = quorums.len();
     match committees.is_empty() {
@@ -132,14 +127,13 @@ pub async fn committees(
 async fn present(
     provider: &impl Provider,
     domain: &Domain,
-    beacon: DealtBeacon,
     id: CommitteeId,
 ) -> Result<Option<Committee>, CommitteeError> {
     let quorum = id.quorum;
     if !ask(provider, domain.entrance, &DAEntrance::isOpenCall { quorum }).await? {
         return Ok(None);
     }
-    match Committee::read(provider, beacon, id).await {
+    match Committee::read(provider, id).await {
         // It was activated an epoch or two ago.
         Err(CommitteeError::NotFixed { .. }) => Ok(None),
         committee => Ok(Some(committee?)),

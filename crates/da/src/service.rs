@@ -26,7 +26,7 @@ pub use tally::Work;
 
 use crate::{
     Committee, CommitteeId, Domain, RowSet, Runtime, Shape, VerifiedHead,
-    committee::{CommitteeError, DealtBeacon, bls_key},
+    committee::{CommitteeError, bls_key},
     disperse::Peer,
     permit, quorum,
     record::Record,
@@ -81,8 +81,6 @@ pub struct Config {
     pub peer: Peer,
     /// Key that signs for its rows.
     pub bls_key: bls::SecretKey,
-    /// Seed of the epoch's shuffles.
-    pub beacon: DealtBeacon,
     /// Folder of its rows, within the runtime's.
     pub partition: String,
     /// Bytes that its rows may take on disk.
@@ -286,7 +284,7 @@ impl<E: Runtime> Service<E> {
         }
         let entrance = config.peer.domain.entrance;
         let price = contracts::read(&provider, entrance, &DAEntrance::pricePerByteBlockCall {}).await?;
-        let committees = quorum::committees(&provider, &config.peer.domain, config.beacon).await?;
+        let committees = quorum::committees(&provider, &config.peer.domain).await?;
         let mut epochs = Epochs::new(committees[0].id().epoch);
         committees.into_iter().for_each(|committee| epochs.insert(committee));
         let (store, opened) =

@@ -12,7 +12,7 @@ use api::{
 use commonware_runtime::{Clock, Spawner, Supervisor as _, tokio::Context};
 use contracts::{Provider, abi::DAEntrance, read};
 use da::{
-    CodedBlob, Committee, CommitteeId, DealtBeacon, Domain, Meta, Payer as _, Privacy, Publisher, Record, VerifiedHead,
+    CodedBlob, Committee, CommitteeId, Domain, Meta, Payer as _, Privacy, Publisher, Record, VerifiedHead,
     disperse::{DisperseError, Peer},
     encode,
     header::Secrecy,
@@ -64,8 +64,6 @@ pub struct NetworkBlobs {
     pub peer: Peer,
     /// Who has payloads certified and pays for them.
     pub publisher: Arc<Publisher<LedgerProvider>>,
-    /// Seed of the epoch's shuffles.
-    pub beacon: DealtBeacon,
     /// Heads that were fetched.
     pub heads: Heads,
 }
@@ -98,7 +96,7 @@ impl NetworkBlobs {
     /// Who keeps a blob, and its head.
     async fn head(&self, blob: Published) -> Result<(Committee, VerifiedHead), ReadError> {
         let root = blob.root;
-        let committee = Committee::read(&self.provider, self.beacon, blob.committee)
+        let committee = Committee::read(&self.provider, blob.committee)
             .await
             .map_err(|error| unavailable(root, error))?;
         if let Some(head) = self.heads.find(root) {
@@ -154,7 +152,7 @@ impl Blobs for NetworkBlobs {
             room,
         } = payload;
         let lot = || Lot::of_payload(self.provider.account(), &bytes);
-        let committee = quorum::committee_for(&self.provider, &self.peer.domain, self.beacon, lot)
+        let committee = quorum::committee_for(&self.provider, &self.peer.domain, lot)
             .await
             .map_err(|error| failed("read the committee", error))?;
         let height = self
@@ -207,7 +205,7 @@ impl Blobs for NetworkBlobs {
 
     async fn read(&self, blob: Published) -> Result<Vec<u8>, ReadError> {
         let root = blob.root;
-        let committee = Committee::read(&self.provider, self.beacon, blob.committee)
+        let committee = Committee::read(&self.provider, blob.committee)
             .await
             .map_err(|error| unavailable(root, error))?;
         let record = Record::read(&self.provider, &self.peer.domain, root)

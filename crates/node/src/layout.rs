@@ -30,8 +30,9 @@ use std::{
 };
 
 /// Version of [`NetworkFile`]; a file of another version is refused, never guessed at. 2: proofs of possession name the account. 3: a
-/// node has several vote keys. 4: the genesis block holds the randomness beacon.
-const NETWORK_FILE_VERSION: u32 = 4;
+/// node has several vote keys. 4: the genesis block holds the randomness beacon. 5: what its contracts keep for data
+/// availability, which is seeded by that beacon.
+const NETWORK_FILE_VERSION: u32 = 5;
 
 /// Vote keys that a local node registers: with equal stakes it has as many seats.
 const VOTE_KEYS: usize = contracts::SEATS_PER_FOUNDER as usize;
@@ -221,7 +222,8 @@ pub struct NetworkFile {
     pub chain_id: u64,
     /// Time of the first block, in seconds since 1970.
     pub genesis_time: u64,
-    /// Beacon value of the only epoch, drawn when the network was made. It is dealt, not agreed on: fit for a local network only.
+    /// Seed of the epochs before the randomness beacon has a value, and part of what the beacon signs; drawn when the network was made. It is dealt, not
+    /// agreed on: fit for a local network only.
     pub dealt_beacon: Digest,
     /// Public keys of the committee that releases others, the nodes in order: the canonical encoding of
     /// [`crypto::threshold::Committee`]. Dealt when the network was made; none in networks that are older.
@@ -554,7 +556,7 @@ mod tests {
             assert!(
                 error
                     .to_string()
-                    .contains("network.json is not a network file of version 4"),
+                    .contains("network.json is not a network file of version 5"),
                 "{error}"
             );
         }

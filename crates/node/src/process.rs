@@ -28,7 +28,7 @@ use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Runner as _, Supervisor as _, tokio as runtime};
 use compute::till::{JournalError, Till, TillLimits};
 use da::{
-    DealtBeacon, Domain,
+    Domain,
     disperse::Peer,
     release::{Keepers, KeepersError},
     service::StartError,
@@ -234,12 +234,10 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         stream_key: keys.validator.ed25519.clone(),
         domain: Domain::of_chain(network.chain_id),
     };
-    let beacon = DealtBeacon(network.dealt_beacon);
     let availability = da::service::Config {
         listen: Ports::loopback(entry.ports.da),
         peer: peer.clone(),
         bls_key: keys.availability,
-        beacon,
         partition: "rows".into(),
         capacity_bytes: ROWS_CAPACITY_BYTES,
         unpaid_bytes_max: da::service::Config::UNPAID_BYTES_MAX,
@@ -277,14 +275,12 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         api: api.clone(),
         provider: provider.clone(),
         peer: peer.clone(),
-        beacon,
     };
     let blobs = NetworkBlobs {
         context: context.child("blobs"),
         provider: provider.clone(),
         publisher: Arc::new(da::Publisher::new(provider.clone(), peer.clone(), SPARE_PAYLOADS)),
         peer,
-        beacon,
         heads: Heads::default(),
     }
     .gateway();

@@ -10,7 +10,7 @@ use contracts::{
     abi::{ModelRegistry, RevenueSplitter},
     addresses, read,
 };
-use da::{Committee, DealtBeacon, Payer as _, Record, disperse::Peer};
+use da::{Committee, Payer as _, Record, disperse::Peer};
 use primitives::{Address, BlobRoot};
 use std::{sync::Arc, time::Duration};
 
@@ -41,8 +41,6 @@ pub struct ModelCatalogue {
     pub provider: LedgerProvider,
     /// Key and chain of the streams that fetch its weights.
     pub peer: Peer,
-    /// Seed of the epoch's shuffles.
-    pub beacon: DealtBeacon,
 }
 
 /// Why a published model is not served.
@@ -141,14 +139,12 @@ async fn load(
     catalogue: &ModelCatalogue,
     event: &ModelRegistry::ModelPublished,
 ) -> Result<Service, ModelError> {
-    let ModelCatalogue {
-        provider, peer, beacon, ..
-    } = catalogue;
+    let ModelCatalogue { provider, peer, .. } = catalogue;
     let root = BlobRoot(event.root);
     // Asked first: a model that another provider is paid for is not even fetched.
     let quote = quote(provider, event.splitter, event.pricePerRow).await?;
     let record = Record::read(provider, &peer.domain, root).await?;
-    let committee = Committee::read(provider, *beacon, record.committee()).await?;
+    let committee = Committee::read(provider, record.committee()).await?;
     let file = da::retrieve(context, peer, &committee, &record, &[], |_| {})
         .await?
         .open(None)?;

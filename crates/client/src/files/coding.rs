@@ -80,7 +80,7 @@ impl<E: Runtime> Files<E> {
         .map_err(|error| CodingError::Chain(error.into()))?;
         let (mut operators, mut availability) = (u32::MAX, 1f64);
         // Which quorum keeps a file, or a stripe of it, is not known yet: it is to fit in the smallest, and the one most often away.
-        for committee in quorum::committees(&self.provider, &self.peer.domain, self.beacon).await? {
+        for committee in quorum::committees(&self.provider, &self.peer.domain).await? {
             let answers = join_all(committee.operators().iter().map(|operator| {
                 let peer = &self.peer;
                 wire::ask_status(&self.context, &peer.stream_key, peer.domain.chain_id, operator)

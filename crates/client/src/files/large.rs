@@ -18,8 +18,7 @@ use crypto::{
     threshold::Released,
 };
 use da::{
-    CodedBlob, Committee, CommitteeId, DealtBeacon, Encoder, Meta, Privacy, Publisher, Record, Runtime, Shape,
-    VerifiedHead, access,
+    CodedBlob, Committee, CommitteeId, Encoder, Meta, Privacy, Publisher, Record, Runtime, Shape, VerifiedHead, access,
     disperse::Peer,
     encode,
     header::Secrecy,
@@ -451,7 +450,6 @@ impl<E: Runtime> Files<E> {
         Network {
             context: self.context.child("stripes"),
             provider: self.provider.clone(),
-            beacon: self.beacon,
             committee: self.committee.clone(),
             peer: self.peer.clone(),
             publisher: self.publisher.clone(),
@@ -514,7 +512,6 @@ impl<E: Runtime> Place<'_, E> {
 struct Network<E: Runtime> {
     context: E,
     provider: HttpProvider,
-    beacon: DealtBeacon,
     committee: Committee,
     peer: Peer,
     publisher: Arc<Publisher<HttpProvider>>,
@@ -529,7 +526,7 @@ struct Network<E: Runtime> {
 
 impl<E: Runtime> Network<E> {
     async fn committee_of(&self, id: CommitteeId) -> Result<Committee, FileError> {
-        Ok(committee_of(&self.provider, self.beacon, &self.committee, id).await?)
+        Ok(committee_of(&self.provider, &self.committee, id).await?)
     }
 
     /// Who is to keep a payload, which is sealed under `key` if there is one: of the quorum that is drawn by the one or the other, in the epoch
@@ -537,7 +534,7 @@ impl<E: Runtime> Network<E> {
     async fn committee_for(&self, key: Option<&Key>, payload: &[u8]) -> Result<Committee, FileError> {
         let owner = self.provider.wallet().address();
         let lot = || key.map_or_else(|| Lot::of_payload(owner, payload), Lot::of_key);
-        Ok(quorum::committee_for(&self.provider, &self.peer.domain, self.beacon, lot).await?)
+        Ok(quorum::committee_for(&self.provider, &self.peer.domain, lot).await?)
     }
 
     /// Codes a stripe for `committee`. The same stripe of the same upload is the same blob in the same quorum and epoch, so that it is not stored twice.

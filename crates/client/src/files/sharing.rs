@@ -130,7 +130,7 @@ impl<E: Runtime> Files<E> {
         }
         let secret = wallet.envelope_secret();
         let peer = &self.peer;
-        let operators = quorum::committees(&self.provider, &peer.domain, self.beacon).await?;
+        let operators = quorum::committees(&self.provider, &peer.domain).await?;
         let collected = release::collect(&self.context, peer, &operators, &keepers, &offered.terms, &secret)
             .await
             .map_err(|source| FileError::NotReleasedTo {

@@ -1,12 +1,15 @@
 //! The randomness beacon's contract: who may post what and when, and what the protocol records.
 
-use crate::{chain::Chain, keys::Operator};
+use crate::{
+    chain::{BEACON, Chain},
+    keys::Operator,
+};
 use contracts::{
     EPOCH_BLOCKS,
     abi::RandomnessBeacon::{self as Beacon, Ceremony},
     addresses::{FAUCET, RANDOMNESS_BEACON},
 };
-use primitives::{Address, Bytes, U256, address, b256};
+use primitives::{Address, B256, Bytes, U256, address, b256};
 
 /// Who calls before a block's transactions.
 pub const PROTOCOL: Address = address!("0xfffffffffffffffffffffffffffffffffffffffe");
@@ -288,4 +291,101 @@ fn the_last_8191_values_are_kept() {
     };
     assert!(has(&mut chain, height - 1) && has(&mut chain, height - HISTORY));
     assert!(!has(&mut chain, height - HISTORY - 1) && !has(&mut chain, height));
+}
+
+fn seed(chain: &mut Chain, epoch: u64) -> Result<B256, String> {
+    let call = Beacon::seedOfCall { epoch_: epoch };
+    chain
+        .send(Address::ZERO, RANDOMNESS_BEACON, &call)
+        .map(|sent| sent.result)
+}
+
+fn value(chain: &mut Chain, height: u64) -> B256 {
+    chain.view(RANDOMNESS_BEACON, &Beacon::valueOfCall { height })
+}
+
+/// Without a key no value is waited for: the next epoch has its seed at once.
+#[test]
+fn epochs_before_the_first_value_have_the_seed_that_was_dealt() {
+    let (mut chain, _) = network();
+    for (epoch, expected) in [
+        (0, Ok(BEACON)),
+        (1, Ok(BEACON)),
+        (2, Err("SeedNotFixed(epoch: 2)".into())),
+    ] {
+        assert_eq!(seed(&mut chain, epoch), expected);
+    }
+    late(&mut chain, 0);
+    protocol(&mut chain, &conclude(0, key(), vec![1; 2_000].into())).unwrap();
+    // The key's first value is of the next epoch's first height: the seed of the one after that.
+    assert_eq!(seed(&mut chain, 1), Ok(BEACON));
+}
+
+#[test]
+fn the_seed_of_an_epoch_is_the_value_of_the_first_height_of_the_one_before_and_stays_so() {
+    let mut chain = with_key();
+    let mut seeds = vec![BEACON, BEACON];
+    for epoch in 1..=8 {
+        let first = epoch * EPOCH_BLOCKS;
+        chain.block = first + 3;
+        assert_eq!(
+            seed(&mut chain, epoch + 1),
+            Err(format!("SeedNotFixed(epoch: {})", epoch + 1)),
+            "its value may still come"
+        );
+        for part in 0..EPOCH_BLOCKS / 100 {
+            protocol(&mut chain, &record(first + 100 * part, 100)).unwrap();
+            if part == 0 {
+                seeds.push(value(&mut chain, first));
+            }
+        }
+        let found: Vec<_> = (0..).zip(&seeds).map(|(epoch, _)| seed(&mut chain, epoch)).collect();
+        assert_eq!(found, seeds.iter().copied().map(Ok).collect::<Vec<_>>());
+    }
+    // Values are forgotten after 8,191 heights; what was drawn from them is not.
+    let call = Beacon::valueOfCall { height: EPOCH_BLOCKS };
+    assert!(chain.send(Address::ZERO, RANDOMNESS_BEACON, &call).is_err());
+    assert_eq!(seed(&mut chain, 2), Ok(seeds[2]));
+}
+
+/// Who is late, restarts or asks years later finds the same: an epoch's seed does not change when a value comes that nobody had when it began.
+#[test]
+fn a_value_that_comes_too_late_changes_no_seed() {
+    let mut chain = with_key();
+    chain.block = 2 * EPOCH_BLOCKS - 1;
+    protocol(&mut chain, &record(EPOCH_BLOCKS, 1)).unwrap();
+    let kept = value(&mut chain, EPOCH_BLOCKS);
+    assert_eq!(seed(&mut chain, 2), Ok(kept), "in the last block of its epoch");
+
+    // Epoch 2 brings no value; its first comes in epoch 3.
+    chain.block = 3 * EPOCH_BLOCKS - 1;
+    assert_eq!(seed(&mut chain, 3), Err("SeedNotFixed(epoch: 3)".into()));
+    chain.block = 3 * EPOCH_BLOCKS;
+    assert_eq!(seed(&mut chain, 3), Ok(kept));
+    protocol(&mut chain, &record(2 * EPOCH_BLOCKS, 1)).unwrap();
+    assert_ne!(value(&mut chain, 2 * EPOCH_BLOCKS), kept, "it came");
+    assert_eq!(seed(&mut chain, 3), Ok(kept), "too late");
+    assert_eq!(seed(&mut chain, 4), Err("SeedNotFixed(epoch: 4)".into()));
+
+    // Nothing for six epochs, then one in time: each epoch between has the last seed before it.
+    chain.block = 9 * EPOCH_BLOCKS + 20;
+    for part in 0..=EPOCH_BLOCKS / 100 {
+        protocol(&mut chain, &record(8 * EPOCH_BLOCKS + 100 * part, 100)).unwrap();
+    }
+    let new = value(&mut chain, 9 * EPOCH_BLOCKS);
+    chain.block = 12 * EPOCH_BLOCKS;
+    for (epoch, expected) in [
+        (1, BEACON),
+        (2, kept),
+        (3, kept),
+        (9, kept),
+        (10, new),
+        (11, new),
+        (12, new),
+    ] {
+        assert_eq!(seed(&mut chain, epoch), Ok(expected), "epoch {epoch}");
+    }
+    let mut seeded = with_key();
+    seeded.block = 12 * EPOCH_BLOCKS;
+    assert_eq!(seed(&mut seeded, 12), Ok(BEACON));
 }

@@ -7,13 +7,13 @@ use crate::{
     samples::{Blob, vectors},
 };
 use contracts::{
-    CHALLENGE_WINDOW_BLOCKS as WINDOW, DA_SEATS, EPOCH_BLOCKS, SLASH_WEI, UNBONDING_EPOCHS,
+    CHALLENGE_WINDOW_BLOCKS as WINDOW, DA_SEATS, EPOCH_BLOCKS, SLASH_WEI, SLASH_WINDOW_EPOCHS, Terms, UNBONDING_EPOCHS,
     abi::{
         DAChallenges::{self, Piece},
         NetworkRegistry, StakeVault,
     },
     addresses::{DA_CHALLENGES, DA_ENTRANCE, NETWORK_REGISTRY, STAKE_VAULT},
-    assignment,
+    assignment, genesis_contracts_with,
     typed_data::{seat_rows, signers_bitmap},
 };
 use primitives::{Address, Bytes, U256};
@@ -377,27 +377,77 @@ fn stake_that_leaves_can_be_lost_until_it_has_left() {
         operator,
         releaseEpoch: due,
     };
-    // The last block in which a challenge ends before the stake has left.
-    scene.chain.block = due * EPOCH_BLOCKS - WINDOW - 1;
+    // The last block in which a challenge ends a whole epoch before the stake has left.
+    let last = (due - 1) * EPOCH_BLOCKS - WINDOW - 1;
+    scene.chain.block = last + 1;
+    let refused = scene.challenge(&piece).err().unwrap();
+    assert_eq!(refused, format!("NotBonded(account: {account})"));
+    scene.chain.block = last;
     scene.challenge(&piece).unwrap();
-    scene.chain.block += 1;
-    let (later, _) = scene.piece(0, 1, 0);
-    if scene.account(&later) == account {
-        let refused = scene.challenge(&later).err().unwrap();
-        assert_eq!(refused, format!("NotBonded(account: {account})"));
-    }
-    scene.chain.block += WINDOW - 1;
+    scene.chain.block = last + WINDOW;
+    assert_eq!(
+        scene.slash(STRANGER, &piece).err().unwrap(),
+        format!("TooEarly(deadline: {})", last + WINDOW)
+    );
+    // However long nobody comes in that epoch, the operator cannot have its stake before.
+    scene.chain.block = due * EPOCH_BLOCKS - 1;
     let refused = scene.chain.send(account, STAKE_VAULT, &free).err().unwrap();
     assert_eq!(refused, format!("NotYet(releaseEpoch: {due})"));
-    scene.chain.block += 1;
-    // In the block in which both are possible, the stake is free: who is owed must be quick, as the operator is.
-    let left = scene.stake(&piece).leaving;
-    assert_eq!(left, BOND);
-    let taken = scene.chain.send(account, STAKE_VAULT, &free).unwrap().result;
-    assert_eq!(taken, U256::from(BOND));
     scene.slash(STRANGER, &piece).unwrap();
-    assert_eq!(scene.burnt(), U256::ZERO);
+    assert_eq!(scene.burnt(), U256::from(SLASH_WEI / 4 * 3));
     assert_eq!(scene.answer(account, &piece, sample).err().unwrap(), "NotChallenged");
+    scene.chain.block += 1;
+    let taken = scene.chain.send(account, STAKE_VAULT, &free).unwrap().result;
+    assert_eq!(taken, U256::from(BOND - SLASH_WEI));
+}
+
+/// The trap: a challenged operator asks everything back at once, leaves the service, and waits. Each of its steps is possible, and none is in time.
+#[test]
+fn a_challenge_outlives_every_way_to_leave_with_the_stake() {
+    for slashed_at in [WINDOW + 1, 4 * EPOCH_BLOCKS - 1] {
+        let mut scene = Scene::new();
+        let (piece, _) = scene.piece(0, 0, 0);
+        let (account, operator) = (scene.account(&piece), piece.operator);
+        scene.chain.block = EPOCH_BLOCKS;
+        scene.challenge(&piece).unwrap();
+        let ask = StakeVault::askBackCall { operator, amount: BOND };
+        let due = scene.chain.send(account, STAKE_VAULT, &ask).unwrap().result;
+        let out = NetworkRegistry::optOutCall { service: 0 };
+        scene.chain.send(account, NETWORK_REGISTRY, &out).unwrap();
+        let free = StakeVault::releaseCall {
+            operator,
+            releaseEpoch: due,
+        };
+        // The first block after the window, and the last in which the vault still punishes.
+        scene.chain.block = EPOCH_BLOCKS + slashed_at;
+        let refused = scene.chain.send(account, STAKE_VAULT, &free).err().unwrap();
+        assert_eq!(refused, format!("NotYet(releaseEpoch: {due})"));
+        scene.slash(STRANGER, &piece).unwrap();
+        scene.chain.block = due * EPOCH_BLOCKS;
+        let taken = scene.chain.send(account, STAKE_VAULT, &free).unwrap().result;
+        assert_eq!(taken, U256::from(BOND - SLASH_WEI), "slashed after {slashed_at} blocks");
+    }
+}
+
+/// A window that leaves no epoch to settle what nobody answered would make every challenge void.
+#[test]
+fn the_window_ends_an_epoch_before_offences_are_out_of_reach() {
+    assert_eq!(contracts::challenge_window(EPOCH_BLOCKS), WINDOW);
+    for epoch_blocks in [1, 7, 599, 600, EPOCH_BLOCKS] {
+        let terms = Terms {
+            epoch_blocks,
+            ..Terms::default()
+        };
+        let made = genesis_contracts_with(&terms);
+        let mut chain = Chain::empty();
+        for contract in &made {
+            chain.construct(contract);
+        }
+        let window = chain.view(DA_CHALLENGES, &DAChallenges::windowBlocksCall {});
+        // Asked in the last block of an epoch, over before the last epoch of the vault's window.
+        assert!(window > 0 && (epoch_blocks - 1 + window) / epoch_blocks < SLASH_WINDOW_EPOCHS);
+    }
+    const { assert!(UNBONDING_EPOCHS > SLASH_WINDOW_EPOCHS) };
 }
 
 /// A deadline that lies two epochs before the stake is free leaves time to take it.

@@ -7,9 +7,9 @@ use crate::{
 };
 use alloy_sol_types::SolEvent;
 use contracts::{
-    DA_SEATS, DA_SERVICE,
+    DA_SEATS, DA_SERVICE, EPOCH_BLOCKS,
     abi::DAEntrance::{self, BlobHeader, Permit},
-    addresses::DA_ENTRANCE,
+    addresses::{DA_ENTRANCE, DA_LOTTERY},
     typed_data::{certificate_message, commitment_words, permit_digest, quorum_rows, seat_rows, signers_bitmap},
 };
 use primitives::{Address, B256, Bytes, U256};
@@ -149,9 +149,15 @@ fn a_certificate_of_three_of_four_operators_is_recorded_and_paid() {
         0
     );
 
-    // Thirds of the fee, the remainder to the first signer, nothing to the one that did not sign, the rest stays the payer's.
-    let third = fee / U256::from(3);
-    assert_eq!(balance(&mut chain, operators[0].account), fee - third * U256::from(2));
+    // An eighth of the fee to the lottery; thirds of the rest, the remainder to the first signer, nothing to the one that did not sign. What it is
+    // not, stays the payer's.
+    let share = fee / U256::from(8);
+    let third = (fee - share) / U256::from(3);
+    assert_eq!(balance(&mut chain, DA_LOTTERY), share);
+    assert_eq!(
+        balance(&mut chain, operators[0].account),
+        fee - share - third * U256::from(2)
+    );
     assert_eq!(balance(&mut chain, operators[1].account), third);
     assert_eq!(balance(&mut chain, operators[2].account), U256::ZERO);
     assert_eq!(balance(&mut chain, operators[3].account), third);
@@ -389,7 +395,8 @@ fn blobs_are_certified_together_and_each_by_who_promised_to_pay_for_it() {
     let expected = [mine, other.address, mine];
     assert_eq!(payers, headers.iter().map(|h| h.root).zip(expected).collect::<Vec<_>>());
     assert_eq!(escrow(&mut chain, other.address).balance, 7);
-    let paid: U256 = operators.iter().map(|o| balance(&mut chain, o.account)).sum();
+    let accounts = operators.iter().map(|o| o.account).chain([DA_LOTTERY]);
+    let paid: U256 = accounts.map(|account| balance(&mut chain, account)).sum();
     assert_eq!(paid, each * U256::from(3));
 
     // One of a batch that is recorded already is left as it is; a batch of nothing new is refused.
@@ -589,6 +596,23 @@ fn a_certificate_is_recorded_once() {
     }
 }
 
+#[test]
+fn a_stale_certificate_is_taken_for_two_epochs_after_its_blobs_own() {
+    let (mut chain, operators) = network(4);
+    let late = |seed, deadline| DAEntrance::submitCall {
+        permits: vec![permit(&payer(), &header(seed), deadline)],
+        ..certificate(&header(seed), &operators, &[0, 1, 2])
+    };
+    chain.block = 3 * EPOCH_BLOCKS - 1;
+    let deadline = 3 * EPOCH_BLOCKS;
+    chain.send(PAYER, DA_ENTRANCE, &late(1, deadline)).unwrap();
+    chain.block = 3 * EPOCH_BLOCKS;
+    assert_eq!(
+        chain.send(PAYER, DA_ENTRANCE, &late(2, deadline)).err().unwrap(),
+        "WrongEpoch(epoch: 0, current: 3)"
+    );
+}
+
 /// Seven operators have 85 or 86 of 600 seats each, and 435 to 441 of 3072 rows, so the quorum is a matter of single rows.
 #[test]
 fn the_quorum_counts_rows_exactly() {
@@ -755,7 +779,8 @@ fn fees_in_equal_fees_out_plus_fees_held() {
             let outcome = chain.send(lucky, DA_ENTRANCE, &DAEntrance::withdrawCall {});
             assert_eq!(outcome.is_ok(), !owed.is_zero());
             assert_eq!(chain.balance(lucky), before + owed);
-            let held: U256 = accounts.iter().map(|&account| balance(&mut chain, account)).sum();
+            let owed = accounts.iter().chain([&DA_LOTTERY]);
+            let held: U256 = owed.map(|&account| balance(&mut chain, account)).sum();
             let set_aside = escrow(&mut chain, mine);
             assert!(set_aside.leaving <= set_aside.balance);
             assert_eq!(chain.balance(DA_ENTRANCE), held + U256::from(set_aside.balance));

@@ -1,9 +1,17 @@
 //! The lottery: rows that win are paid once, to who owns and shows them, and the draws find their difficulty.
 
-use crate::challenges::Scene;
+use crate::{
+    beacon::{PROTOCOL, conclude, key, record},
+    challenges::Scene,
+};
 use contracts::{
-    abi::DALottery::{self, Draw, Ticket},
-    addresses::DA_LOTTERY,
+    EPOCH_BLOCKS,
+    abi::{
+        DAEntrance,
+        DALottery::{self, Draw, Ticket},
+        RandomnessBeacon,
+    },
+    addresses::{DA_ENTRANCE, DA_LOTTERY, RANDOMNESS_BEACON},
     typed_data::signers_bitmap,
 };
 use primitives::{Address, B256, Bytes, U256, keccak256};
@@ -34,6 +42,15 @@ fn draw(scene: &mut Scene) -> Draw {
 
 fn pool(scene: &mut Scene) -> U256 {
     scene.chain.view(DA_LOTTERY, &DALottery::poolCall {})
+}
+
+/// What comes in: in the pool, and of fees.
+fn start(scene: &mut Scene) -> U256 {
+    let account = DA_LOTTERY;
+    let fees = scene.chain.view(DA_ENTRANCE, &DAEntrance::balancesCall { account });
+    assert!(!fees.is_zero(), "of blobs that were certified");
+    assert_eq!(pool(scene), fees + U256::from(1_000_000));
+    pool(scene)
 }
 
 fn owed(scene: &mut Scene, account: Address) -> U256 {
@@ -91,14 +108,14 @@ fn scene() -> Scene {
 #[test]
 fn a_row_that_wins_is_paid_a_part_of_the_pool_once() {
     let mut scene = scene();
+    let before = start(&mut scene);
     let (first, sample) = ticket(&scene, 0, 0);
     let account = scene.operators[first.operator as usize].account;
     let prize = claim(&mut scene, &first, ALL, sample.clone()).unwrap();
-    assert_eq!(prize, U256::from(1_000_000 / 256));
-    assert_eq!(
-        (owed(&mut scene, account), pool(&mut scene)),
-        (prize, U256::from(1_000_000) - prize)
-    );
+    assert_eq!(prize, before / U256::from(256));
+    assert_eq!((owed(&mut scene, account), pool(&mut scene)), (prize, before - prize));
+    // The entrance's part of the fees was taken over with the first prize.
+    assert_eq!(scene.chain.balance(DA_LOTTERY), before);
     assert_eq!(draw(&mut scene).wins, 1);
     assert_eq!(claim(&mut scene, &first, ALL, sample).err().unwrap(), "AlreadyPaid");
 
@@ -113,6 +130,7 @@ fn a_row_that_wins_is_paid_a_part_of_the_pool_once() {
 #[test]
 fn only_the_owner_of_a_row_wins_with_it_and_only_by_showing_it() {
     let mut scene = scene();
+    let before = pool(&mut scene);
     let (good, sample) = ticket(&scene, 1, 0);
     let (stolen, _) = ticket(&scene, 1, 1);
     let refused = claim(&mut scene, &stolen, ALL, sample.clone()).err().unwrap();
@@ -137,7 +155,7 @@ fn only_the_owner_of_a_row_wins_with_it_and_only_by_showing_it() {
     };
     let refused = claim(&mut scene, &unknown, ALL, sample.clone()).err().unwrap();
     assert_eq!(refused, format!("NotInDraw(root: {})", B256::ZERO));
-    assert_eq!(pool(&mut scene), U256::from(1_000_000), "nothing was paid");
+    assert_eq!(pool(&mut scene), before, "nothing was paid");
     claim(&mut scene, &good, ALL, sample).unwrap();
 }
 
@@ -155,6 +173,34 @@ fn a_ticket_is_the_hash_of_seed_row_and_account() {
     let refused = claim(&mut scene, &good, ALL, sample.clone()).err().unwrap();
     assert_eq!(refused, format!("NotWinning(ticket: {hash}, target: {target})"));
     set_draw(&mut scene, 10, 0, target + U256::from(1));
+    claim(&mut scene, &good, ALL, sample).unwrap();
+}
+
+/// Where the beacon has a key, the proposer of the block before a draw chooses nothing: the draw waits for the value.
+#[test]
+fn a_draws_seed_is_the_beacons_value_of_the_height_before_it() {
+    let mut scene = scene();
+    scene.chain.block = EPOCH_BLOCKS - 1;
+    let made = conclude(0, key(), vec![1; 2_000].into());
+    scene.chain.send(PROTOCOL, RANDOMNESS_BEACON, &made).unwrap();
+    let (good, sample) = ticket(&scene, 0, 0);
+    let last = 10 * DRAW_BLOCKS - 1;
+    scene.chain.block = last + 8;
+    let refused = claim(&mut scene, &good, ALL, sample.clone()).err().unwrap();
+    assert_eq!(refused, format!("NoValue(height: {last})"));
+    let mut next = EPOCH_BLOCKS;
+    while next <= last {
+        let count = (last + 1 - next).min(100);
+        scene
+            .chain
+            .send(PROTOCOL, RANDOMNESS_BEACON, &record(next, count))
+            .unwrap();
+        next += count;
+    }
+    let expected = scene
+        .chain
+        .view(RANDOMNESS_BEACON, &RandomnessBeacon::valueOfCall { height: last });
+    assert_eq!(scene.chain.view(DA_LOTTERY, &DALottery::seedCall {}), expected);
     claim(&mut scene, &good, ALL, sample).unwrap();
 }
 
@@ -221,7 +267,7 @@ fn random_claims_conserve_every_wei() {
     let mut rng = ChaCha8Rng::seed_from_u64(7);
     let mut scene = scene();
     let accounts: Vec<Address> = scene.operators.iter().map(|operator| operator.account).collect();
-    let mut paid_in = U256::from(1_000_000);
+    let mut paid_in = start(&mut scene);
     let mut paid_out = U256::ZERO;
     for step in 0..60u64 {
         scene.chain.block = (10 + step / 6) * DRAW_BLOCKS + rng.random_range(0..DRAW_BLOCKS);
@@ -239,7 +285,9 @@ fn random_claims_conserve_every_wei() {
             paid_out += sent.result;
         }
         let owed: U256 = accounts.iter().map(|account| owed(&mut scene, *account)).sum();
-        let held = scene.chain.balance(DA_LOTTERY);
+        let account = DA_LOTTERY;
+        let fees = scene.chain.view(DA_ENTRANCE, &DAEntrance::balancesCall { account });
+        let held = scene.chain.balance(DA_LOTTERY) + fees;
         assert_eq!(held, pool(&mut scene) + owed);
         assert_eq!(held + paid_out, paid_in);
     }

@@ -95,7 +95,6 @@ pub fn run(mut words: impl Iterator<Item = String>) {
             listen: ([127, 0, 0, 1], 0).into(),
             peer: registry::peer(Some(setup.index)),
             bls_key,
-            beacon: registry::beacon(),
             partition: "rows".into(),
             capacity_bytes: CAPACITY_BYTES,
             unpaid_bytes_max: CAPACITY_BYTES,

@@ -4,14 +4,12 @@ use alloy_sol_types::{SolCall, SolValue};
 use commonware_cryptography::{Signer, ed25519};
 use contracts::{
     Event, EventFilter, Mined, Provider, ProviderError, Request,
-    abi::{DAEntrance, NetworkRegistry, OperatorRegistry},
+    abi::{DAEntrance, NetworkRegistry, OperatorRegistry, RandomnessBeacon},
     addresses,
 };
 use crypto::{bls, ecdsa};
-use da::{
-    Committee, CommitteeId, DealtBeacon, Domain, Header, Operator, Permit, disperse::Peer, permit::LIFETIME_BLOCKS,
-};
-use primitives::{Address, B256, Bytes, CHAIN_ID, Digest, Epoch};
+use da::{Committee, CommitteeId, Domain, Header, Operator, Permit, Seed, disperse::Peer, permit::LIFETIME_BLOCKS};
+use primitives::{Address, B256, Bytes, CHAIN_ID, Epoch};
 use std::{
     net::SocketAddr,
     sync::{
@@ -24,9 +22,7 @@ use std::{
 const NOWHERE: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
 
 /// Seed of the shuffles.
-pub fn beacon() -> DealtBeacon {
-    DealtBeacon(Digest::of(b"the beacon of a measurement"))
-}
+const SEED: Seed = Seed(B256::repeat_byte(0x5e));
 
 /// Keys of operator `index`.
 pub fn keys(index: u32) -> (ed25519::PrivateKey, bls::SecretKey) {
@@ -57,7 +53,7 @@ pub fn committee(count: u32, endpoints: &[SocketAddr]) -> Committee {
             seats: 1,
         }
     });
-    Committee::new(CommitteeId::first(Epoch(0)), beacon(), operators.collect()).expect("1 to 600 operators")
+    Committee::new(CommitteeId::first(Epoch(0)), SEED, operators.collect()).expect("1 to 600 operators")
 }
 
 /// A promise to pay for the blob of `header`, of an account that has enough, at any height that operators see.
@@ -89,9 +85,9 @@ impl FixedChain {
 
 impl Provider for FixedChain {
     async fn call(&self, to: Address, data: Bytes) -> Result<Bytes, ProviderError> {
-        use addresses::{DA_ENTRANCE, NETWORK_REGISTRY, OPERATOR_REGISTRY};
+        use addresses::{DA_ENTRANCE, NETWORK_REGISTRY, OPERATOR_REGISTRY, RANDOMNESS_BEACON};
         assert!(
-            [OPERATOR_REGISTRY, NETWORK_REGISTRY, DA_ENTRANCE].contains(&to),
+            [OPERATOR_REGISTRY, NETWORK_REGISTRY, RANDOMNESS_BEACON, DA_ENTRANCE].contains(&to),
             "operators read nothing but who they are and who has paid"
         );
         let committee = &self.committee;
@@ -126,6 +122,7 @@ impl Provider for FixedChain {
                 })
                 .into()
             }
+            RandomnessBeacon::seedOfCall::SELECTOR => SEED.0.abi_encode().into(),
             DAEntrance::quorumsCall::SELECTOR => vec![0u32].abi_encode().into(),
             DAEntrance::isOpenCall::SELECTOR => true.abi_encode().into(),
             DAEntrance::pricePerByteBlockCall::SELECTOR => 1u64.abi_encode().into(),

@@ -1,7 +1,7 @@
 use super::*;
-use crate::{DealtBeacon, Operator, tests::public_blob};
+use crate::{Operator, Seed, tests::public_blob};
 use commonware_cryptography::{Signer, ed25519};
-use primitives::{CHAIN_ID, Digest, Epoch};
+use primitives::{CHAIN_ID, Epoch};
 
 fn secret(operator: u32) -> bls::SecretKey {
     bls::SecretKey::from_seed(&[operator as u8 + 1; 32])
@@ -17,12 +17,7 @@ fn committee(operators: u32) -> Committee {
             seats: 1,
         })
         .collect();
-    Committee::new(
-        CommitteeId::first(Epoch(0)),
-        DealtBeacon(Digest::of(b"beacon")),
-        operators,
-    )
-    .unwrap()
+    Committee::new(CommitteeId::first(Epoch(0)), Seed(B256::repeat_byte(0xbe)), operators).unwrap()
 }
 
 fn share(domain: &Domain, header: &Header, operator: u32) -> Share {

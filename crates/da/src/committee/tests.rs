@@ -16,12 +16,7 @@ fn committee(operators: u8) -> Committee {
             seats: 1,
         })
         .collect();
-    Committee::new(
-        CommitteeId::first(Epoch(0)),
-        DealtBeacon(Digest::of(b"beacon")),
-        operators,
-    )
-    .unwrap()
+    Committee::new(CommitteeId::first(Epoch(0)), Seed(B256::repeat_byte(0xbe)), operators).unwrap()
 }
 
 /// As [`committee`], with these seats.
@@ -30,11 +25,7 @@ fn with_seats(seats: &[u32]) -> Result<Committee, CommitteeError> {
     for (operator, seats) in operators.iter_mut().zip(seats) {
         operator.seats = *seats;
     }
-    Committee::new(
-        CommitteeId::first(Epoch(0)),
-        DealtBeacon(Digest::of(b"beacon")),
-        operators,
-    )
+    Committee::new(CommitteeId::first(Epoch(0)), Seed(B256::repeat_byte(0xbe)), operators)
 }
 
 #[test]
@@ -59,9 +50,9 @@ fn every_row_has_one_owner_and_equal_seats_own_equally_many() {
     }
 }
 
-/// Nobody can aim rows: another root, beacon or epoch gives another shuffle.
+/// Nobody can aim rows: another root, seed or epoch gives another shuffle.
 #[test]
-fn the_shuffle_depends_on_root_beacon_and_epoch() {
+fn the_shuffle_depends_on_root_seed_and_epoch() {
     let base = committee(4);
     let root = BlobRoot::from([1; 32]);
     let rows = |committee: &Committee, root: &BlobRoot| assign(committee, root, Shape::STANDARD);
@@ -72,7 +63,7 @@ fn the_shuffle_depends_on_root_beacon_and_epoch() {
         first,
         rows(
             &Committee {
-                beacon: DealtBeacon(Digest::of(b"other")),
+                seed: Seed(B256::repeat_byte(7)),
                 ..base.clone()
             },
             &root
@@ -104,7 +95,7 @@ fn rows_are_owned_in_proportion_to_seats() {
         );
     }
     let id = CommitteeId::first(Epoch(7));
-    let later = committee.at(id);
+    let later = committee.at(id, committee.seed());
     assert!(later.has_members_of(&committee) && later.id() == id);
     assert_ne!(
         assign(&later, &root, Shape::STANDARD),
@@ -138,11 +129,7 @@ fn a_bls_key_reads_from_the_registrys_encoding_and_from_no_other() {
 
 #[test]
 fn a_committee_has_an_operator_and_not_too_many() {
-    let empty = Committee::new(
-        CommitteeId::first(Epoch(0)),
-        DealtBeacon(Digest::of(b"beacon")),
-        Vec::new(),
-    );
+    let empty = Committee::new(CommitteeId::first(Epoch(0)), Seed(B256::repeat_byte(0xbe)), Vec::new());
     assert!(matches!(empty, Err(CommitteeError::Size { count: 0 })));
     for (seats, operator) in [(&[1, 0][..], 1), (&[300, 301], 1), (&[u32::MAX, 1], 0)] {
         let error = with_seats(seats).unwrap_err();

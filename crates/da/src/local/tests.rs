@@ -1,12 +1,12 @@
 use super::*;
 use crate::{
-    CodedBlob, CommitteeId, DealtBeacon, Encoder, Operator, Privacy,
+    CodedBlob, CommitteeId, Encoder, Operator, Privacy, Seed,
     tests::{flip_bits, payload, public_blob, request, seeded},
 };
 use commonware_codec::{DecodeExt, Encode};
 use commonware_cryptography::{Signer, ed25519};
 use crypto::bls;
-use primitives::{Address, Digest, Epoch};
+use primitives::{Address, B256, Epoch};
 
 fn committee_of(operators: u32) -> Committee {
     let operator = |index: u32| Operator {
@@ -16,10 +16,10 @@ fn committee_of(operators: u32) -> Committee {
         endpoint: Some(([10, 0, 0, index as u8], 9000).into()),
         seats: 1,
     };
-    let beacon = DealtBeacon(Digest::of(b"beacon"));
+    let seed = Seed(B256::repeat_byte(0xbe));
     Committee::new(
         CommitteeId::first(Epoch(0)),
-        beacon,
+        seed,
         (0..operators).map(operator).collect(),
     )
     .unwrap()

@@ -73,7 +73,7 @@ impl Epochs {
         let known = before.and_then(|(_, other)| other.as_ref()).filter(alike);
         let known = known.or_else(|| after.and_then(|(_, other)| other.as_ref()).filter(alike));
         let committee = match known {
-            Some(other) => other.at(id),
+            Some(other) => other.at(id, committee.seed()),
             None => committee,
         };
         self.committees.insert(id, Some(Arc::new(committee)));

@@ -148,9 +148,11 @@ impl<E: Runtime, P: Provider> Follower<E, P> {
             unknown = needed.into_iter().collect();
         }
         for id in unknown {
-            match Committee::read(&self.provider, self.shared.config.beacon, id).await {
+            match Committee::read(&self.provider, id).await {
                 Ok(committee) => self.shared.epochs.lock().insert(committee),
                 Err(CommitteeError::NotFixed { id }) => self.shared.epochs.lock().note_none(id),
+                // It comes within a few blocks; at the next look all the same, if an operator moved.
+                Err(CommitteeError::NoSeed { id }) => tracing::trace!(%id, "its seed has not come yet"),
                 Err(error) => {
                     tracing::warn!(%id, ?error, "read a committee");
                     // What is known of it may be out of date: all are read again at the next look.

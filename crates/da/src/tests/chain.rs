@@ -1,22 +1,23 @@
 //! A simulated chain: a registry, one quorum and a log of certified blobs. Verifies certificates as the contract does, in Rust.
 
 use crate::{
-    Certificate, Committee, CommitteeId, DealtBeacon, Domain, Header, Operator, Permit, certificate, disperse::Peer,
+    Certificate, Committee, CommitteeId, Domain, Header, Operator, Permit, Seed, certificate, disperse::Peer,
     permit::LIFETIME_BLOCKS, service::Config,
 };
-use alloy_sol_types::{SolCall, SolEvent, SolValue};
+use alloy_sol_types::{SolCall, SolError, SolEvent, SolValue};
 use commonware_cryptography::{Signer, ed25519};
 use commonware_utils::sync::Mutex;
 use contracts::{
     DA_SERVICE, Event, EventFilter, Mined, Provider, ProviderError, Request,
-    abi::{DAEntrance, NetworkRegistry, OperatorRegistry},
+    abi::{DAEntrance, NetworkRegistry, OperatorRegistry, RandomnessBeacon},
     addresses, typed_data,
 };
 use crypto::{bls, ecdsa};
-use primitives::{Address, B256, BlobRoot, Bytes, CHAIN_ID, Digest, Epoch, MIB};
+use primitives::{Address, B256, BlobRoot, Bytes, CHAIN_ID, Epoch, MIB};
 use std::{collections::BTreeMap, net::SocketAddr, sync::Arc};
 
-pub(super) const BEACON: fn() -> DealtBeacon = || DealtBeacon(Digest::of(b"a dealt beacon"));
+/// Seed of the epochs to which a test gives none, and what the contracts were dealt.
+pub(super) const SEED: Seed = Seed(B256::repeat_byte(0xde));
 
 /// Keys of operator `index`.
 pub(super) fn keys(index: u32) -> (ed25519::PrivateKey, bls::SecretKey) {
@@ -36,7 +37,6 @@ pub(super) fn config(index: u32, listen: SocketAddr) -> Config {
             domain: Domain::of_chain(CHAIN_ID),
         },
         bls_key,
-        beacon: BEACON(),
         partition: partition(index),
         capacity_bytes: 64 * MIB,
         unpaid_bytes_max: 16 * MIB,
@@ -60,6 +60,8 @@ struct State {
     endpoints: Vec<SocketAddr>,
     /// Number and seats of each member, from an epoch on.
     committees: BTreeMap<u64, Vec<(u32, u32)>>,
+    /// Of epochs that have one of their own; none: it has not come yet.
+    seeds: BTreeMap<u64, Option<Seed>>,
     events: Vec<Event>,
     /// What accounts have in escrow, wei; others have nothing.
     escrows: BTreeMap<Address, u128>,
@@ -82,6 +84,7 @@ impl SimChain {
             epoch_blocks: 1 << 32,
             endpoints,
             committees: BTreeMap::from([(0, all)]),
+            seeds: BTreeMap::new(),
             events: Vec::new(),
             escrows: BTreeMap::from([(payer().address(), u128::MAX)]),
         })))
@@ -98,6 +101,11 @@ impl SimChain {
     /// From `epoch` on these have so many seats.
     pub(super) fn set_members(&self, epoch: u64, members: &[(u32, u32)]) {
         self.0.lock().committees.insert(epoch, members.to_vec());
+    }
+
+    /// What the shuffles of `epoch` are drawn from; none: it has not come yet.
+    pub(super) fn set_seed(&self, epoch: u64, seed: Option<Seed>) {
+        self.0.lock().seeds.insert(epoch, seed);
     }
 
     pub(super) fn epoch(&self) -> Epoch {
@@ -126,7 +134,7 @@ impl SimChain {
                 }
             })
             .collect();
-        Committee::new(id, BEACON(), operators).unwrap()
+        Committee::new(id, state.seed_of(id.epoch).unwrap(), operators).unwrap()
     }
 
     /// An operator moved.
@@ -186,6 +194,10 @@ impl SimChain {
 }
 
 impl State {
+    fn seed_of(&self, epoch: Epoch) -> Option<Seed> {
+        self.seeds.get(&epoch.0).copied().unwrap_or(Some(SEED))
+    }
+
     /// Emits `event` in a block of its own.
     fn log(&mut self, address: Address, event: &impl SolEvent) {
         self.height += 1;
@@ -204,8 +216,8 @@ impl State {
 
 impl Provider for SimChain {
     async fn call(&self, to: Address, data: Bytes) -> Result<Bytes, ProviderError> {
-        use addresses::{DA_ENTRANCE, NETWORK_REGISTRY, OPERATOR_REGISTRY};
-        assert!([OPERATOR_REGISTRY, NETWORK_REGISTRY, DA_ENTRANCE].contains(&to));
+        use addresses::{DA_ENTRANCE, NETWORK_REGISTRY, OPERATOR_REGISTRY, RANDOMNESS_BEACON};
+        assert!([OPERATOR_REGISTRY, NETWORK_REGISTRY, RANDOMNESS_BEACON, DA_ENTRANCE].contains(&to));
         let selector: [u8; 4] = data[..4].try_into().unwrap();
         let entry = |number: u32| {
             let (stream_key, bls_key) = keys(number);
@@ -241,6 +253,16 @@ impl Provider for SimChain {
                 let members = members.collect();
                 NetworkRegistry::committeeCall::abi_encode_returns(&NetworkRegistry::committeeReturn { seats, members })
                     .into()
+            }
+            RandomnessBeacon::seedOfCall::SELECTOR => {
+                let call = RandomnessBeacon::seedOfCall::abi_decode(&data).unwrap();
+                match self.0.lock().seed_of(Epoch(call.epoch_)) {
+                    Some(seed) => seed.0.abi_encode().into(),
+                    None => {
+                        let refusal = RandomnessBeacon::SeedNotFixed { epoch: call.epoch_ };
+                        return Err(ProviderError::reverted(refusal.abi_encode().into()));
+                    }
+                }
             }
             DAEntrance::quorumsCall::SELECTOR => vec![DA_SERVICE].abi_encode().into(),
             DAEntrance::isOpenCall::SELECTOR => true.abi_encode().into(),

@@ -208,10 +208,14 @@ fn an_operator_that_plays_is_paid_for_its_rows_that_win() {
     deterministic::Runner::seeded(34).start(|context| async move {
         let mut scene = Scene::new(context).await;
         let (signer, _) = scene.signer_and_row().await;
-        let pool = U256::from(SLASH_WEI);
-        contracts::write(&scene.chain, DA_LOTTERY, &DALottery::fundCall {}, pool)
+        contracts::write(&scene.chain, DA_LOTTERY, &DALottery::fundCall {}, U256::from(SLASH_WEI))
             .await
             .unwrap();
+        // With the lottery's part of the blob's fee.
+        let pool = contracts::read(&scene.chain, DA_LOTTERY, &DALottery::poolCall {})
+            .await
+            .unwrap();
+        assert!(pool > U256::from(SLASH_WEI));
         // Of 768 rows of two pieces each about six win.
         let (number, target) = (10, U256::MAX / U256::from(256));
         scene.chain.set_storage(DA_LOTTERY, 2, U256::from(number));

@@ -1,7 +1,7 @@
 //! Committees that change: while rows are on their way, and while readers read.
 
 use super::{
-    chain::{BEACON, config, keys},
+    chain::{SEED, config, keys},
     evm_chain::{EvmChain, STAKE_WEI, account},
     network::{Network, OPERATORS, guest},
     payload, request,
@@ -9,7 +9,7 @@ use super::{
     seeded,
 };
 use crate::{
-    CodedBlob, Committee, CommitteeId, Privacy, Record, Service,
+    CodedBlob, Committee, CommitteeId, Privacy, Record, Seed, Service,
     disperse::{self, DeliveryError, DisperseError},
     encode::Request,
     retrieve,
@@ -116,6 +116,58 @@ fn a_committee_that_changes_while_rows_are_on_their_way_costs_no_certificate() {
                 .rows_of(index, &second.head().root(), second.head().shape())
         };
         assert_eq!((rows(0).len(), rows(1).len()), (768, 2304));
+    });
+}
+
+/// Each epoch has another seed, which may come late. Who was there all along and who started when it was there own the same rows, and until it is there
+/// nobody takes the epoch's blobs.
+#[test]
+fn operators_agree_on_an_epochs_rows_however_late_its_seed_comes() {
+    simulate(66, |mut network| async move {
+        let seed = |byte| Some(Seed(B256::repeat_byte(byte)));
+        network.chain.set_seed(1, seed(1));
+        network.chain.set_seed(2, None);
+        network.restart_with_epochs().await;
+        network.begin_epoch(1).await;
+        let mut records = vec![(network.publish(&blob_of(1, 66, 50_000)).await.unwrap(), 66)];
+
+        let guessed = network.chain.committee().at(CommitteeId::first(Epoch(2)), SEED);
+        let early = blob_of(2, 67, 50_000);
+        let Err(DisperseError::NoQuorum { failures, .. }) = network.disperse(&guessed, &early, |_| {}).await else {
+            panic!("taken by a seed that is nobody's")
+        };
+        assert_eq!(failures.len(), OPERATORS as usize);
+        for failure in failures {
+            let DeliveryError::Refused { source, .. } = failure else {
+                panic!("{failure}")
+            };
+            assert_eq!(source, Refusal::NoSeat { current: Epoch(1) });
+        }
+
+        network.chain.set_seed(2, seed(2));
+        network.kill(3).await;
+        network.begin_epoch(2).await;
+        network.restart(3).await;
+        network.context.sleep(Duration::from_secs(2)).await;
+        records.push((network.publish(&early).await.unwrap(), 67));
+        network
+            .wait("all have the rows that are theirs", |network| {
+                (0..OPERATORS).all(|operator| network.service(operator).status().blobs == 2)
+            })
+            .await;
+        for operator in 0..OPERATORS {
+            let service = network.service(operator);
+            assert_eq!((service.missing_rows(), service.work().rows_repaired), (0, 0));
+        }
+        for (record, seed) in &records {
+            network.reads_as(record, *seed, 50_000).await;
+        }
+        // The shuffles differ: the same root would have other owners.
+        let rows = |epoch| {
+            let committee = network.chain.committee_at(CommitteeId::first(Epoch(epoch)));
+            committee.rows_of(0, &early.head().root(), early.head().shape())
+        };
+        assert_ne!(rows(1), rows(2));
     });
 }
 
@@ -256,7 +308,7 @@ fn stake_brings_rows_and_leaving_ends_them_on_the_contracts_themselves() {
             records.push((Record::of_header(blob.head().header()), epoch));
             context.sleep(Duration::from_secs(3)).await;
             for (record, seed) in &records {
-                let committee = Committee::read(&chain, BEACON(), record.committee()).await.unwrap();
+                let committee = Committee::read(&chain, record.committee()).await.unwrap();
                 let read = retrieve::retrieve(&context, &guest(), &committee, record, &[], |_| {}).await;
                 assert_eq!(
                     read.unwrap().coded(),

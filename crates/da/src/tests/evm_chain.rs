@@ -1,6 +1,6 @@
 //! A chain that runs the contracts themselves: every transaction is a block.
 
-use super::chain::{BEACON, keys, payer};
+use super::chain::{SEED, keys, payer};
 use crate::{Certificate, Committee, CommitteeId, Domain, Header, Payer, Permit, permit::LIFETIME_BLOCKS, quorum};
 use alloy_sol_types::SolCall;
 use commonware_cryptography::Signer;
@@ -111,9 +111,7 @@ impl EvmChain {
     /// The present committee of a quorum.
     pub(super) async fn committee_of(&self, quorum: u32) -> Committee {
         let epoch = quorum::epoch(self).await.unwrap();
-        Committee::read(self, BEACON(), CommitteeId { quorum, epoch })
-            .await
-            .unwrap()
+        Committee::read(self, CommitteeId { quorum, epoch }).await.unwrap()
     }
 
     /// A promise to pay for the blob of `header`, of who has the money.
@@ -125,9 +123,7 @@ impl EvmChain {
     /// Records a certificate, and pays for it.
     pub(super) async fn submit(&self, certificate: &Certificate) {
         let (domain, headers) = (Domain::of_chain(CHAIN_ID), certificate.headers());
-        let committee = Committee::read(self, BEACON(), headers[0].params.committee)
-            .await
-            .unwrap();
+        let committee = Committee::read(self, headers[0].params.committee).await.unwrap();
         let permits: Vec<_> = headers.iter().map(|header| self.permit(header)).collect();
         self.send(certificate.submission(&domain, &committee, &permits))
             .await
@@ -209,7 +205,7 @@ impl State {
             .modify_block_chained(|env| {
                 env.number = U256::from(block);
                 env.gas_limit = GAS_LIMIT;
-                env.prevrandao = Some(B256::from_slice(BEACON().0.as_ref()));
+                env.prevrandao = Some(SEED.0);
             })
             .build_mainnet();
         let transaction = TxEnv {

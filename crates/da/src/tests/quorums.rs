@@ -1,7 +1,7 @@
 //! Two quorums of different operators under one entrance, on the contracts themselves.
 
 use super::{
-    chain::{BEACON, config, partition, payer},
+    chain::{config, partition, payer},
     evm_chain::{EvmChain, account},
     network::guest,
     payload, request, seeded,
@@ -125,9 +125,7 @@ impl Scene {
     /// Publishes a payload to the quorum that it draws; returns which that is.
     async fn publish(&mut self, seed: u64) -> u32 {
         let lot = || Lot::of_payload(payer().address(), &payload(seed, BLOB_BYTES));
-        let committee = quorum::committee_for(&self.chain, &guest().domain, BEACON(), lot)
-            .await
-            .unwrap();
+        let committee = quorum::committee_for(&self.chain, &guest().domain, lot).await.unwrap();
         let blob = self.blob(&committee, seed);
         let published = self.publisher.publish(&self.context, &committee, &blob, |_| {}).await;
         published.unwrap();
@@ -139,9 +137,7 @@ impl Scene {
     async fn read_all(&mut self) {
         for (record, seed) in self.records.clone() {
             let record = Record::read(&self.chain, &guest().domain, record.root()).await.unwrap();
-            let committee = Committee::read(&self.chain, BEACON(), record.committee())
-                .await
-                .unwrap();
+            let committee = Committee::read(&self.chain, record.committee()).await.unwrap();
             let read = retrieve::retrieve(&self.context, &guest(), &committee, &record, &[], |_| {}).await;
             assert_eq!(read.unwrap().coded(), payload(seed, BLOB_BYTES), "payload {seed}");
             let sampled = sample::ask(&mut self.context, &guest(), &committee, &record, &[], 26).await;
@@ -231,7 +227,7 @@ fn a_blob_of_one_quorum_is_taken_and_signed_for_by_no_other() {
         let sent = disperse::disperse(&scene.context, &guest(), &first, &blob, &permit, |_| {}).await;
         assert!(matches!(sent, Err(DisperseError::WrongCommittee { .. })));
         // Operators of the first that are told they are the second's.
-        let posing = first.at(second.id());
+        let posing = first.at(second.id(), second.seed());
         let sent = disperse::disperse(&scene.context, &guest(), &posing, &blob, &permit, |_| {}).await;
         let Err(DisperseError::NoQuorum {
             failures,
@@ -251,9 +247,17 @@ fn a_blob_of_one_quorum_is_taken_and_signed_for_by_no_other() {
             quorum: 7,
             epoch: Epoch(3),
         };
-        let blob = scene.blob(&second.at(unknown), 6);
+        let blob = scene.blob(&second.at(unknown, second.seed()), 6);
         let permit = scene.chain.permit(blob.head().header());
-        let sent = disperse::disperse(&scene.context, &guest(), &second.at(unknown), &blob, &permit, |_| {}).await;
+        let sent = disperse::disperse(
+            &scene.context,
+            &guest(),
+            &second.at(unknown, second.seed()),
+            &blob,
+            &permit,
+            |_| {},
+        )
+        .await;
         assert!(matches!(sent, Err(DisperseError::NoQuorum { rows_signed: 0, .. })));
     });
 }
