@@ -44,6 +44,14 @@ pub struct Name {
     pub item: Option<u32>,
 }
 
+impl Name {
+    /// The name in the blob that holds it in the end: another than was announced where another quorum than the first keeps it.
+    pub(crate) fn of(self, published: &Published) -> Self {
+        let root = published.root;
+        Self { root, ..self }
+    }
+}
+
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.item {
@@ -70,7 +78,8 @@ pub struct Published {
 
 /// A payload that is being published. The work goes on whether or not anybody waits for it.
 pub struct Publication {
-    /// The name that the blob will have; nobody else's payload has it.
+    /// The name that the blob will have, if the quorum that it was coded for takes it; nobody else's payload has it. Where another one keeps it, the
+    /// outcome says under which name.
     pub root: BlobRoot,
     /// Resolves when the certificate is final on chain, or will never be.
     pub outcome: Pin<Box<dyn Future<Output = Result<Published, PublishError>> + Send>>,

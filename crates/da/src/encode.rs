@@ -20,7 +20,7 @@ use crypto::{
     reed_solomon::{Code, CodeError, Instructions},
     stream::{self, Key, StreamError, TAG_BYTES},
 };
-use primitives::{Address, Digest};
+use primitives::Address;
 use rand_core::CryptoRng;
 use std::ops::Range;
 
@@ -272,7 +272,8 @@ impl Encoder {
             .pool
             .take((shape.row_count() - shape.data_rows()) as usize * row_bytes);
         let digests = self.code.encode_with_digests(rows, row_bytes, parity.as_mut());
-        let (head, tree) = commit(params, rows, &digests, self.code.instructions());
+        let tree = RowTree::of_digests(&digests);
+        let head = commit(params, rows, &tree, self.code.instructions());
         CodedBlob {
             head,
             data: Bytes::from_owner(data),
@@ -282,10 +283,9 @@ impl Encoder {
     }
 }
 
-/// The head of a blob whose rows have these digests, and the trees over them. `data` are the data rows.
-fn commit(params: Params, data: &[u8], digests: &[Digest], instructions: Instructions) -> (VerifiedHead, RowTree) {
+/// The head of a blob whose rows have the digests of `tree`. `data` are the data rows.
+fn commit(params: Params, data: &[u8], tree: &RowTree, instructions: Instructions) -> VerifiedHead {
     let row_bytes = params.row_bytes() as usize;
-    let tree = RowTree::of_digests(digests);
     let group_roots = tree.group_roots().to_vec();
     let seed = head::seed(&params, &group_roots);
     let coefficients = Coefficients::derive_with_instructions(&seed, row_bytes, instructions)
@@ -296,12 +296,11 @@ fn commit(params: Params, data: &[u8], digests: &[Digest], instructions: Instruc
         groups_root: head::groups_root(&group_roots, &head::z_digest(&combinations)),
         params,
     };
-    let head = VerifiedHead::of_own_rows(Head {
+    VerifiedHead::of_own_rows(Head {
         header,
         group_roots,
         combinations,
-    });
-    (head, tree)
+    })
 }
 
 /// Data rows, contiguous.
@@ -347,7 +346,8 @@ impl CodedBlob {
         let mut rows = vec![0; data.len()];
         shape.code().encode_coset_into(&data, row_bytes, coset, &mut rows);
         let digests = digest::row_digests(&rows.chunks_exact(row_bytes).collect::<Vec<_>>());
-        let (head, tree) = commit(params, &data, &digests, shape.code().instructions());
+        let tree = RowTree::of_digests(&digests);
+        let head = commit(params, &data, &tree, shape.code().instructions());
         Self {
             head,
             data: Bytes::new(),
@@ -377,6 +377,21 @@ impl CodedBlob {
             });
         }
         Ok(Self::of_data_rows(base.header().params.added(base.root(), shape), data))
+    }
+
+    /// The same rows as a blob for another committee: its header, combinations and commitment are others, and so are its name and the owners of its
+    /// rows. Nothing is encrypted or coded again.
+    ///
+    /// # Panics
+    ///
+    /// When it is rows that were added to a blob: these belong to that blob's committee.
+    pub fn moved_to(self, committee: CommitteeId) -> Self {
+        let mut params = self.head.header().params.clone();
+        assert!(!params.shape.is_added(), "added rows do not move");
+        params.committee = committee;
+        let instructions = params.shape.code().instructions();
+        let head = commit(params, &self.data, &self.tree, instructions);
+        Self { head, ..self }
     }
 
     /// The head.

@@ -9,6 +9,7 @@ use crate::{
     disperse::{self, Dispersal, DisperseError, Peer, Progress},
     local,
     permit::{LIFETIME_BLOCKS, RENEWAL_BLOCKS, fee_wei},
+    quorum::Candidates,
 };
 use alloy_sol_types::SolCall;
 use commonware_utils::sync::Mutex;
@@ -22,6 +23,9 @@ use std::{pin::pin, sync::Arc, time::Duration};
 
 /// Pause between two looks at whether a promise is about to end: twenty blocks of four a second.
 const RENEWAL_POLL: Duration = Duration::from_secs(5);
+
+/// Quorums that one blob is offered to, one after the other: with two that are dead the third has it within half a minute.
+pub const QUORUM_TRIES: u32 = 3;
 
 /// A provider whose account can promise to pay.
 pub trait Payer: Provider {
@@ -70,6 +74,13 @@ pub enum PublishError {
     /// Who was recording it for all was stopped.
     #[error("publishing was stopped")]
     Stopped,
+}
+
+impl PublishError {
+    /// Whether too few operators took the blob or signed for it, which those of another quorum may.
+    pub fn is_no_quorum(&self) -> bool {
+        matches!(self, Self::Disperse(error) if matches!(**error, DisperseError::NoQuorum { .. }))
+    }
 }
 
 /// A blob that operators have, waiting to be signed for.
@@ -134,12 +145,45 @@ impl<P: Payer> Publisher<P> {
         let (peer, keepers, coded) = (self.peer.clone(), committee.clone(), blob.clone());
         context.child("local_rows").spawn(move |context| async move {
             // Nobody was promised them, so nobody is told who did not take them.
-            for failure in local::disperse(&context, &peer, &keepers, &coded, &local::local_rows(&coded)).await {
+            let rows = local::local_rows(&coded);
+            for failure in local::disperse(&context, &peer, &keepers, &coded, &rows).await {
                 tracing::debug!(?failure, "local rows not taken");
             }
         });
         published.fee_wei = fee_wei(header, price, published.block);
         Ok(published)
+    }
+
+    /// As [`publish`](Self::publish), and to the next of `candidates` when too few of `committee` take the blob: its quorum is full, refuses, or is not
+    /// there. At most [`QUORUM_TRIES`] quorums are tried; `blob` is then the one that was published, or tried last.
+    ///
+    /// # Errors
+    ///
+    /// [`PublishError`] of the last try. Of each quorum that took rows and did not sign for them the promise may be charged for, as of any that
+    /// is not kept.
+    pub async fn publish_to_any<E: Runtime>(
+        &self,
+        context: &E,
+        mut committee: Committee,
+        mut candidates: Candidates,
+        blob: &mut CodedBlob,
+        mut progress: impl FnMut(Progress<'_>),
+    ) -> Result<Published, PublishError> {
+        let mut tries = 1;
+        loop {
+            let error = match self.publish(context, &committee, blob, &mut progress).await {
+                Err(error) if error.is_no_quorum() && tries < QUORUM_TRIES => error,
+                published => return published,
+            };
+            let next = candidates.next(&self.provider, &self.peer.domain).await;
+            let Ok(Some(next)) = next.inspect_err(|error| tracing::debug!(?error, "look for another quorum")) else {
+                return Err(error);
+            };
+            let (root, from, to) = (blob.head().root(), committee.id(), next.id());
+            tracing::info!(%root, %from, %to, ?error, "too few operators took a blob: another quorum is tried");
+            *blob = blob.clone().moved_to(to);
+            (committee, tries) = (next, tries + 1);
+        }
     }
 
     /// Makes sure that the escrow covers promises of `wei` beside those that are open.

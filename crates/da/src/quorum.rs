@@ -5,7 +5,8 @@
 //!
 //! **Who decides.** The payload does, by its [`Lot`]: each quorum gets as many as any other, nobody has to be asked, and a payload that is sent again
 //! because an answer was lost is the same blob, which a choice at random would keep and charge for twice. Quorums are ranked by
-//! highest random weight, so that a new one takes its part from all others and moves nothing else.
+//! highest random weight, so that a new one takes its part from all others and moves nothing else. Where a quorum does not take its payload, the
+//! next by rank may ([`Candidates`]).
 
 use crate::{
     Committee, CommitteeId, Domain,
@@ -90,18 +91,55 @@ pub async fn committee_for(
     domain: &Domain,
     lot: impl FnOnce() -> Lot,
 ) -> Result<Committee, CommitteeError> {
-    let quorums = list(provider, domain).await?;
-    let epoch = epoch(provider).await?;
-    if let [quorum] = quorums[..] {
-        return Committee::read(provider, CommitteeId { quorum, epoch }).await;
-    }
-    for quorum in lot().order(&quorums) {
-        if let Some(committee) = present(provider, domain, CommitteeId { quorum, epoch }).await? {
-            return Ok(committee);
+    Ok(Candidates::draw(provider, domain, lot).await?.0)
+}
+
+/// The quorums that a payload may still go to when the one that its lot drew does not take it, in the order of the lot.
+#[derive(Clone, Debug)]
+pub struct Candidates(std::vec::IntoIter<u32>);
+
+impl Candidates {
+    /// The committee of [`committee_for`], and the quorums after its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`committee_for`].
+    pub async fn draw(
+        provider: &impl Provider,
+        domain: &Domain,
+        lot: impl FnOnce() -> Lot,
+    ) -> Result<(Committee, Self), CommitteeError> {
+        let quorums = list(provider, domain).await?;
+        if let [quorum] = quorums[..] {
+            let epoch = epoch(provider).await?;
+            let committee = Committee::read(provider, CommitteeId { quorum, epoch }).await?;
+            return Ok((committee, Self(Vec::new().into_iter())));
         }
+        let mut candidates = Self(lot().order(&quorums).into_iter());
+        let quorums = quorums.len();
+        let first = candidates.next(provider, domain).await?;
+        Ok((first.ok_or(CommitteeError::NoQuorum { quorums })?, candidates))
     }
-    let quorums = quorums.len();
-    Err(CommitteeError::NoQuorum { quorums })
+
+    /// The present committee of the next quorum that takes blobs and has one; none when all were drawn.
+    ///
+    /// # Errors
+    ///
+    /// [`CommitteeError`].
+    pub async fn next(
+        &mut self,
+        provider: &impl Provider,
+        domain: &Domain,
+    ) -> Result<Option<Committee>, CommitteeError> {
+        // Asked each time: what the one before took to fail may have been an epoch's end.
+        let epoch = epoch(provider).await?;
+        for quorum in self.0.by_ref() {
+            if let Some(committee) = present(provider, domain, CommitteeId { quorum, epoch }).await? {
+                return Ok(Some(committee));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The present committees of all quorums that take blobs, in the order in which they were opened.

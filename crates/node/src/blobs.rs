@@ -13,10 +13,10 @@ use commonware_runtime::{Clock, Spawner, Supervisor as _, tokio::Context};
 use contracts::{Provider, abi::DAEntrance, read};
 use da::{
     CodedBlob, Committee, CommitteeId, Domain, Meta, Payer as _, Privacy, Publisher, Record, VerifiedHead,
-    disperse::{DisperseError, Peer},
+    disperse::Peer,
     encode,
     header::Secrecy,
-    quorum::{self, Lot},
+    quorum::{Candidates, Lot},
     retrieve::{self, Blob, RetrieveError},
 };
 use futures::channel::oneshot;
@@ -152,7 +152,7 @@ impl Blobs for NetworkBlobs {
             room,
         } = payload;
         let lot = || Lot::of_payload(self.provider.account(), &bytes);
-        let committee = quorum::committee_for(&self.provider, &self.peer.domain, lot)
+        let (committee, candidates) = Candidates::draw(&self.provider, &self.peer.domain, lot)
             .await
             .map_err(|error| failed("read the committee", error))?;
         let height = self
@@ -186,6 +186,7 @@ impl Blobs for NetworkBlobs {
             peer: self.peer.clone(),
             publisher: self.publisher.clone(),
             committee,
+            candidates,
             blob,
             room,
         };
@@ -289,13 +290,15 @@ struct Outgoing {
     peer: Peer,
     publisher: Arc<Publisher<LedgerProvider>>,
     committee: Committee,
+    /// Who may keep it if the committee does not.
+    candidates: Candidates,
     blob: CodedBlob,
     room: Room,
 }
 
 impl Outgoing {
     /// Tells `ended` as soon as the certificate is final, and ends when no row is in memory any more: until then the room is taken.
-    async fn run(self, context: Context, ended: oneshot::Sender<Result<Published, PublishError>>) {
+    async fn run(mut self, context: Context, ended: oneshot::Sender<Result<Published, PublishError>>) {
         let published = self.publish(&context).await;
         let _ = ended.send(published);
         let Self { blob, room, .. } = self;
@@ -307,28 +310,35 @@ impl Outgoing {
         drop(room);
     }
 
-    async fn publish(&self, context: &Context) -> Result<Published, PublishError> {
-        let (domain, root) = (&self.peer.domain, self.blob.head().root());
-        let find = async || {
-            find(&self.provider, domain, root)
+    async fn publish(&mut self, context: &Context) -> Result<Published, PublishError> {
+        let (provider, domain) = (&self.provider, &self.peer.domain);
+        let find = async |root| {
+            find(provider, domain, root)
                 .await
                 .map_err(|error| failed("look for the certificate", error))
         };
-        if let Some(published) = find().await? {
+        if let Some(published) = find(self.blob.head().root()).await? {
             return Ok(published);
         }
         let sent = self
             .publisher
-            .publish(context, &self.committee, &self.blob, |_| {})
+            .publish_to_any(
+                context,
+                self.committee.clone(),
+                self.candidates.clone(),
+                &mut self.blob,
+                |_| {},
+            )
             .await;
-        if let Err(da::publish::PublishError::Disperse(error)) = &sent
-            && matches!(**error, DisperseError::NoQuorum { .. })
+        let root = self.blob.head().root();
+        if let Err(error) = &sent
+            && error.is_no_quorum()
         {
             let source = cause(error.clone());
             return Err(PublishError::NoQuorum { root, source });
         }
         // Also after an error: the same payload may have been recorded for another client, or this one's answer be late.
-        match (find().await?, sent) {
+        match (find(root).await?, sent) {
             (Some(published), _) => Ok(published),
             (None, Err(error)) => Err(failed("publish", error)),
             (None, Ok(recorded)) => {

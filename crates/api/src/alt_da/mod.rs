@@ -79,10 +79,11 @@ async fn publish<B: Blobs>(
         room,
     };
     let naming = gateway.publish(payload).await?;
+    let published = naming.outcome.await?;
     let commitment = Commitment {
         chain_id: gateway.blobs().chain_id(),
-        certified_block: naming.outcome.await?.certified_block,
-        name: naming.name,
+        certified_block: published.certified_block,
+        name: naming.name.of(&published),
     };
     Ok(octets(commitment.encode().to_vec().into()))
 }

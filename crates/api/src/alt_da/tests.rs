@@ -107,6 +107,16 @@ async fn a_network_without_a_quorum_sends_the_batcher_elsewhere_and_a_fault_of_o
     );
 }
 
+/// The commitment names the blob that is there, not the one that was announced to a quorum that did not take it.
+#[tokio::test]
+async fn a_batch_that_another_quorum_keeps_is_got_under_its_commitment() {
+    let shelf = Shelf::new();
+    shelf.decide(Fate::Moved);
+    let commitment = put(&shelf).await;
+    let (status, _, batch) = ask(&shelf, Method::GET, &path_of(&commitment), Body::empty()).await;
+    assert_eq!((status, &batch[..]), (StatusCode::OK, BATCH));
+}
+
 #[tokio::test]
 async fn a_batch_announced_too_large_is_refused_before_it_is_read() {
     let shelf = Shelf::new();

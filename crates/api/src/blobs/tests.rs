@@ -20,6 +20,13 @@ pub(crate) enum Fate {
     Certified,
     NoQuorum,
     Failed,
+    /// Another quorum keeps it, so that its root is another.
+    Moved,
+}
+
+/// The root of a blob that another quorum keeps than the one it was coded for.
+pub(crate) fn moved(root: BlobRoot) -> BlobRoot {
+    BlobRoot(Digest::of(root.as_bytes()).0)
 }
 
 /// Payloads by name, with what the chain would say of them.
@@ -119,11 +126,15 @@ impl Blobs for Shelf {
                         source,
                     });
                 }
-                Fate::Certified => {}
+                Fate::Certified | Fate::Moved => {}
             }
+            let kept_as = match fate {
+                Fate::Moved => moved(root),
+                _ => root,
+            };
             let height = shelf.0.height.load(Ordering::Relaxed);
             let published = Published {
-                root,
+                root: kept_as,
                 committee: CommitteeId::first(EPOCH),
                 certified_block: height,
                 expiry_block: height + 1000,
@@ -135,7 +146,7 @@ impl Blobs for Shelf {
                 media_type: payload.media_type,
                 bytes: Some(payload.bytes),
             };
-            Ok(kept.entry(root).or_insert(new).published)
+            Ok(kept.entry(kept_as).or_insert(new).published)
         };
         // The work goes on when nobody waits for it.
         let task = tokio::spawn(outcome);

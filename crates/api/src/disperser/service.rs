@@ -131,18 +131,18 @@ impl<B: Blobs> Disperser<B> {
         let requests = self.requests.clone();
         // The client asks again for what becomes of it.
         tokio::spawn(async move {
-            let failure = match naming.outcome.await {
-                Ok(_) => None,
+            let outcome = match naming.outcome.await {
+                Ok(published) => Ok(published.root),
                 Err(error) => {
                     tracing::warn!(%name, error = chain(&error), "a client's blob was not published");
                     match error {
-                        PublishError::NoQuorum { .. } => Some(BlobStatus::InsufficientSignatures),
-                        PublishError::Failed { .. } => Some(BlobStatus::Failed),
+                        PublishError::NoQuorum { .. } => Err(BlobStatus::InsufficientSignatures),
+                        PublishError::Failed { .. } => Err(BlobStatus::Failed),
                     }
                 }
             };
             let mut requests = requests.lock().unwrap_or_else(PoisonError::into_inner);
-            requests.end(name, failure);
+            requests.end(name, outcome);
         });
         Ok(DisperseBlobReply {
             result: BlobStatus::Processing.into(),
@@ -160,7 +160,8 @@ impl<B: Blobs> Disperser<B> {
         if self.requests().is_under_way(name) {
             return Ok(reply(BlobStatus::Processing, None));
         }
-        if let Some(blob) = self.gateway.blobs().find(name.root).await? {
+        let root = self.requests().root_of(name);
+        if let Some(blob) = self.gateway.blobs().find(root).await? {
             let blob_header = Some(BlobHeader {
                 storage_root: blob.root.as_bytes().to_vec(),
                 epoch: blob.committee.epoch.0,

@@ -3,7 +3,7 @@
 use super::{Disperser, message::*};
 use crate::blobs::{
     PAYLOAD_BYTES_MAX,
-    tests::{EPOCH, Fate, Shelf},
+    tests::{EPOCH, Fate, Shelf, moved},
 };
 use axum::http::{self, uri::PathAndQuery};
 use primitives::BlobRoot;
@@ -132,6 +132,21 @@ async fn a_finalized_request_is_known_to_a_node_that_never_saw_it() {
     client.ended(&request_id).await;
     let other = Client::of(&shelf);
     assert_eq!(other.status(&request_id).await.unwrap().status(), BlobStatus::Finalized);
+}
+
+/// The request id is answered before it is known which quorum takes the blob: this node remembers what became of it, and the header is for all.
+#[tokio::test]
+async fn a_blob_that_another_quorum_keeps_is_found_by_the_request_and_retrieved_by_its_header() {
+    let shelf = Shelf::new();
+    shelf.decide(Fate::Moved);
+    let client = Client::of(&shelf);
+    let request_id = client.disperse(DATA).await.unwrap().request_id;
+    let header = header_of(&client.ended(&request_id).await);
+    let announced = BlobRoot::from(<[u8; 32]>::try_from(&request_id[..]).unwrap());
+    assert_eq!(header.storage_root, moved(announced).as_bytes());
+    let other = Client::of(&shelf);
+    assert_eq!(other.retrieve(&header).await.unwrap(), DATA);
+    assert_eq!(other.status(&request_id).await.unwrap_err().code(), Code::NotFound);
 }
 
 #[tokio::test]

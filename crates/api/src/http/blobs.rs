@@ -406,6 +406,7 @@ async fn store<B: Blobs>(
 
 /// `201 Created`: the name, where to read it, until when, and who paid.
 fn stored<B: Blobs>(gateway: &Gateway<B>, name: Name, length: u64, stripes: u32, published: &Published) -> Response {
+    let name = name.of(published);
     let path = match name.item {
         None => format!("/v1/blobs/{}", name.root),
         Some(item) => format!("/v1/blobs/{}/{item}", name.root),

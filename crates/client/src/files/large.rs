@@ -24,7 +24,7 @@ use da::{
     header::Secrecy,
     object::{self, Manifest, Part, STRIPE_BYTES, stripe_count, stripe_key},
     publish::{PublishError, Published},
-    quorum::{self, Lot},
+    quorum::{Candidates, Lot},
     retrieve::{self, Blob, RetrieveError},
 };
 use futures::channel::oneshot;
@@ -191,9 +191,9 @@ impl<E: Runtime> Files<E> {
             let mut bytes = vec![0; upload.length as usize];
             source.read_exact(&mut bytes)?;
             progress(Transfer::Coded { rows });
-            self.committee = network.committee_for(upload.key.as_ref(), &bytes).await?;
-            let blob = self.code(bytes, meta, upload, recipients)?;
-            return self.certify(&network, blob, upload, 1, &mut progress).await;
+            let drawn = network.draw(upload.key.as_ref(), &bytes).await?;
+            let blob = self.code(drawn.0.id(), bytes, meta, upload, recipients)?;
+            return self.certify(&network, drawn, blob, upload, 1, &mut progress).await;
         }
         progress(Transfer::Coded {
             rows: (count + 1).saturating_mul(rows),
@@ -238,9 +238,9 @@ impl<E: Runtime> Files<E> {
             content_type: object::MEDIA_TYPE.into(),
         };
         let manifest = manifest.encode().to_vec();
-        self.committee = network.committee_for(upload.key.as_ref(), &manifest).await?;
-        let blob = self.code(manifest, &named, upload, recipients)?;
-        self.certify(&network, blob, upload, count, &mut progress).await
+        let drawn = network.draw(upload.key.as_ref(), &manifest).await?;
+        let blob = self.code(drawn.0.id(), manifest, &named, upload, recipients)?;
+        self.certify(&network, drawn, blob, upload, count, &mut progress).await
     }
 
     /// Finds a file, and its key when it is for this wallet.
@@ -394,6 +394,7 @@ impl<E: Runtime> Files<E> {
     /// Codes the blob that names the file.
     fn code(
         &mut self,
+        committee: CommitteeId,
         bytes: Vec<u8>,
         meta: &Meta,
         upload: &Upload,
@@ -405,7 +406,7 @@ impl<E: Runtime> Files<E> {
         };
         let request = encode::Request {
             owner: self.provider.wallet().address(),
-            committee: self.committee.id(),
+            committee,
             expiry_block: upload.expiry_block,
             meta: meta
                 .to_bytes()
@@ -417,21 +418,25 @@ impl<E: Runtime> Files<E> {
 
     /// Disperses and records the blob that names the file.
     async fn certify(
-        &self,
+        &mut self,
         network: &Network<E>,
-        blob: CodedBlob,
+        (committee, candidates): (Committee, Candidates),
+        mut blob: CodedBlob,
         upload: &Upload,
         stripes: u32,
         progress: &mut impl FnMut(Transfer),
     ) -> Result<Stored, FileError> {
         let published = network
             .publisher
-            .publish(&self.context, &self.committee, &blob, |step| {
+            .publish_to_any(&self.context, committee.clone(), candidates, &mut blob, |step| {
                 if let da::disperse::Progress::Sent { rows, .. } = step {
                     progress(Transfer::Sent { rows });
                 }
             })
             .await?;
+        if blob.head().header().params.committee == committee.id() {
+            self.committee = committee;
+        }
         behind(&self.context, &blob).await;
         Ok(Stored {
             root: blob.head().root(),
@@ -530,11 +535,11 @@ impl<E: Runtime> Network<E> {
     }
 
     /// Who is to keep a payload, which is sealed under `key` if there is one: of the quorum that is drawn by the one or the other, in the epoch
-    /// that it is now. Epochs pass while a long file is stored.
-    async fn committee_for(&self, key: Option<&Key>, payload: &[u8]) -> Result<Committee, FileError> {
+    /// that it is now; and who may if it does not. Epochs pass while a long file is stored.
+    async fn draw(&self, key: Option<&Key>, payload: &[u8]) -> Result<(Committee, Candidates), FileError> {
         let owner = self.provider.wallet().address();
         let lot = || key.map_or_else(|| Lot::of_payload(owner, payload), Lot::of_key);
-        Ok(quorum::committee_for(&self.provider, &self.peer.domain, lot).await?)
+        Ok(Candidates::draw(&self.provider, &self.peer.domain, lot).await?)
     }
 
     /// Codes a stripe for `committee`. The same stripe of the same upload is the same blob in the same quorum and epoch, so that it is not stored twice.
@@ -560,17 +565,23 @@ impl<E: Runtime> Network<E> {
         Ok(self.encoder.encode(&mut ChaCha20Rng::from_seed(seed), bytes, request)?)
     }
 
-    /// Publishes `blob` on a task of its own, which ends when no row is in memory any more.
+    /// Publishes `blob` on a task of its own, which ends when no row is in memory any more; tells what became of it, and its name, which is another
+    /// where another quorum than the first keeps it.
     fn publish(
         &self,
-        committee: Committee,
-        blob: CodedBlob,
-    ) -> (oneshot::Receiver<Result<Published, PublishError>>, impl Future) {
+        (committee, candidates): (Committee, Candidates),
+        mut blob: CodedBlob,
+    ) -> (
+        oneshot::Receiver<(BlobRoot, Result<Published, PublishError>)>,
+        impl Future,
+    ) {
         let (ended, end) = oneshot::channel();
         let publisher = self.publisher.clone();
         let task = self.context.child("stripe").spawn(move |context| async move {
-            let published = publisher.publish(&context, &committee, &blob, |_| {}).await;
-            let _ = ended.send(published);
+            let published = publisher
+                .publish_to_any(&context, committee, candidates, &mut blob, |_| {})
+                .await;
+            let _ = ended.send((blob.head().root(), published));
             behind(&context, &blob).await;
             // Deliveries are this task's children: those that still stand are ended with it.
         });
@@ -585,10 +596,9 @@ impl<E: Runtime> Stripes for Network<E> {
     async fn store(&self, stripe: u32, bytes: Vec<u8>) -> Result<(StoredStripe, Digest), FileError> {
         let digest = Digest::of(&bytes);
         let key = self.key.as_ref().map(|object| stripe_key(object, stripe));
-        let committee = self.committee_for(key.as_ref(), &bytes).await?;
-        let blob = self.code(&committee, stripe, bytes)?;
-        let root = blob.head().root();
-        let stored = |fee_wei, gas_used| {
+        let drawn = self.draw(key.as_ref(), &bytes).await?;
+        let blob = self.code(&drawn.0, stripe, bytes)?;
+        let stored = |root, fee_wei, gas_used| {
             let stripe = StoredStripe {
                 root,
                 fee_wei,
@@ -596,17 +606,18 @@ impl<E: Runtime> Stripes for Network<E> {
             };
             (stripe, digest)
         };
+        let root = blob.head().root();
         if catalogue::find(&self.provider, root).await?.is_some() {
             // It was recorded when the upload broke off.
-            return Ok(stored(U256::ZERO, 0));
+            return Ok(stored(root, U256::ZERO, 0));
         }
-        let (published, sending) = self.publish(committee, blob);
-        let published = published.await.map_err(|_| FileError::Stopped)?;
+        let (published, sending) = self.publish(drawn, blob);
+        let (root, published) = published.await.map_err(|_| FileError::Stopped)?;
         sending.await;
         match published {
-            Ok(published) => Ok(stored(published.fee_wei, published.gas_used)),
-            // Stripes with the same content, for everybody, are one blob: another of them was recorded first.
-            Err(_) if catalogue::find(&self.provider, root).await?.is_some() => Ok(stored(U256::ZERO, 0)),
+            Ok(published) => Ok(stored(root, published.fee_wei, published.gas_used)),
+            // Stripes with the same content, for everybody, are one blob: another of them was recorded first; or it was when the upload broke off.
+            Err(_) if catalogue::find(&self.provider, root).await?.is_some() => Ok(stored(root, U256::ZERO, 0)),
             Err(error) => Err(error.into()),
         }
     }

@@ -21,6 +21,44 @@ fn a_public_payload_lies_verbatim_on_the_data_rows() {
     }
 }
 
+/// What another committee gets is what coding for it would have given; of what is sealed, what its key opens.
+#[test]
+fn a_blob_moves_to_another_committee_without_being_coded_again() {
+    let committee = CommitteeId {
+        quorum: 7,
+        epoch: primitives::Epoch(3),
+    };
+    for bytes in [1, 200_000] {
+        let blob = public_blob(1, bytes);
+        let rows = data_rows(&blob);
+        let for_it = Request {
+            committee,
+            ..request(Privacy::Public)
+        };
+        let anew = CodedBlob::encode(&mut seeded(1), payload(1, bytes), for_it).unwrap();
+        let first = blob.head().root();
+        let moved = blob.moved_to(committee);
+        assert_eq!(moved.head().head(), anew.head().head());
+        assert!(moved.head().root() != first && data_rows(&moved) == rows);
+        let head = moved.head().head().clone().check().unwrap();
+        let row = moved.row(2_000).row().clone();
+        assert!(RowChecker::new(head).check(row).is_ok());
+    }
+    let mut rng = seeded(2);
+    let key = Key::generate(&mut rng);
+    let sealed = request(Privacy::Sealed {
+        key: &key,
+        recipients: &[],
+    });
+    let moved = CodedBlob::encode(&mut rng, payload(2, 70_000), sealed).unwrap();
+    let moved = moved.moved_to(committee);
+    let params = &moved.head().header().params;
+    let mut coded = data_rows(&moved);
+    coded.truncate(params.length as usize);
+    assert_eq!(open(params, Some(&key), coded).unwrap(), payload(2, 70_000));
+    assert!(open_meta(params, Some(&key)).is_ok());
+}
+
 #[test]
 fn a_sealed_payload_opens_for_its_recipients_and_nobody_else() {
     let mut rng = seeded(2);

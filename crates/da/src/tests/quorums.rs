@@ -10,7 +10,8 @@ use crate::{
     CodedBlob, Committee, CommitteeId, Privacy, Publisher, Record, Service,
     disperse::{self, DeliveryError, DisperseError},
     encode::Request,
-    quorum::{self, Lot},
+    publish::PublishError,
+    quorum::{self, Candidates, Lot},
     retrieve, sample,
     wire::Refusal,
 };
@@ -54,8 +55,8 @@ impl Scene {
         chain.fund(FAUCET, U256::from(2 * SERVICE_CREATION_WEI));
         chain.mine(1);
         let mut scene = Self {
-            context,
             publisher: Publisher::new(chain.clone(), guest(), 20),
+            context,
             chain,
             services: Vec::new(),
             ports: [PORT; OPERATORS as usize],
@@ -259,5 +260,63 @@ fn a_blob_of_one_quorum_is_taken_and_signed_for_by_no_other() {
         )
         .await;
         assert!(matches!(sent, Err(DisperseError::NoQuorum { rows_signed: 0, .. })));
+    });
+}
+
+/// The operators of the second quorum are gone. Who publishes finds that out by itself, and the first keeps what the second should.
+#[test]
+fn a_payload_whose_quorum_is_dead_is_kept_by_the_next() {
+    deterministic::Runner::seeded(93).start(|context| async move {
+        let mut scene = Scene::new(context).await;
+        scene.divide().await;
+        for epoch in 1..=3 {
+            scene.begin_epoch(epoch).await;
+        }
+        let lot = |seed| Lot::of_payload(payer().address(), &payload(seed, BLOB_BYTES));
+        let drawn_by = |quorum| (20..).find(|seed| lot(*seed).order(&[DA_SERVICE, SECOND])[0] == quorum);
+        let (theirs, ours) = (drawn_by(SECOND).unwrap(), drawn_by(DA_SERVICE).unwrap());
+        for operator in OPERATORS / 2..OPERATORS {
+            scene.services[operator as usize].take().unwrap().stop();
+        }
+        scene.context.sleep(Duration::from_millis(10)).await;
+
+        let mut roots = Vec::new();
+        for attempt in 0..2 {
+            let drawn = Candidates::draw(&scene.chain, &guest().domain, || lot(theirs)).await;
+            let (committee, candidates) = drawn.unwrap();
+            assert_eq!(committee.id().quorum, SECOND);
+            let mut blob = scene.blob(&committee, theirs);
+            let publishing = scene
+                .publisher
+                .publish_to_any(&scene.context, committee, candidates, &mut blob, |_| {});
+            match publishing.await {
+                Ok(_) => assert_eq!(attempt, 0),
+                // Sent again, it is the same blob, which the chain does not take twice.
+                Err(PublishError::Record(_)) => assert_eq!(attempt, 1),
+                Err(error) => panic!("{error}"),
+            }
+            assert_eq!(blob.head().header().params.committee.quorum, DA_SERVICE);
+            roots.push(blob.head().root());
+            if attempt == 0 {
+                scene.records.push((Record::of_header(blob.head().header()), theirs));
+            }
+        }
+        assert_eq!(roots[0], roots[1]);
+        assert_eq!(scene.publish(ours).await, DA_SERVICE);
+        scene.read_all().await;
+
+        // With the first gone, too, the error is of the quorum that was tried last.
+        for operator in 0..OPERATORS / 2 {
+            scene.services[operator as usize].take().unwrap().stop();
+        }
+        scene.context.sleep(Duration::from_millis(10)).await;
+        let drawn = Candidates::draw(&scene.chain, &guest().domain, || lot(theirs + 100)).await;
+        let (committee, candidates) = drawn.unwrap();
+        let (first, mut blob) = (committee.id(), scene.blob(&committee, theirs + 100));
+        let publishing = scene
+            .publisher
+            .publish_to_any(&scene.context, committee, candidates, &mut blob, |_| {});
+        assert!(publishing.await.unwrap_err().is_no_quorum());
+        assert_ne!(blob.head().header().params.committee, first);
     });
 }
