@@ -243,7 +243,7 @@ pub struct Files<E: Runtime> {
     /// The one that keeps what was stored last, or the first that there was when these were opened.
     committee: Committee,
     peer: Peer,
-    publisher: Arc<Publisher<HttpProvider>>,
+    publisher: Arc<Publisher<HttpProvider, E>>,
     encoder: Encoder,
     check_code: bool,
 }
@@ -271,7 +271,7 @@ impl<E: Runtime> Files<E> {
         let committee = quorum::committee_for(&provider, &domain, || Lot::of_payload(Address::ZERO, &[])).await?;
         let stream_key = <ed25519::PrivateKey as commonware_cryptography::Signer>::from_seed(context.next_u64());
         let peer = Peer { stream_key, domain };
-        let publisher = Arc::new(Publisher::new(provider.clone(), peer.clone(), 0));
+        let publisher = Arc::new(Publisher::new(&context, provider.clone(), peer.clone(), 0));
         Ok(Self {
             context,
             provider,

@@ -8,7 +8,7 @@
 use crate::{
     Certificate, CodedBlob, Committee, CommitteeId, Domain, Header, Permit, Quorum, Runtime, Share, VerifiedHead,
     certificate::{ShareError, quorum_missed, rows_of},
-    wire::{self, Connection, Refusal, Request, Response, Rows, WireError, rows_per_message},
+    wire::{self, Connection, Refusal, Request, Response, Rows, Streams, WireError, rows_per_message},
 };
 use commonware_cryptography::ed25519;
 use crypto::bls;
@@ -266,6 +266,22 @@ impl Dispersal {
         blob: &CodedBlob,
         permit: &Permit,
     ) -> Result<Self, DisperseError> {
+        Self::begin_on(context, peer, &Streams::default(), committee, blob, permit)
+    }
+
+    /// As [`begin`](Self::begin), on `streams` that are there, which are given back when this is done with them.
+    ///
+    /// # Errors
+    ///
+    /// [`DisperseError::WrongCommittee`].
+    pub fn begin_on<E: Runtime>(
+        context: &E,
+        peer: &Peer,
+        streams: &Streams<E>,
+        committee: &Committee,
+        blob: &CodedBlob,
+        permit: &Permit,
+    ) -> Result<Self, DisperseError> {
         let header = blob.head().header();
         let (found, expected) = (header.params.committee, committee.id());
         if found != expected {
@@ -279,6 +295,7 @@ impl Dispersal {
             let delivery = Delivery {
                 operator,
                 peer: peer.clone(),
+                streams: streams.clone(),
                 committee: committee.clone(),
                 offer: offer.clone(),
                 blob: Some(blob.clone()),
@@ -377,9 +394,10 @@ pub(crate) fn renew<E: Runtime>(context: &E, peer: &Peer, committee: &Committee,
 }
 
 /// One operator's stream.
-struct Delivery {
+struct Delivery<E: Runtime> {
     operator: u32,
     peer: Peer,
+    streams: Streams<E>,
     committee: Committee,
     offer: Arc<Request>,
     /// Until it is sent.
@@ -388,8 +406,8 @@ struct Delivery {
     orders: mpsc::Receiver<Arc<Vec<BlobRoot>>>,
 }
 
-impl Delivery {
-    async fn run<E: Runtime>(mut self, context: E) {
+impl<E: Runtime> Delivery<E> {
+    async fn run(mut self, context: E) {
         if let Err(error) = self.deliver(&context).await {
             tracing::debug!(operator = self.operator, ?error, "delivery failed");
             self.tell(Event::Failed(error));
@@ -401,12 +419,12 @@ impl Delivery {
         let _ = self.events.unbounded_send(event);
     }
 
-    fn wire(&self) -> impl Fn(WireError) -> DeliveryError + use<> {
+    fn wire(&self) -> impl Fn(WireError) -> DeliveryError + use<E> {
         let operator = self.operator;
         move |source| DeliveryError::Wire { operator, source }
     }
 
-    async fn deliver<E: Runtime>(&mut self, context: &E) -> Result<(), DeliveryError> {
+    async fn deliver(&mut self, context: &E) -> Result<(), DeliveryError> {
         let operator = self.operator;
         let blob = self.blob.take().expect("delivered once");
         let (mut connection, missing) = self.offer(context, &blob).await?;
@@ -418,33 +436,27 @@ impl Delivery {
         self.tell(Event::Stored { operator });
         let wire = self.wire();
         let Self { events, orders, .. } = self;
-        let Some(roots) = orders.next().await else {
-            return Ok(());
-        };
-        let signature = sign(context, &mut connection, roots, operator, wire).await?;
-        let _ = events.unbounded_send(Event::Signed(Share { operator, signature }));
+        // Without an order another blob's stream carries the question for this one, too.
+        if let Some(roots) = orders.next().await {
+            let signature = sign(context, &mut connection, roots, operator, wire).await?;
+            let _ = events.unbounded_send(Event::Signed(Share { operator, signature }));
+        }
+        let member = &self.committee.operators()[operator as usize];
+        self.streams.give(context.current(), member, connection);
         Ok(())
     }
 
     /// Offers the blob; returns the rows that the operator lacks, if it does.
-    async fn offer<E: Runtime>(
-        &self,
-        context: &E,
-        blob: &CodedBlob,
-    ) -> Result<(Connection<E>, Option<Vec<u32>>), DeliveryError> {
+    async fn offer(&self, context: &E, blob: &CodedBlob) -> Result<(Connection<E>, Option<Vec<u32>>), DeliveryError> {
         let (operator, wire) = (self.operator, self.wire());
         let member = &self.committee.operators()[operator as usize];
         let mut pause = RETRY_PAUSE;
         for attempt in 0.. {
-            let mut connection = wire::dial(context, &self.peer.stream_key, self.peer.domain.chain_id, member)
-                .await
-                .map_err(&wire)?;
-            connection
-                .sender
-                .send(self.offer.as_ref(), STALL_TIMEOUT)
-                .await
-                .map_err(&wire)?;
-            match connection.receiver.receive(STALL_TIMEOUT).await.map_err(&wire)? {
+            let asked = self
+                .streams
+                .ask(context, &self.peer, member, &self.offer, STALL_TIMEOUT);
+            let (connection, answer) = asked.await.map_err(&wire)?;
+            match answer {
                 Response::Accepted { missing } => {
                     // An operator may ask for its own rows only: others would not count for its signature.
                     let head = blob.head();
@@ -466,7 +478,7 @@ impl Delivery {
         Err(DeliveryError::OutOfTurn { operator })
     }
 
-    async fn send_rows<E: Runtime>(
+    async fn send_rows(
         &self,
         context: &E,
         blob: &CodedBlob,

@@ -10,6 +10,7 @@ use crate::{
     local,
     permit::{LIFETIME_BLOCKS, RENEWAL_BLOCKS, fee_wei},
     quorum::Candidates,
+    wire::Streams,
 };
 use alloy_sol_types::SolCall;
 use commonware_utils::sync::Mutex;
@@ -92,10 +93,13 @@ struct Ready {
     answer: oneshot::Sender<Result<Published, PublishError>>,
 }
 
-/// Publishes blobs on behalf of one account. To be shared: only blobs of one publisher are certified together.
-pub struct Publisher<P: Payer> {
+/// Publishes blobs on behalf of one account. To be shared: only blobs of one publisher are certified together, and travel on the streams of those
+/// before.
+pub struct Publisher<P: Payer, E: Runtime> {
     provider: P,
     peer: Peer,
+    /// To operators, between blobs.
+    streams: Streams<E>,
     /// Blobs like the one at hand that a deposit covers, beyond what is needed.
     spare_blobs: u32,
     /// What is promised and not paid yet, wei; held while the chain is asked what is there.
@@ -105,12 +109,14 @@ pub struct Publisher<P: Payer> {
     round: futures::lock::Mutex<()>,
 }
 
-impl<P: Payer> Publisher<P> {
-    /// Publishes as `peer`, pays out of the escrow of `provider`'s account, and fills that up for `spare_blobs` blobs more than needed.
-    pub fn new(provider: P, peer: Peer, spare_blobs: u32) -> Self {
+impl<P: Payer, E: Runtime> Publisher<P, E> {
+    /// Publishes as `peer`, pays out of the escrow of `provider`'s account, and fills that up for `spare_blobs` blobs more than needed. A child of
+    /// `context` closes streams that nobody uses.
+    pub fn new(context: &E, provider: P, peer: Peer, spare_blobs: u32) -> Self {
         Self {
             provider,
             peer,
+            streams: Streams::new(context),
             spare_blobs,
             promised_wei: futures::lock::Mutex::new(U256::ZERO),
             ready: Mutex::default(),
@@ -125,7 +131,7 @@ impl<P: Payer> Publisher<P> {
     ///
     /// [`PublishError`]. Whoever publishes the same blob again sends only rows that operators lack; a promise that was made and not needed costs
     /// what disks cost that waited.
-    pub async fn publish<E: Runtime>(
+    pub async fn publish(
         &self,
         context: &E,
         committee: &Committee,
@@ -142,11 +148,12 @@ impl<P: Payer> Publisher<P> {
         let published = self.disperse(context, committee, blob, permit, progress).await;
         *self.promised_wei.lock().await -= fee;
         let mut published = published?;
-        let (peer, keepers, coded) = (self.peer.clone(), committee.clone(), blob.clone());
+        let (peer, streams) = (self.peer.clone(), self.streams.clone());
+        let (keepers, coded) = (committee.clone(), blob.clone());
         context.child("local_rows").spawn(move |context| async move {
             // Nobody was promised them, so nobody is told who did not take them.
             let rows = local::local_rows(&coded);
-            for failure in local::disperse(&context, &peer, &keepers, &coded, &rows).await {
+            for failure in local::disperse(&context, &peer, &streams, &keepers, &coded, &rows).await {
                 tracing::debug!(?failure, "local rows not taken");
             }
         });
@@ -161,7 +168,7 @@ impl<P: Payer> Publisher<P> {
     ///
     /// [`PublishError`] of the last try. Of each quorum that took rows and did not sign for them the promise may be charged for, as of any that
     /// is not kept.
-    pub async fn publish_to_any<E: Runtime>(
+    pub async fn publish_to_any(
         &self,
         context: &E,
         mut committee: Committee,
@@ -224,7 +231,7 @@ impl<P: Payer> Publisher<P> {
         Ok(())
     }
 
-    async fn disperse<E: Runtime>(
+    async fn disperse(
         &self,
         context: &E,
         committee: &Committee,
@@ -232,7 +239,7 @@ impl<P: Payer> Publisher<P> {
         permit: Permit,
         progress: impl FnMut(Progress<'_>),
     ) -> Result<Published, PublishError> {
-        let mut dispersal = Dispersal::begin(context, &self.peer, committee, blob, &permit)?;
+        let mut dispersal = Dispersal::begin_on(context, &self.peer, &self.streams, committee, blob, &permit)?;
         let permit = self
             .stored(context, committee, blob, &mut dispersal, permit, progress)
             .await?;
@@ -259,7 +266,7 @@ impl<P: Payer> Publisher<P> {
 
     /// Waits until operators that own a quorum of the rows have them, and promises again when `permit` is about to end before that; returns the
     /// promise that counts.
-    async fn stored<E: Runtime>(
+    async fn stored(
         &self,
         context: &E,
         committee: &Committee,

@@ -19,6 +19,7 @@ mod publish;
 mod quorums;
 mod releases;
 mod scenarios;
+mod streams;
 
 use crate::{CodedBlob, CommitteeId, Privacy, encode::Request};
 use primitives::{Address, Epoch};

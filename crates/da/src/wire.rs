@@ -9,12 +9,14 @@
 mod cipher;
 mod connection;
 mod message;
+mod streams;
 #[cfg(test)]
 mod tests;
 
 pub(crate) use connection::within;
 pub use connection::{Connection, Receiver, Sender, WireError, accept, ask_status, dial};
 pub use message::{MAX_ROWS_PER_READ, Refusal, Request, Response, Rows, Status, rows_per_message};
+pub use streams::{IDLE_MAX, Streams, WAITING_MAX};
 
 /// Largest message, in bytes: a few of the largest rows. Small, because an end holds one for each of its streams.
 pub const MAX_MESSAGE_BYTES: u32 = 512 * 1024;

@@ -63,7 +63,7 @@ pub struct NetworkBlobs {
     /// Key and chain of the streams to operators.
     pub peer: Peer,
     /// Who has payloads certified and pays for them.
-    pub publisher: Arc<Publisher<LedgerProvider>>,
+    pub publisher: Arc<Publisher<LedgerProvider, Context>>,
     /// Heads that were fetched.
     pub heads: Heads,
 }
@@ -288,7 +288,7 @@ async fn find(provider: &impl Provider, domain: &Domain, root: BlobRoot) -> Resu
 struct Outgoing {
     provider: LedgerProvider,
     peer: Peer,
-    publisher: Arc<Publisher<LedgerProvider>>,
+    publisher: Arc<Publisher<LedgerProvider, Context>>,
     committee: Committee,
     /// Who may keep it if the committee does not.
     candidates: Candidates,

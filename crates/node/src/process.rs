@@ -279,7 +279,12 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let blobs = NetworkBlobs {
         context: context.child("blobs"),
         provider: provider.clone(),
-        publisher: Arc::new(da::Publisher::new(provider.clone(), peer.clone(), SPARE_PAYLOADS)),
+        publisher: Arc::new(da::Publisher::new(
+            &context,
+            provider.clone(),
+            peer.clone(),
+            SPARE_PAYLOADS,
+        )),
         peer,
         heads: Heads::default(),
     }

@@ -519,7 +519,7 @@ struct Network<E: Runtime> {
     provider: HttpProvider,
     committee: Committee,
     peer: Peer,
-    publisher: Arc<Publisher<HttpProvider>>,
+    publisher: Arc<Publisher<HttpProvider, E>>,
     encoder: Encoder,
     check_code: bool,
     /// The object's.

@@ -2,9 +2,9 @@
 
 use super::{LocalRow, owners};
 use crate::{
-    CodedBlob, Committee, Runtime,
+    CodedBlob, Committee, Operator, Runtime,
     disperse::{Peer, STALL_TIMEOUT},
-    wire::{self, Refusal, Request, Response, WireError},
+    wire::{self, Refusal, Request, Response, Streams, WireError},
 };
 use futures::future::join_all;
 use primitives::MIB;
@@ -44,12 +44,14 @@ pub enum LocalFailureKind {
     OutOfTurn,
 }
 
-/// Hands `local` rows of `blob`, as [`super::local_rows`] made them, to their owners, all at once; returns who did not take them.
+/// Hands `local` rows of `blob`, as [`super::local_rows`] made them, to their owners, all at once, on `streams` that are there or new ones; returns
+/// who did not take them.
 ///
 /// Operators take them only for blobs that they have, so this follows [`disperse`](crate::disperse()).
 pub async fn disperse<E: Runtime>(
     context: &E,
     peer: &Peer,
+    streams: &Streams<E>,
     committee: &Committee,
     blob: &CodedBlob,
     local: &[LocalRow],
@@ -65,7 +67,14 @@ pub async fn disperse<E: Runtime>(
         async move {
             let bytes: usize = rows.iter().map(|row| row.bytes.len()).sum();
             let limit = DELIVERY_TIMEOUT + Duration::from_secs(bytes as u64 / MIB);
-            let delivering = deliver(context, peer, committee, blob, operator, &rows);
+            let delivering = deliver(
+                context,
+                peer,
+                streams,
+                &committee.operators()[operator as usize],
+                blob,
+                &rows,
+            );
             let delivered = match wire::within(context, limit, delivering).await {
                 Ok(delivered) => delivered,
                 Err(slow) => Err(slow.into()),
@@ -79,26 +88,32 @@ pub async fn disperse<E: Runtime>(
 async fn deliver<E: Runtime>(
     context: &E,
     peer: &Peer,
-    committee: &Committee,
+    streams: &Streams<E>,
+    operator: &Operator,
     blob: &CodedBlob,
-    operator: u32,
     rows: &[&LocalRow],
 ) -> Result<(), LocalFailureKind> {
-    if rows.is_empty() {
-        return Ok(());
-    }
     let root = blob.head().root();
-    let member = &committee.operators()[operator as usize];
-    let mut connection = wire::dial(context, &peer.stream_key, peer.domain.chain_id, member).await?;
+    let mut opened = None;
     for row in rows {
+        let request = Request::KeepLocal {
+            root,
+            row: (*row).clone(),
+        };
         let mut tries = 0;
         loop {
-            let request = Request::KeepLocal {
-                root,
-                row: (*row).clone(),
+            let answer = match &mut opened {
+                None => {
+                    let (connection, answer) = streams.ask(context, peer, operator, &request, STALL_TIMEOUT).await?;
+                    opened = Some(connection);
+                    answer
+                }
+                Some(connection) => {
+                    connection.sender.send(&request, STALL_TIMEOUT).await?;
+                    connection.receiver.receive(STALL_TIMEOUT).await?
+                }
             };
-            connection.sender.send(&request, STALL_TIMEOUT).await?;
-            match connection.receiver.receive(STALL_TIMEOUT).await? {
+            match answer {
                 Response::KeptLocal => break,
                 Response::NotFound if tries < TRIES => {
                     tries += 1;
@@ -109,6 +124,9 @@ async fn deliver<E: Runtime>(
                 _ => return Err(LocalFailureKind::OutOfTurn),
             }
         }
+    }
+    if let Some(connection) = opened {
+        streams.give(context.current(), operator, connection);
     }
     Ok(())
 }

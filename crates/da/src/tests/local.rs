@@ -10,7 +10,7 @@ use crate::{
     CodedBlob, Committee, Record, Row,
     disperse::STALL_TIMEOUT,
     local::{self, LocalRow},
-    wire::{self, Request, Response},
+    wire::{self, Request, Response, Streams},
 };
 use commonware_runtime::{Blob, Clock, ReadOptions, Storage, WriteOptions, deterministic::Context};
 use primitives::CHAIN_ID;
@@ -27,7 +27,15 @@ async fn publish(network: &Network, blob: &CodedBlob, with_local: bool) -> Recor
     let record = network.publish(blob).await.unwrap();
     if with_local {
         let rows = local::local_rows(blob);
-        let failures = local::disperse(&network.context, &guest(), &network.chain.committee(), blob, &rows).await;
+        let failures = local::disperse(
+            &network.context,
+            &guest(),
+            &Streams::default(),
+            &network.chain.committee(),
+            blob,
+            &rows,
+        )
+        .await;
         assert!(failures.is_empty(), "{failures:?}");
     }
     network
@@ -278,7 +286,15 @@ fn local_rows_are_kept_over_a_restart_and_deleted_with_their_blob() {
         let used = network.service(VICTIM).status().stored_bytes;
         let rows = local::local_rows(&blob);
         let committee = network.chain.committee();
-        let again = local::disperse(&network.context, &guest(), &committee, &blob, &rows).await;
+        let again = local::disperse(
+            &network.context,
+            &guest(),
+            &Streams::default(),
+            &committee,
+            &blob,
+            &rows,
+        )
+        .await;
         assert!(again.is_empty() && network.service(VICTIM).status().stored_bytes == used);
         network.kill(VICTIM).await;
         network.restart(VICTIM).await;

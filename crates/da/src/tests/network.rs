@@ -57,6 +57,8 @@ pub(super) struct Network {
     nodes: Vec<Node>,
     /// Bytes that passed through all links, both ways, as they are on the wire.
     passed_bytes: Arc<AtomicU64>,
+    /// Connections that were made through all links.
+    connections: Arc<AtomicU64>,
 }
 
 /// A peer that is no operator.
@@ -84,6 +86,7 @@ impl Network {
             capacity_bytes: 64 * MIB,
             nodes: Vec::new(),
             passed_bytes: Arc::default(),
+            connections: Arc::default(),
         };
         for operator in 0..OPERATORS {
             let address = Arc::new(Mutex::new(listen(operator, 0)));
@@ -93,9 +96,10 @@ impl Network {
             let mut listener = network.context.bind(endpoints[operator as usize]).await.unwrap();
             network.context.child("link").spawn({
                 let (address, link) = (address.clone(), link.clone());
-                let passed_bytes = network.passed_bytes.clone();
+                let (passed_bytes, connections) = (network.passed_bytes.clone(), network.connections.clone());
                 move |context| async move {
                     while let Ok((_, sink, stream)) = listener.accept().await {
+                        connections.fetch_add(1, Ordering::Relaxed);
                         if *link.lock() == Link::Cut {
                             continue;
                         }
@@ -225,6 +229,11 @@ impl Network {
     /// Bytes that passed through all links so far.
     pub(super) fn passed_bytes(&self) -> u64 {
         self.passed_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were made through all links so far.
+    pub(super) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Waits until `done`, at most two simulated minutes.

@@ -34,7 +34,7 @@ struct Scene {
     context: deterministic::Context,
     chain: EvmChain,
     services: Vec<Service<deterministic::Context>>,
-    publisher: Publisher<EvmChain>,
+    publisher: Publisher<EvmChain, deterministic::Context>,
     ingest_bytes_per_s: Option<u64>,
 }
 
@@ -49,7 +49,7 @@ impl Scene {
         let endpoints: Vec<SocketAddr> = (0..OPERATORS).map(endpoint).collect();
         let chain = EvmChain::genesis(&endpoints, payer().address(), U256::from(WEI));
         chain.mine(1);
-        let publisher = Publisher::new(chain.clone(), guest(), 0);
+        let publisher = Publisher::new(&context, chain.clone(), guest(), 0);
         let mut scene = Self {
             context,
             chain,

@@ -42,7 +42,7 @@ struct Scene {
     chain: EvmChain,
     services: Vec<Option<Service<deterministic::Context>>>,
     ports: [u16; OPERATORS as usize],
-    publisher: Publisher<EvmChain>,
+    publisher: Publisher<EvmChain, deterministic::Context>,
     /// What was published, with the seed of its payload.
     records: Vec<(Record, u64)>,
 }
@@ -55,7 +55,7 @@ impl Scene {
         chain.fund(FAUCET, U256::from(2 * SERVICE_CREATION_WEI));
         chain.mine(1);
         let mut scene = Self {
-            publisher: Publisher::new(chain.clone(), guest(), 20),
+            publisher: Publisher::new(&context, chain.clone(), guest(), 20),
             context,
             chain,
             services: Vec::new(),
