@@ -445,7 +445,7 @@ fn the_window_ends_an_epoch_before_offences_are_out_of_reach() {
         }
         let window = chain.view(DA_CHALLENGES, &DAChallenges::windowBlocksCall {});
         // Asked in the last block of an epoch, over before the last epoch of the vault's window.
-        assert!(window > 0 && (epoch_blocks - 1 + window) / epoch_blocks < SLASH_WINDOW_EPOCHS);
+        assert!(window > 0 && window.div_ceil(epoch_blocks) < SLASH_WINDOW_EPOCHS);
     }
     const { assert!(UNBONDING_EPOCHS > SLASH_WINDOW_EPOCHS) };
 }
