@@ -121,6 +121,12 @@ pub enum FileError {
         /// The file.
         root: BlobRoot,
     },
+    /// No policy says who may have the file's key.
+    #[error("the key of file {root} is released under no policy")]
+    NotOffered {
+        /// The file.
+        root: BlobRoot,
+    },
     /// What was released is not the key of this file.
     #[error("the released key does not open file {root}")]
     NotReleased {

@@ -121,7 +121,7 @@ impl Da {
             Command::Challenge(challenge) => challenge.run(output).await,
             Command::Widen(widen) => widen.run(context, output).await,
             Command::Narrow(narrow) => narrow.run(context, output).await,
-            Command::Policy(policy) => policy.run(output).await,
+            Command::Policy(policy) => policy.run(context, output).await,
             Command::Escrow(escrow) => escrow.run(output).await,
             Command::Quorums(quorums) => quorums.run(output).await,
             Command::Quorum(quorum) => quorum.run(output).await,

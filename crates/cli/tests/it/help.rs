@@ -40,6 +40,8 @@ const VERBS: &[&[&str]] = &[
     &["da", "policy", "deny"],
     &["da", "policy", "buy"],
     &["da", "policy", "show"],
+    &["da", "policy", "apply"],
+    &["da", "policy", "lift"],
     &["infer"],
     &["verify"],
     &["verify", "receipt"],

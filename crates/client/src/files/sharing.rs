@@ -120,6 +120,21 @@ impl<E: Runtime> Files<E> {
             .await
     }
 
+    /// Offers the key of a file of this wallet under no policy any more. What was released stays released, and the list that offered it stays in the
+    /// chain's log.
+    ///
+    /// # Errors
+    ///
+    /// [`FileError`]; [`FileError::NotOffered`] when it is offered under none.
+    pub async fn release_no_more(&mut self, root: BlobRoot) -> Result<Shared, FileError> {
+        let (_, _, mut list) = self.owned(root).await?;
+        if list.release().is_none() {
+            return Err(FileError::NotOffered { root });
+        }
+        list.clear_release();
+        self.record(list).await
+    }
+
     /// The key that the committee releases to this wallet under the policy in `list`.
     pub(super) async fn released(&self, header: &Header, list: &ReaderList) -> Result<Key, FileError> {
         let (root, wallet) = (list.root(), self.provider.wallet());

@@ -1,5 +1,7 @@
 //! `aloft da policy`
 
+mod apply;
+
 use crate::{
     output::{ExitCode, Failure, Output},
     verbs::{
@@ -9,13 +11,18 @@ use crate::{
     },
 };
 use anyhow::{Context as _, ensure};
-use client::policies::{self, PolicyName, PolicyTerms};
+use client::{
+    HttpProvider,
+    policies::{self, PolicyName, PolicyTerms},
+};
+use commonware_runtime::tokio::Context;
 use contracts::Provider as _;
 use primitives::{Address, B256, U256};
 use serde::Serialize;
 use std::{fmt, str::FromStr};
 
-/// Say to whom, when and for how much the network's committee releases the keys of files that were stored with `aloft put --release`.
+/// Say to whom, when and for how much the network's committee releases the keys of files that were stored with `aloft put --release`, or that a policy was
+/// applied to since.
 #[derive(clap::Args)]
 pub struct Policy {
     #[command(subcommand)]
@@ -30,6 +37,8 @@ enum Command {
     Deny(Deny),
     Buy(Buy),
     Show(Show),
+    Apply(apply::Apply),
+    Lift(apply::Lift),
 }
 
 /// Make a policy of the acting key, or set anew what it asks of everybody. Who was let in stays.
@@ -199,37 +208,34 @@ impl fmt::Display for Report {
 
 impl Policy {
     /// Shows or changes it. The id is the last thing printed.
-    pub async fn run(self, output: &Output) -> Result<ExitCode, Failure> {
-        let connection = match &self.command {
-            Command::Create(Create { connection, .. })
-            | Command::Allow(Allow { connection, .. })
-            | Command::Deny(Deny { connection, .. })
-            | Command::Buy(Buy { connection, .. })
-            | Command::Show(Show { connection, .. }) => connection,
-        };
-        let provider = connection.provider().await?;
-        let account = provider.wallet().address();
+    pub async fn run(self, context: Context, output: &Output) -> Result<ExitCode, Failure> {
+        let own = |provider: &HttpProvider, name: &PolicyName| name.policy_of(provider.wallet().address());
         let public = |keys: &[ReadingKey]| keys.iter().map(|key| key.0).collect::<Vec<_>>();
-        let policy = match &self.command {
+        let (provider, policy) = match self.command {
             Command::Create(create) => {
-                let terms = create.terms()?;
+                let (provider, terms) = (create.connection.provider().await?, create.terms()?);
                 let set = policies::set_terms(&provider, &create.name, &terms).await;
                 set.context("set what the policy asks")?;
-                create.name.policy_of(account)
+                let policy = own(&provider, &create.name);
+                (provider, policy)
             }
-            Command::Allow(Allow { name, keys, until, .. }) => {
-                let until = until.unwrap_or(u64::MAX);
-                let set = policies::allow(&provider, name, &public(keys), until).await;
+            Command::Allow(allow) => {
+                let (provider, until) = (allow.connection.provider().await?, allow.until.unwrap_or(u64::MAX));
+                let set = policies::allow(&provider, &allow.name, &public(&allow.keys), until).await;
                 set.context("let the keys in")?;
-                name.policy_of(account)
+                let policy = own(&provider, &allow.name);
+                (provider, policy)
             }
-            Command::Deny(Deny { name, keys, .. }) => {
-                let set = policies::deny(&provider, name, &public(keys)).await;
+            Command::Deny(deny) => {
+                let provider = deny.connection.provider().await?;
+                let set = policies::deny(&provider, &deny.name, &public(&deny.keys)).await;
                 set.context("take the keys out, and begin the next epoch")?;
-                name.policy_of(account)
+                let policy = own(&provider, &deny.name);
+                (provider, policy)
             }
-            Command::Buy(Buy { policy, .. }) => {
-                let policy = policy.of(account);
+            Command::Buy(Buy { policy, connection }) => {
+                let provider = connection.provider().await?;
+                let policy = policy.of(provider.wallet().address());
                 let reader = provider.wallet().envelope_secret().public();
                 let bought = policies::buy(&provider, policy, &reader).await.context("buy access")?;
                 output.say(format_args!(
@@ -237,9 +243,15 @@ impl Policy {
                     coins(U256::from(bought.price_wei)),
                     bought.until_block
                 ));
-                policy
+                (provider, policy)
             }
-            Command::Show(Show { policy, .. }) => policy.of(account),
+            Command::Show(Show { policy, connection }) => {
+                let provider = connection.provider().await?;
+                let policy = policy.of(provider.wallet().address());
+                (provider, policy)
+            }
+            Command::Apply(apply) => return apply.run(context, output).await,
+            Command::Lift(lift) => return lift.run(context, output).await,
         };
         let found = policies::find(&provider, policy).await.context("read the policy")?;
         let height = provider.height().await.context("ask for the height")?;
