@@ -25,7 +25,7 @@ use std::{pin::pin, sync::Arc, time::Duration};
 /// Pause between two looks at whether a promise is about to end: twenty blocks of four a second.
 const RENEWAL_POLL: Duration = Duration::from_secs(5);
 
-/// Quorums that one blob is offered to, one after the other: with two that are dead the third has it within half a minute.
+/// Quorums that one blob is offered to, one after the other: with two that are dead the third has it within a minute.
 pub const QUORUM_TRIES: u32 = 3;
 
 /// A provider whose account can promise to pay.

@@ -62,6 +62,43 @@ fn a_disperser_that_shows_two_headers_gets_a_certificate_of_neither() {
     });
 }
 
+/// Lazy signers: the disperser sends what two thirds need, and of those that sign one keeps nothing. Half of the rows are left, which is enough to read, and
+/// to make the missing ones again where they belong; samples and challenges find who lied.
+#[test]
+fn a_signer_that_keeps_nothing_costs_readers_nothing_and_is_seen() {
+    deterministic::Runner::seeded(2).start(|context| async move {
+        let mut network = Network::start(context).await;
+        let (liar, left_out) = (0, 3);
+        network.set_link(left_out, Link::Cut);
+        let blob = public_blob(2, 100_000);
+        let record = network.publish(&blob).await.unwrap();
+        // It signed; now its disk is empty, and it does not answer who would repair.
+        network.kill(liar).await;
+        network.lose_disk(liar).await;
+        assert_eq!(network.read(&record).await.unwrap().coded(), payload(2, 100_000));
+        let sampled = network.sample(&record, 64).await;
+        let committee = network.chain.committee();
+        let away: Vec<_> = [liar, left_out]
+            .map(|operator| committee.rows_of(operator, &record.root(), record.shape()))
+            .into();
+        let of_them = |row| away.iter().any(|rows| rows.contains(row));
+        assert!(sampled.verdict.found > 0 && !sampled.verdict.missing.is_empty());
+        assert!(sampled.verdict.missing.iter().all(|piece| of_them(piece.row)));
+        // Who was left out is there again: it gathers what it never got.
+        network.set_link(left_out, UP);
+        network
+            .wait("the rows that were never sent", |network| {
+                let service = network.service(left_out);
+                service.status().blobs == 1 && service.missing_rows() == 0
+            })
+            .await;
+        let sampled = network.sample(&record, 64).await;
+        let lazy = &away[0];
+        assert!(sampled.verdict.missing.iter().all(|piece| lazy.contains(piece.row)));
+        assert!(sampled.verdict.confidence().log2() < -20.0);
+    });
+}
+
 /// 10,000 frames that are no messages: most to the decoder alone, some over streams, which they end. The operator serves on.
 #[test]
 fn ten_thousand_malformed_frames_end_their_streams_and_nothing_else() {
