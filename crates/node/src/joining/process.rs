@@ -25,7 +25,7 @@ use commonware_cryptography::Signer as _;
 use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
 use contracts::{abi::OperatorRegistry, addresses::OPERATOR_REGISTRY};
 use crypto::bls;
-use da::{DealtBeacon, Domain, disperse::Peer, service::StartError};
+use da::{Domain, disperse::Peer, service::StartError};
 use primitives::{B256, U256};
 use std::{
     convert::Infallible,
@@ -118,7 +118,6 @@ async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> R
     let rows = Rows {
         listen: addresses.da,
         bls_key: keys.availability,
-        beacon: DealtBeacon(network.dealt_beacon),
         peer: Peer {
             stream_key,
             domain: Domain::of_chain(network.chain_id),
@@ -206,7 +205,6 @@ async fn until_outside(ledger: &Ledger, name: B256) -> Result<(), FollowError> {
 struct Rows {
     listen: SocketAddr,
     bls_key: bls::SecretKey,
-    beacon: DealtBeacon,
     peer: Peer,
     provider: LedgerProvider,
 }
@@ -220,7 +218,6 @@ impl Rows {
             listen: self.listen,
             peer: self.peer,
             bls_key: self.bls_key,
-            beacon: self.beacon,
             partition: "rows".into(),
             capacity_bytes: ROWS_CAPACITY_BYTES,
             unpaid_bytes_max: da::service::Config::UNPAID_BYTES_MAX,
