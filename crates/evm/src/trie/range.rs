@@ -274,8 +274,12 @@ fn filled(path: B256, depth: usize) -> B256 {
 
 /// A node of a proof.
 enum Decoded<'a> {
-    Branch([Option<&'a [u8]>; 16]),
-    Short { nibbles: Vec<u8>, child: Child<'a> },
+    /// Sixteen children.
+    Branch(Vec<Option<&'a [u8]>>),
+    Short {
+        nibbles: Vec<u8>,
+        child: Child<'a>,
+    },
 }
 
 /// What hangs beneath a leaf or an extension.
@@ -285,12 +289,12 @@ enum Child<'a> {
 }
 
 /// Reads a node; `None` when it is none of a trie over keys of 32 bytes.
-fn decode(mut bytes: &[u8]) -> Option<Decoded<'_>> {
+fn decode<'a>(mut bytes: &'a [u8]) -> Option<Decoded<'a>> {
     let mut payload = Header::decode_bytes(&mut bytes, true).ok()?;
     if !bytes.is_empty() {
         return None;
     }
-    let mut items: Vec<&[u8]> = Vec::with_capacity(17);
+    let mut items: Vec<&'a [u8]> = Vec::with_capacity(17);
     while !payload.is_empty() {
         if items.len() == 17 {
             return None;
@@ -305,11 +309,8 @@ fn decode(mut bytes: &[u8]) -> Option<Decoded<'_>> {
             if **value != [EMPTY_STRING_CODE] {
                 return None;
             }
-            let mut slots = [None; 16];
-            for (slot, child) in slots.iter_mut().zip(children) {
-                *slot = (**child != [EMPTY_STRING_CODE]).then_some(*child);
-            }
-            Some(Decoded::Branch(slots))
+            let child = |child: &&'a [u8]| (**child != [EMPTY_STRING_CODE]).then_some(*child);
+            Some(Decoded::Branch(children.iter().map(child).collect()))
         }
         [path, child] => {
             let path = Header::decode_bytes(&mut { *path }, false).ok()?;
