@@ -88,6 +88,7 @@ fn main() {
                 offences: None,
                 certificates: Default::default(),
                 beacon: None,
+                floor: None,
             };
             running.push(start_on_tcp(child, config, tcp));
             ledgers.push(ledger);

@@ -17,12 +17,23 @@ use crate::{
     consensus::Scheme,
     keys::{Committee, MAX_VOTES, VoteKey},
 };
-use bytes::BufMut;
+use bytes::{BufMut, Bytes};
 use commonware_codec::{
-    Buf, Encode as _, EncodeSize, Error as CodecError, FixedSize as _, Read, ReadExt as _, Write, varint::UInt,
+    Buf, DecodeExt as _, Encode as _, EncodeSize, Error as CodecError, FixedSize as _, Read, ReadExt as _, Write,
+    types::lazy::Lazy, varint::UInt,
 };
-use commonware_consensus::simplex::types::Finalization;
-use commonware_utils::union_unique;
+use commonware_consensus::{
+    simplex::types::{Finalization, Proposal},
+    types::{Epoch, Round, View},
+};
+use commonware_cryptography::{
+    bls12381::{
+        certificate::multisig::Certificate,
+        primitives::{ops::aggregate, variant::MinPk},
+    },
+    certificate::Signers,
+};
+use commonware_utils::{Participant, union_unique};
 use crypto::bls;
 
 const _: () = assert!(MAX_VOTES <= u8::MAX as usize, "the count of seats is one byte");
@@ -168,6 +179,27 @@ impl FinalityProof {
             signers,
             signature: bls::Signature::from_bytes(signature.as_ref().try_into().ok()?).ok()?,
             summary,
+        })
+    }
+
+    /// The engine's own certificate, of which this is another form; `None` when it is not of a committee with as many seats.
+    pub(crate) fn finalization(&self, committee: &Committee) -> Option<Finalization<Scheme, BlockDigest>> {
+        let count = committee.votes();
+        if self.signers.count() != count {
+            return None;
+        }
+        let count = u32::try_from(count).ok()?;
+        let participants = (0..count).map(Participant::new);
+        let signed =
+            participants.filter(|seat| committee.place(*seat).is_some_and(|place| self.signers.contains(place)));
+        let round = Round::new(Epoch::new(self.epoch), View::new(self.view));
+        let signature = Bytes::copy_from_slice(&self.signature.to_bytes());
+        Some(Finalization {
+            proposal: Proposal::new(round, View::new(self.parent_view), self.summary.digest()),
+            certificate: Certificate {
+                signers: Signers::new(count, signed).ok()?,
+                signature: Lazy::from(aggregate::Signature::<MinPk>::decode(signature).ok()?),
+            },
         })
     }
 

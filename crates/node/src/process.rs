@@ -223,6 +223,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
             state: Arc::new(ContractBeacon::new(ledger.clone())),
             posts,
         }),
+        floor: None,
     };
     let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
 

@@ -85,6 +85,8 @@ where
     pub(super) peers: P,
     pub(super) cache: CacheRef,
     pub(super) genesis: BlockDigest,
+    /// The block that marshal begins with, if not with the first: it has it only when peers have sent it.
+    pub(super) floor: Option<(Height, BlockDigest)>,
     /// The last epoch whose peers were let in.
     pub(super) tracked: Option<Epoch>,
     /// Taken out while it is written.
@@ -179,6 +181,9 @@ where
             return Ok(self.genesis);
         };
         let height = self.last_of(previous);
+        if let Some((_, digest)) = self.floor.filter(|(floor, _)| *floor == height) {
+            return Ok(digest);
+        }
         let block = self.marshal.get_block(height).await;
         let block = block.ok_or(Halt::BlockMissing { height: height.get() })?;
         Ok(block.digest())

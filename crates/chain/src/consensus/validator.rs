@@ -1,7 +1,7 @@
 //! A validator: all parts of consensus, wired together.
 
 use super::{
-    Blocks, Runtime, Transport,
+    Blocks, Runtime, Scheme, Transport,
     application::Application,
     attendance::Attendance,
     certificates::Certificates,
@@ -15,6 +15,7 @@ use super::{
 use crate::{
     beacon::{self, Beacon, BeaconState, Post},
     block::Block,
+    finality::FinalityProof,
     keys::{Identity, ValidatorKeys},
     ledger::{Ledger, LedgerError},
 };
@@ -22,7 +23,7 @@ use alloy_primitives::{Address, B256};
 use commonware_broadcast::buffered;
 use commonware_consensus::{
     marshal::{self, Start, core::Actor, resolver::p2p as backfill, standard::Deferred},
-    types::FixedEpocher,
+    types::{Epoch, Epocher as _, FixedEpocher, Height},
 };
 use commonware_cryptography::{Digested, Digestible as _};
 use commonware_macros::select;
@@ -109,6 +110,9 @@ pub struct Config {
     pub certificates: Certificates,
     /// The randomness beacon, on a chain that has its contract; the same for all.
     pub beacon: Option<BeaconConfig>,
+    /// The certificate of an epoch's last block that the ledger has: where the journals end before it, or are new, they begin with that block, and the other
+    /// validators are asked for none before it.
+    pub floor: Option<FinalityProof>,
 }
 
 /// What a validator's randomness beacon needs of its node.
@@ -178,6 +182,12 @@ pub enum Halt {
         ledger: u64,
         /// Last block that it acknowledged.
         consensus: u64,
+    },
+    /// The certificate to begin with is not of an epoch's last block, or not of the epoch's committee.
+    #[error("the certificate of block {height} is none to begin with")]
+    Floor {
+        /// The block.
+        height: u64,
     },
     /// A part of consensus stopped, or the runtime did.
     #[error("consensus stopped")]
@@ -251,6 +261,7 @@ where
         offences,
         certificates: served,
         beacon,
+        floor,
     } = config;
     if epoch_blocks < EPOCH_BLOCKS_MIN {
         let blocks = epoch_blocks.get();
@@ -279,14 +290,30 @@ where
     let last_voted = LastVoted::open(context.child("last_voted"), &prefix)
         .await
         .map_err(Halt::Votes)?;
-    let (marshal, marshal_mailbox, floor) = Actor::<_, Blocks, _, _, _, _, _>::init(
+    let (start, floor) = match floor {
+        Some(proof) => {
+            let epoch = Epoch::new(proof.epoch);
+            let height = Height::new(proof.summary.header().number);
+            let committee = committees.roster(proof.epoch).map_err(Halt::Roster)?.committee;
+            let finalization = proof
+                .finalization(&committee)
+                .filter(|_| epocher.last(epoch) == Some(height));
+            let finalization = finalization.ok_or(Halt::Floor { height: height.get() })?;
+            let namespace = namespace(ledger.chain_id(), ledger.genesis().mix_hash);
+            schemes.insert(epoch, Scheme::verifier(&namespace, committee.seat_keys()), committee);
+            let digest = finalization.proposal.payload;
+            (Start::Floor(finalization), Some((height, digest)))
+        }
+        None => (Start::Genesis(Digested::precomputed(genesis, genesis_digest)), None),
+    };
+    let (marshal, marshal_mailbox, found) = Actor::<_, Blocks, _, _, _, _, _>::init(
         context.child("marshal"),
         finalizations,
         blocks,
         marshal::Config {
             provider: schemes.clone(),
             epocher: epocher.clone(),
-            start: Start::Genesis(Digested::precomputed(genesis, genesis_digest)),
+            start,
             partition_prefix: format!("{prefix}-marshal"),
             mailbox_size: MAILBOX_MESSAGES,
             view_retention: VIEW_RETENTION,
@@ -303,7 +330,8 @@ where
     )
     .await;
     served.serve(marshal_mailbox.clone(), committees.clone());
-    let processed = floor.processed().map(|processed| processed.height());
+    // Where a floor was installed and not yet handed out, the ledger has its block: it was asked for by the ledger's own certificate.
+    let processed = found.processed().map(|processed| processed.anchor());
     if let Some(processed) = processed {
         let (ledger, consensus) = (ledger.latest().header.number, processed.get());
         if ledger < consensus {
@@ -386,7 +414,8 @@ where
             }
         }
     });
-    let epoch = epochs::resumed(&epocher, processed);
+    let resumed = processed.max(floor.map(|(height, _)| height));
+    let epoch = epochs::resumed(&epocher, resumed);
     let epochs = Epochs {
         context: context.child("epochs"),
         keys,
@@ -406,6 +435,7 @@ where
         peers,
         cache,
         genesis: genesis_digest,
+        floor,
         tracked: None,
         last_voted: Some(last_voted),
         early: Vec::new(),

@@ -76,6 +76,22 @@ fn a_certificate_of_the_engine_proves_its_header_by_the_order_of_the_registry() 
     assert_eq!(proof.encode().len(), proof.encode_size());
 }
 
+/// And back: a node that followed begins its engine with what it followed by.
+#[test]
+fn a_proof_is_the_engines_certificate_again_for_the_same_committee_and_for_no_other() {
+    let summary = summary();
+    for signers in [9, 12] {
+        let certificate = certificate(signers, &summary);
+        let proof = FinalityProof::new(&certificate, &committee(), summary.clone()).unwrap();
+        let again = proof.finalization(&committee()).unwrap();
+        assert_eq!(again, certificate);
+        let verifier = Scheme::verifier(&namespace(CHAIN, NETWORK), committee().seat_keys());
+        assert!(again.verify(&mut StdRng::seed_from_u64(1), &verifier, &Sequential));
+    }
+    let fewer: Vec<_> = keys()[..2].iter().map(|keys| keys.validator(4)).collect();
+    assert!(proof().finalization(&Committee::new(&fewer).unwrap()).is_none());
+}
+
 #[test]
 fn a_certificate_of_another_block_is_no_proof() {
     let summary = summary();

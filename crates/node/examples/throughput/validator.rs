@@ -213,6 +213,7 @@ async fn serve_until_told(context: runtime::Context, folder: PathBuf, index: usi
         offences: None,
         certificates: Default::default(),
         beacon: None,
+        floor: None,
     };
     let _validator: consensus::Validator = start_on_tcp(context.child("validator"), config, tcp);
     let server = serve(

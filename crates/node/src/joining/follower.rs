@@ -6,7 +6,7 @@ use super::{
 };
 use crate::validators::{StakedCommittees, StateError};
 use chain::{
-    Ledger, LedgerError,
+    FinalityProof, Ledger, LedgerError,
     consensus::{Committees as _, RosterError, namespace},
     sync::{FinalRun, RUN_BLOCKS_MAX, RunError},
 };
@@ -79,6 +79,8 @@ pub(super) struct Follower {
     stream_key: B256,
     /// Whom to ask, the one that answered last first. Who lied is taken out.
     sources: Vec<Source>,
+    /// The last block's.
+    certificate: Option<FinalityProof>,
     /// Height told of last in the log.
     told: u64,
 }
@@ -92,20 +94,23 @@ impl Follower {
             told: ledger.latest().header.number,
             epoch_blocks,
             stream_key,
+            certificate: None,
             sources: sources.iter().map(|url| Source::new(url)).collect(),
             ledger,
         }
     }
 
-    /// Takes final blocks until the validators let the node in.
+    /// Takes final blocks until the validators let the node in. Returns the certificate of the last block then, an epoch's last; none where the node
+    /// was let in before.
     ///
     /// # Errors
     ///
     /// [`FollowError`], when it cannot go on. Nodes that do not answer, or lie, are no reason.
-    pub(super) async fn until_let_in(&mut self) -> Result<(), FollowError> {
+    pub(super) async fn until_let_in(&mut self) -> Result<Option<FinalityProof>, FollowError> {
+        self.certificate = None;
         loop {
             if Standing::of(&self.ledger, self.stream_key)? == Standing::Inside {
-                return Ok(());
+                return Ok(self.certificate.take());
             }
             // Blocks in which nothing changes of who is let in: to the end of the epoch.
             let next = self.ledger.latest().header.number + 1;
@@ -146,7 +151,7 @@ impl Follower {
     }
 
     /// Takes the next run of final blocks from `source`; how many blocks it was.
-    async fn take(&self, source: &Source, last: u64) -> Result<u64, AnswerError> {
+    async fn take(&mut self, source: &Source, last: u64) -> Result<u64, AnswerError> {
         let latest = self.ledger.latest();
         let next = latest.header.number + 1;
         let height = source.height().await?;
@@ -174,6 +179,7 @@ impl Follower {
         let ledger = self.ledger.clone();
         let executed = tokio::task::spawn_blocking(move || append(&ledger, &run)).await;
         executed.map_err(|_| FollowError::Stopped)??;
+        self.certificate = Some(proof);
         Ok(certified + 1 - next)
     }
 

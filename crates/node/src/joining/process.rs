@@ -113,6 +113,7 @@ async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> R
                 state: Arc::new(ContractBeacon::new(ledger.clone())),
                 posts,
             }),
+            floor: None,
         },
     };
     let rows = Rows {
@@ -165,13 +166,17 @@ impl Part {
         let (ledger, epoch_blocks) = (self.config.ledger.clone(), self.config.epoch_blocks);
         let mut follower = Follower::new(ledger.clone(), epoch_blocks, self.name, &self.sources);
         for turn in 0u64.. {
-            follower.until_let_in().await?;
+            let floor = follower.until_let_in().await?;
             tracing::info!(
                 height = ledger.latest().header.number,
                 "the validators let this node in"
             );
             let context = context.child("validator").with_attribute("turn", turn);
-            let mut validator = consensus::start_on_tcp(context, self.config.clone(), self.tcp.clone());
+            let config = consensus::Config {
+                floor,
+                ..self.config.clone()
+            };
+            let mut validator = consensus::start_on_tcp(context, config, self.tcp.clone());
             tokio::select! {
                 halt = validator.halted() => {
                     let damage = damage::of_halt(&dir.join("chain.redb"), &dir.join("runtime"), halt);

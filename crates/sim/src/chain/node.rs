@@ -134,6 +134,7 @@ impl Node {
             offences: Some(seen),
             certificates: certificates.clone(),
             beacon,
+            floor: None,
         };
         let validator = consensus::start(
             context.child("validator").with_attribute("index", self.index),
