@@ -137,18 +137,26 @@ def newcomer(run):
     until("a stake that counts", lambda shown: shown["standing"] == "ready")
     aloft("operator", "join", "consensus", "--keys", own.dir)
     until("a vote", lambda shown: shown["votes"] > 0 and shown["standing"] == "serving")
-    begun = time.monotonic()
-    while not made_by(first, account):
-        check(time.monotonic() - begun < STEP_S, f"{own.name} votes and makes no block: {own.log_tail()}")
-        time.sleep(0.2)
+    wait_for_block(first, account, own)
+    # Its engine began with the last block before the validators let it in: it has none before that for others.
+    check(rpc(own.ports["rpc"], "aloft_getBlocks", ["0x1", "0x1"]) == [], f"{own.name} took all blocks twice")
+    own.kill()
+    own.launch()
+    own.wait_height(run.observer.height, 60 * PATIENCE)
+    wait_for_block(first, account, own)
+
+    # It leaves, follows, and comes back with journals that end long before.
+    aloft("operator", "leave", "consensus", "--keys", own.dir)
+    until("an end of its seats", lambda shown: shown["standing"] == "ready")
+    wait_for_line(own, "the operator has left", 1)
+    aloft("operator", "join", "consensus", "--keys", own.dir)
+    until("a vote again", lambda shown: shown["votes"] > 0 and shown["standing"] == "serving")
+    wait_for_block(first, account, own)
 
     aloft("operator", "leave", "consensus", "--keys", own.dir)
     until("an end of its seats", lambda shown: shown["standing"] == "ready")
     left = own.log_size()
-    begun = time.monotonic()
-    while "the operator has left" not in own.log_since():
-        check(time.monotonic() - begun < STEP_S, f"{own.name} does not know that it left: {own.log_tail()}")
-        time.sleep(0.2)
+    wait_for_line(own, "the operator has left", 2)
     own.wait_height(run.observer.height + 2, 60 * PATIENCE)
     check(" ERROR " not in own.log_since(left), f"{own.name}: {own.log_tail()}")
     aloft("stake", "leave", "--keys", own.dir)
@@ -165,10 +173,22 @@ def newcomer(run):
 newcomer.epoch_blocks = EPOCH_BLOCKS
 
 
-def made_by(node, account):
-    """Whether one of the last blocks is of this account."""
-    height = node.height()
-    for number in range(max(1, height - 20), height + 1):
-        if rpc(node.ports["rpc"], "eth_getBlockByNumber", [hex(number), False])["miner"].lower() == account.lower():
-            return True
-    return False
+def wait_for_block(node, account, own):
+    """Waits for a block of this account, from now on."""
+    begun, next_height = time.monotonic(), node.height() + 1
+    while time.monotonic() - begun < STEP_S:
+        while next_height <= node.height():
+            block = rpc(node.ports["rpc"], "eth_getBlockByNumber", [hex(next_height), False])
+            if block["miner"].lower() == account.lower():
+                return
+            next_height += 1
+        time.sleep(0.1)
+    raise Fault(f"{own.name} votes and makes no block: {own.log_tail()}")
+
+
+def wait_for_line(own, text, count):
+    """Waits until the node's log has a line so many times."""
+    begun = time.monotonic()
+    while own.log_since().count(text) < count:
+        check(time.monotonic() - begun < STEP_S, f"{own.name} does not say for the {count}. time '{text}': {own.log_tail()}")
+        time.sleep(0.2)
