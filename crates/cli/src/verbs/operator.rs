@@ -67,9 +67,7 @@ pub(super) async fn number_of(provider: &HttpProvider, account: Address) -> Resu
 pub(super) async fn own_number(provider: &HttpProvider) -> anyhow::Result<u32> {
     let account = provider.wallet().address();
     let found = number_of(provider, account).await?;
-    found.ok_or_else(|| {
-        anyhow::anyhow!("{account} is no operator: register it by aloft operator register, or name one by --operator")
-    })
+    found.ok_or_else(|| anyhow::anyhow!("{account} is no operator: make it one by aloft operator register"))
 }
 
 /// A service as a person names it: `consensus`, `availability`, or its number.
