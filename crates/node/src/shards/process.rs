@@ -110,6 +110,7 @@ async fn serve(
         offences: Some(offences),
         certificates: certificates.clone(),
         beacon: None,
+        floor: None,
     };
     let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
 
