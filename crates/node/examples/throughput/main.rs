@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p node --example throughput -- [PART].. [--seconds S] [--accounts N] [--anvil PROGRAM]`
 //!
-//! PART is one of `rpc`, `finality` (with `rpc`, whose rate it halves), `fed`, `alone`, `follow`, `workloads`, `contracts`; all when none is said.
+//! PART is one of `rpc`, `finality` (with `rpc`, whose rate it halves), `fed`, `alone`, `follow`, `workloads`, `contracts`, `shards`; all when none is said.
 //!
 //! Four validator processes share the machine with the load; then a development chain, then `anvil` under the same load if it is named. Every
 //! transaction is signed beforehand; those counted are in final blocks, over a window that begins once blocks are full. Load goes
@@ -12,6 +12,7 @@
 //!
 //! `workloads` are the three that 0G's own load tool has, transfers, a token's transfers and swaps, on four validators: the best 60 seconds by the
 //! times in the blocks. `contracts` are blocks of 100 million gas on development chains: words written, precompiles, swaps.
+//! `shards` are one, two and four shards of a local network, each capped, and what users of the root chain see meanwhile.
 //!
 //! Prints one JSON object on its last line. Rates are by the clock, CPU time is of all processes beside the load.
 
@@ -19,6 +20,7 @@ mod contracts;
 mod development;
 mod load;
 mod replay;
+mod shards;
 mod validator;
 mod workload;
 mod workloads;
@@ -48,7 +50,16 @@ const SIGNED_PER_S_ALONE: u64 = 45_000;
 const CONNECTIONS_ALONE: usize = 2;
 
 /// What can be measured apart.
-const PARTS: [&str; 7] = ["rpc", "finality", "fed", "alone", "follow", "workloads", "contracts"];
+const PARTS: [&str; 8] = [
+    "rpc",
+    "finality",
+    "fed",
+    "alone",
+    "follow",
+    "workloads",
+    "contracts",
+    "shards",
+];
 
 struct Arguments {
     /// What is measured; all when empty.
@@ -99,6 +110,8 @@ fn main() {
         Some(validator::HIDDEN_VERB) => return validator::run(words.skip(1)),
         Some(replay::HIDDEN_VERB) => return replay::run(words.skip(1)),
         Some(development::HIDDEN_VERB) => return development::run(words.skip(1)),
+        // As a local network starts its processes: `node run …`, `shard run …`.
+        Some("node" | "shard") => return shards::run_process(words),
         _ => {}
     }
     let arguments = Arguments::parse(words);
@@ -143,6 +156,9 @@ fn main() {
     }
     if arguments.measures("contracts") {
         contracts::measure(arguments.anvil.as_deref(), &workload, &mut set);
+    }
+    if arguments.measures("shards") {
+        shards::measure(&mut set);
     }
     println!("{}", serde_json::Value::Object(figures));
 }

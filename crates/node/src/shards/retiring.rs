@@ -19,8 +19,8 @@ use serde_json::json;
 use std::{sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep};
 
-/// What an account keeps to pay for the message that sends the rest home, wei: a hundredth of a coin.
-const KEPT_WEI: u64 = 10_000_000_000_000_000;
+/// What an account keeps to pay for the message that sends the rest home, wei: a tenth of a coin, enough at a price of 250 gwei.
+const KEPT_WEI: u64 = 100_000_000_000_000_000;
 /// Coins on a shard that may be nobody's: fees that were burnt, and what accounts kept. More has owners who would lose it, wei: a coin.
 const UNCLAIMED_WEI: u64 = 1_000_000_000_000_000_000;
 /// Gas of a payment to a wallet on the root chain.
