@@ -5,6 +5,7 @@ use crate::{
     genesis::{GenesisError, genesis},
     keys::development_wallets,
     layout::NetworkFile,
+    whole::write_whole,
 };
 use api::eth::{
     EthConfig, EthMetrics,
@@ -181,10 +182,7 @@ impl DevelopmentNode {
     pub async fn stop(self) -> Result<(), DevelopmentError> {
         let saved = self.chain.stop().await.map_err(DevelopmentError::Save)?;
         let Some(path) = self.state else { return Ok(()) };
-        let mut partial = path.clone().into_os_string();
-        partial.push(".partial");
-        let written = fs::write(&partial, saved.to_json()).and_then(|()| fs::rename(&partial, &path));
-        written.map_err(|source| DevelopmentError::File { path, source })
+        write_whole(&path, &saved.to_json()).map_err(|source| DevelopmentError::File { path, source })
     }
 }
 

@@ -15,6 +15,7 @@
 use crate::{
     keys::{KeyFileError, NodeKeys},
     release_key::{self, DealError},
+    whole::write_whole,
 };
 use chain::{consensus::EPOCH_BLOCKS_MIN, keys::Identity};
 use commonware_codec::{DecodeExt, Encode};
@@ -383,10 +384,7 @@ impl Layout {
             source,
         };
         let text = serde_json::to_vec_pretty(&self.network).expect("plain fields serialise");
-        let partial = self.dir.join("network.json.partial");
-        fs::write(&partial, text)
-            .and_then(|()| fs::rename(&partial, &path))
-            .map_err(failed)
+        write_whole(&path, &text).map_err(failed)
     }
 
     /// The folder of node `index`.

@@ -21,6 +21,7 @@ mod services;
 mod shards;
 mod supervisor;
 mod validators;
+mod whole;
 
 pub use allocator::{Allocator, keep_freed_memory};
 pub use beacon::{ContractBeacon, PostError, post_call};

@@ -29,6 +29,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tokio::task::JoinHandle;
 
 /// Numbers of shards that are measured.
 const COUNTS: [usize; 3] = [1, 2, 4];
@@ -135,7 +136,7 @@ pub fn measure(set: &mut Set<'_>) {
 
     let seen = Arc::new(Seen::default());
     let url = root_url(&layout).expect("a node");
-    watch(&runtime, &url, &seen);
+    let watching = watch(&runtime, &url, &seen);
     let founder = Arc::new(development_wallets().swap_remove(0));
     let root = runtime
         .block_on(HttpProvider::connect(Rpc::new(&url), founder))
@@ -168,6 +169,9 @@ pub fn measure(set: &mut Set<'_>) {
     let others_gone = Instant::now();
     std::thread::sleep(WARM_UP);
     seen.stop.store(true, Ordering::Relaxed);
+    for watcher in watching {
+        runtime.block_on(watcher).expect("no watcher panics");
+    }
 
     let single = per_s[0].1;
     let ratios = per_s.iter().map(|(count, sum)| sum / (*count as f64 * single));
@@ -216,31 +220,13 @@ fn sender(place: usize, index: u64) -> Wallet {
 }
 
 /// Has clients send to the root chain, and notes when its blocks come, until it is told to stop.
-fn watch(runtime: &tokio::runtime::Runtime, url: &str, seen: &Arc<Seen>) {
-    for wallet in development_wallets().into_iter().skip(1).take(ROOT_CLIENTS) {
-        let (url, seen) = (url.to_owned(), seen.clone());
-        runtime.spawn(async move {
-            let client = HttpProvider::connect(Rpc::new(&url), Arc::new(wallet)).await;
-            let client = client.expect("the root chain answers");
-            while !seen.stop.load(Ordering::Relaxed) {
-                let request = Request {
-                    to: Some(Address::repeat_byte(7)),
-                    value: U256::from(1),
-                    data: Bytes::new(),
-                };
-                let counter = match client.send(request).await {
-                    Ok(_) => &seen.transactions,
-                    Err(error) => {
-                        eprintln!("a client of the root chain: {error}");
-                        &seen.errors
-                    }
-                };
-                counter.fetch_add(1, Ordering::Relaxed);
-            }
-        });
-    }
+fn watch(runtime: &tokio::runtime::Runtime, url: &str, seen: &Arc<Seen>) -> Vec<JoinHandle<()>> {
+    let clients = development_wallets().into_iter().skip(1).take(ROOT_CLIENTS);
+    let mut watching: Vec<_> = clients
+        .map(|wallet| runtime.spawn(transfer(url.to_owned(), wallet, seen.clone())))
+        .collect();
     let (rpc, seen) = (Rpc::new(url), seen.clone());
-    runtime.spawn(async move {
+    watching.push(runtime.spawn(async move {
         let mut last = U256::MAX;
         while !seen.stop.load(Ordering::Relaxed) {
             match rpc.call::<U256>("eth_blockNumber", json!([])).await {
@@ -259,7 +245,29 @@ fn watch(runtime: &tokio::runtime::Runtime, url: &str, seen: &Arc<Seen>) {
             }
             tokio::time::sleep(HEIGHT_PAUSE).await;
         }
-    });
+    }));
+    watching
+}
+
+/// Sends one transfer after the other.
+async fn transfer(url: String, wallet: Wallet, seen: Arc<Seen>) {
+    let client = HttpProvider::connect(Rpc::new(&url), Arc::new(wallet)).await;
+    let client = client.expect("the root chain answers");
+    while !seen.stop.load(Ordering::Relaxed) {
+        let request = Request {
+            to: Some(Address::repeat_byte(7)),
+            value: U256::from(1),
+            data: Bytes::new(),
+        };
+        let counter = match client.send(request).await {
+            Ok(_) => &seen.transactions,
+            Err(error) => {
+                eprintln!("a client of the root chain: {error}");
+                &seen.errors
+            }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// What some shards did together.

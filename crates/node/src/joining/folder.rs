@@ -12,6 +12,7 @@ use crate::{
     genesis::{GenesisError, genesis},
     keys::{KeyFileError, NodeKeys},
     layout::{LayoutError, NetworkFile, free_ports},
+    whole::write_whole,
 };
 use evm::Genesis;
 use primitives::B256;
@@ -253,11 +254,8 @@ fn check_genesis(network: &NetworkFile, expected: B256) -> Result<Genesis, Folde
     }
 }
 
-/// Writes a file whole or not at all.
 fn write(path: &Path, text: &[u8]) -> Result<(), FolderError> {
-    let partial = path.with_extension("partial");
-    let written = fs::write(&partial, text).and_then(|()| fs::rename(&partial, path));
-    written.map_err(|source| FolderError::File {
+    write_whole(path, text).map_err(|source| FolderError::File {
         path: path.to_owned(),
         source,
     })

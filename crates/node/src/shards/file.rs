@@ -5,7 +5,10 @@
 //! DIR/node-0/shard-CHAIN/        a validator's chain and journals, as in the folder of its node
 //! ```
 
-use crate::layout::{Layout, NetworkFile, Ports};
+use crate::{
+    layout::{Layout, NetworkFile, Ports},
+    whole::write_whole,
+};
 use chain::consensus::{EPOCH_BLOCKS_MIN, Pace};
 use contracts::{
     Announcement, SHARD_SUPPLY_WEI, SetupCall, ShardTerms, addresses::MAILBOX, shard_contracts, shard_founding_call,
@@ -349,11 +352,8 @@ impl ShardFile {
             source,
         };
         let text = serde_json::to_vec_pretty(self).expect("plain fields serialise");
-        let partial = path.with_extension("partial");
-        fs::create_dir_all(dir.join(FOLDER)).map_err(failed)?;
-        fs::write(&partial, text)
-            .and_then(|()| fs::File::open(&partial)?.sync_all())
-            .and_then(|()| fs::rename(&partial, &path))
+        fs::create_dir_all(dir.join(FOLDER))
+            .and_then(|()| write_whole(&path, &text))
             .map_err(failed)
     }
 
