@@ -6,6 +6,7 @@ use super::{
     standing::Standing,
 };
 use crate::{
+    allocator::keep_freed_memory,
     beacon::{self, ContractBeacon},
     damage::{self, DamageError},
     descriptors,
@@ -65,6 +66,7 @@ impl From<DamageError> for JoinedError {
 pub fn run(dir: &Path, supervised: bool) -> Result<(), JoinedError> {
     let joined = Joined::open(dir)?;
     descriptors::ask_for_more();
+    keep_freed_memory();
     let folder = dir.join("runtime");
     private(&folder)?;
     let config = runtime::Config::new()

@@ -6,11 +6,13 @@ use super::{
     offences,
 };
 use crate::{
+    allocator::keep_freed_memory,
     damage, descriptors,
     keys::NodeKeys,
     layout::{Layout, Ports},
     process::{
-        CLIENT_VERSION, CLOSE_GRACE, NodeError, OFFENCES_WAITING, WORKER_THREADS, private, system, told_to_stop,
+        CLIENT_VERSION, CLOSE_GRACE, NodeError, OFFENCES_WAITING, WORKER_THREADS, open_ledger, private, system,
+        told_to_stop,
     },
     provider::LedgerProvider,
     validators::StakedCommittees,
@@ -20,7 +22,7 @@ use api::{
     http::{self, Limits},
 };
 use chain::{
-    Ledger, LedgerError, PoolLimits, Store,
+    Ledger, StateHistory,
     consensus::{self, Certificates, TcpConfig},
 };
 use client::{HttpProvider, Rpc, Wallet};
@@ -55,6 +57,7 @@ pub fn run_shard(dir: &Path, chain: u64, index: usize, supervised: bool) -> Resu
         return Err(ShardFileError::Index { chain, index, last }.into());
     }
     descriptors::ask_for_more();
+    keep_freed_memory();
     let folder = layout.shard_dir(index, chain).join("runtime");
     private(&folder)?;
     let config = runtime::Config::new()
@@ -82,17 +85,7 @@ async fn serve(
     let node = *shard.node(index).expect("it was looked for before");
 
     let (chain_path, runtime_dir) = (dir.join("chain.redb"), dir.join("runtime"));
-    let unusable = |error| match damage::of_chain(&chain_path, &runtime_dir, error) {
-        Ok(damage) => NodeError::Damage(Box::new(damage)),
-        Err(LedgerError::Store(source)) => NodeError::Store {
-            path: chain_path.clone(),
-            source,
-        },
-        Err(error) => NodeError::Ledger(error),
-    };
-    let genesis = shard.genesis(&layout.network)?;
-    let store = Store::open(&chain_path).map_err(|source| unusable(source.into()))?;
-    let ledger = Ledger::open(&genesis, store, PoolLimits::default()).map_err(unusable)?;
+    let ledger = open_ledger(&dir, &shard.genesis(&layout.network)?, StateHistory::default())?;
     let tcp = TcpConfig {
         listen: Ports::loopback(node.ports.p2p),
         namespace: ledger.genesis().hash_slow().to_vec(),
