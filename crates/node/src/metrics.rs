@@ -39,13 +39,10 @@ const RESULT_KEPT: u8 = 1;
 
 /// A node's metrics.
 pub(crate) struct NodeMetrics {
-    registry: Registry,
-    /// Without our prefix: these names are everybody's.
-    process_registry: Registry,
+    page: Page,
     blocks: Blocks,
     gauges: Gauges,
     work: WorkDone,
-    process: Process,
     chain_path: PathBuf,
 }
 
@@ -102,7 +99,7 @@ struct WorkDone {
 
 /// The process, under the names that Prometheus' own clients give them.
 #[derive(Default)]
-pub(crate) struct Process {
+struct Process {
     cpu_seconds: Counter<f64, AtomicU64>,
     resident_bytes: Gauge<i64, AtomicI64>,
     open_fds: Gauge,
@@ -127,15 +124,11 @@ impl NodeMetrics {
         gauges.register(&mut registry);
         work.register(&mut registry);
         eth.register(&mut registry);
-        let (process, mut process_registry) = (Process::default(), Registry::default());
-        process.register(&mut process_registry);
         Self {
-            registry,
-            process_registry,
+            page: Page::new(registry),
             blocks,
             gauges,
             work,
-            process,
             chain_path: chain_path.to_owned(),
         }
     }
@@ -149,6 +142,32 @@ impl NodeMetrics {
     pub(crate) fn page(&self, reading: &Reading, engine: &str) -> String {
         self.gauges.read(reading, &self.chain_path);
         self.work.read(&reading.work);
+        self.page.text(engine)
+    }
+}
+
+/// A page of metrics: a process's own, those that all processes have, and the engine's.
+pub(crate) struct Page {
+    registry: Registry,
+    /// Without our prefix: these names are everybody's.
+    process_registry: Registry,
+    process: Process,
+}
+
+impl Page {
+    /// A page with what is in `registry`.
+    pub(crate) fn new(registry: Registry) -> Self {
+        let (process, mut process_registry) = (Process::default(), Registry::default());
+        process.register(&mut process_registry);
+        Self {
+            registry,
+            process_registry,
+            process,
+        }
+    }
+
+    /// The text now. `engine` is what the runtime shows of its own.
+    pub(crate) fn text(&self, engine: &str) -> String {
         self.process.read();
         let [mut own, mut process] = [String::new(), String::new()];
         encode(&mut own, &self.registry).expect("a string takes any text");
@@ -344,7 +363,7 @@ impl WorkDone {
 }
 
 impl Process {
-    pub(crate) fn register(&self, registry: &mut Registry) {
+    fn register(&self, registry: &mut Registry) {
         registry.register_with_unit(
             "process_cpu",
             "Processor time used",
@@ -361,7 +380,7 @@ impl Process {
     }
 
     /// Reads what the system says; elsewhere than on Linux it says nothing here, and the values stay zero.
-    pub(crate) fn read(&self) {
+    fn read(&self) {
         // The second field is the program's name in parentheses, which may hold anything; the 12th and 13th after it are ticks in
         // user and system mode.
         let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();

@@ -153,24 +153,37 @@ pub fn run(dir: &Path, index: usize, supervised: bool) -> Result<(), NodeError> 
     if index > last {
         return Err(NodeError::Index { index, last });
     }
+    let folder = layout.node_dir(index).join("runtime");
+    run_in(&folder, |context| serve(context, layout, index, supervised))
+}
+
+/// Makes this process a node's: runs `serve` to its end, with journals in `folder`.
+///
+/// # Errors
+///
+/// What `serve` ends with; [`NodeError::System`] if the folder cannot be had, [`NodeError::Damage`] if the engine stopped at what is in it.
+pub(crate) fn run_in<E: From<NodeError>, S: Future<Output = Result<(), E>>>(
+    folder: &Path,
+    serve: impl FnOnce(runtime::Context) -> S,
+) -> Result<(), E> {
     descriptors::ask_for_more();
     keep_freed_memory();
-    let folder = layout.node_dir(index).join("runtime");
-    private(&folder)?;
+    private(folder)?;
     let config = runtime::Config::new()
         .with_worker_threads(WORKER_THREADS)
         .with_tcp_nodelay(Some(true))
-        .with_storage_directory(&folder);
+        .with_storage_directory(folder);
     let runner = runtime::Runner::new(config);
     // The engine asserts where its disk fails it. The process ends either way; its operator is told what to do.
-    let ended = catch_unwind(AssertUnwindSafe(|| {
-        runner.start(|context| serve(context, layout, index, supervised))
-    }));
-    ended.unwrap_or_else(|payload| Err(NodeError::Damage(Box::new(damage::of_panic(&folder, &*payload)))))
+    let ended = catch_unwind(AssertUnwindSafe(|| runner.start(serve)));
+    ended.unwrap_or_else(|payload| {
+        let damage = damage::of_panic(folder, &*payload);
+        Err(NodeError::Damage(Box::new(damage)).into())
+    })
 }
 
 /// Makes the folder of the journals, among which are shares of keys, its owner's alone.
-pub(crate) fn private(folder: &Path) -> Result<(), NodeError> {
+fn private(folder: &Path) -> Result<(), NodeError> {
     let made = fs::create_dir_all(folder).and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)));
     made.map_err(|source| NodeError::System {
         what: format!("make {} private", folder.display()),

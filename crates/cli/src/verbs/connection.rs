@@ -6,16 +6,10 @@ use node::{NodeKeys, SEED_FILE};
 use primitives::{Address, U256};
 use std::{path::PathBuf, sync::Arc};
 
-/// Where the network is and who asks.
+/// Who asks.
 #[derive(clap::Args)]
 #[command(next_help_heading = "Network")]
-pub struct Connection {
-    /// JSON-RPC URL of a node.
-    #[arg(long, env = "ALOFT_RPC", default_value = "http://127.0.0.1:8545", value_name = "URL")]
-    pub rpc: String,
-    /// URL of a node's other HTTP server.
-    #[arg(long, env = "ALOFT_API", default_value = "http://127.0.0.1:7777", value_name = "URL")]
-    pub api: String,
+pub struct Key {
     /// Private key to act with: 64 hexadecimal digits. The default is the first of the keys that `aloft up` prints.
     #[arg(
         long,
@@ -26,6 +20,27 @@ pub struct Connection {
         value_name = "KEY"
     )]
     key: String,
+}
+
+impl Key {
+    /// The wallet of `--key`.
+    pub fn wallet(&self) -> anyhow::Result<Arc<Wallet>> {
+        Ok(Arc::new(self.key.parse().context("read --key")?))
+    }
+}
+
+/// Where the network is and who asks.
+#[derive(clap::Args)]
+#[command(next_help_heading = "Network")]
+pub struct Connection {
+    /// JSON-RPC URL of a node.
+    #[arg(long, env = "ALOFT_RPC", default_value = "http://127.0.0.1:8545", value_name = "URL")]
+    pub rpc: String,
+    /// URL of a node's other HTTP server.
+    #[arg(long, env = "ALOFT_API", default_value = "http://127.0.0.1:7777", value_name = "URL")]
+    pub api: String,
+    #[command(flatten)]
+    key: Key,
     /// Folder with the keys of a node to act with, as `aloft node keys` makes it, instead of --key.
     #[arg(long = "keys", value_name = "DIR")]
     key_folder: Option<PathBuf>,
@@ -36,7 +51,7 @@ impl Connection {
     pub fn wallet(&self) -> anyhow::Result<Arc<Wallet>> {
         match &self.key_folder {
             Some(dir) => Ok(Arc::new(NodeKeys::open(&dir.join(SEED_FILE))?.wallet)),
-            None => Ok(Arc::new(self.key.parse().context("read --key")?)),
+            None => self.key.wallet(),
         }
     }
 

@@ -6,11 +6,12 @@ mod retire;
 mod run;
 mod send;
 
+use super::connection::Key;
 use crate::output::{ExitCode, Failure, Output};
 use anyhow::Context as _;
-use client::{HttpProvider, Rpc, Wallet};
+use client::{HttpProvider, Rpc};
 use node::{Layout, ShardFile};
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 /// Add further chains that the same stake secures, see them, send between them, and take them away.
 #[derive(clap::Args)]
@@ -49,16 +50,8 @@ struct Chains {
     /// Folder of the network, which runs: aloft up.
     #[arg(long, value_name = "DIR", default_value = ".aloft")]
     network: PathBuf,
-    /// Private key to act with: 64 hexadecimal digits. The default is the first of the keys that `aloft up` prints.
-    #[arg(
-        long,
-        env = "ALOFT_PRIVATE_KEY",
-        hide_env_values = true,
-        hide_default_value = true,
-        default_value = node::DEVELOPMENT_KEYS[0],
-        value_name = "KEY"
-    )]
-    key: String,
+    #[command(flatten)]
+    key: Key,
 }
 
 impl Chains {
@@ -72,21 +65,17 @@ impl Chains {
         })
     }
 
-    fn wallet(&self) -> anyhow::Result<Arc<Wallet>> {
-        Ok(Arc::new(self.key.parse().context("read --key")?))
-    }
-
     /// Connects to the root chain, which is shard 0.
     async fn root(&self, layout: &Layout) -> anyhow::Result<HttpProvider> {
         let url = node::root_url(layout).context("the network has no node")?;
-        let provider = HttpProvider::connect(Rpc::new(&url), self.wallet()?).await;
+        let provider = HttpProvider::connect(Rpc::new(&url), self.key.wallet()?).await;
         provider.with_context(|| format!("is the network running at {url}? Start it with: aloft up"))
     }
 
     /// Connects to a shard.
     async fn shard(&self, shard: &ShardFile) -> anyhow::Result<HttpProvider> {
         let url = node::shard_url(shard).context("the shard has no validator")?;
-        let provider = HttpProvider::connect(Rpc::new(&url), self.wallet()?).await;
+        let provider = HttpProvider::connect(Rpc::new(&url), self.key.wallet()?).await;
         provider.with_context(|| {
             let chain = shard.chain_id;
             format!(

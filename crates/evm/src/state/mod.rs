@@ -40,6 +40,21 @@ impl Account {
         }
     }
 
+    /// As a leaf of the trie has it, with the root of its storage.
+    fn in_trie(self, storage_root: B256) -> TrieAccount {
+        let Self {
+            nonce,
+            balance,
+            code_hash,
+        } = self;
+        TrieAccount {
+            nonce,
+            balance,
+            storage_root,
+            code_hash,
+        }
+    }
+
     /// Whether the account holds nothing, and so must not be in the state (EIP-161).
     pub fn is_empty(&self) -> bool {
         self.nonce == 0 && self.balance.is_zero() && self.code_hash == KECCAK256_EMPTY
@@ -55,17 +70,7 @@ pub(crate) struct StoredAccount {
 
 impl Leaf for StoredAccount {
     fn encode(&self, out: &mut Vec<u8>) {
-        let Account {
-            nonce,
-            balance,
-            code_hash,
-        } = self.account;
-        let written = TrieAccount {
-            nonce,
-            balance,
-            storage_root: self.storage.root(),
-            code_hash,
-        };
+        let written = self.account.in_trie(self.storage.root());
         alloy_rlp::Encodable::encode(&written, out);
     }
 }

@@ -3,7 +3,7 @@
 use super::{Account, State, StoredAccount};
 use crate::trie::{RangeError, Trie, verify_range};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256};
-use alloy_trie::{EMPTY_ROOT_HASH, TrieAccount};
+use alloy_trie::EMPTY_ROOT_HASH;
 
 /// An account under the Keccak-256 of its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,18 +29,7 @@ impl AccountRow {
 
     /// The bytes that stand for it in a leaf.
     fn leaf(&self) -> (B256, Vec<u8>) {
-        let Account {
-            nonce,
-            balance,
-            code_hash,
-        } = self.account;
-        let written = TrieAccount {
-            nonce,
-            balance,
-            storage_root: self.storage_root,
-            code_hash,
-        };
-        (self.key, alloy_rlp::encode(written))
+        (self.key, alloy_rlp::encode(self.account.in_trie(self.storage_root)))
     }
 }
 

@@ -6,13 +6,11 @@ use super::{
     standing::Standing,
 };
 use crate::{
-    allocator::keep_freed_memory,
     beacon::{self, ContractBeacon},
     damage::{self, DamageError},
-    descriptors,
     process::{
         CLIENT_VERSION, CLOSE_GRACE, GAS_PRICE_WEI, NodeError, OFFENCES_WAITING, POSTS_WAITING, PRIZE_MIN_WEI,
-        ROWS_CAPACITY_BYTES, WORKER_THREADS, open_ledger, private, system, told_to_stop,
+        ROWS_CAPACITY_BYTES, open_ledger, run_in, system, told_to_stop,
     },
     provider::LedgerProvider,
     validators::{self, StakedCommittees},
@@ -23,19 +21,12 @@ use chain::{
     consensus::{self, BeaconConfig, Certificates, Pace, TcpConfig},
 };
 use commonware_cryptography::Signer as _;
-use commonware_runtime::{Runner as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{Supervisor as _, tokio as runtime};
 use contracts::{abi::OperatorRegistry, addresses::OPERATOR_REGISTRY};
 use crypto::bls;
 use da::{Domain, disperse::Peer, service::StartError};
 use primitives::{B256, U256};
-use std::{
-    convert::Infallible,
-    future::pending,
-    net::SocketAddr,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::Arc,
-};
+use std::{convert::Infallible, future::pending, net::SocketAddr, path::Path, sync::Arc};
 use tokio::{sync::mpsc, time::timeout};
 
 /// Why a node that joined did not start, or stopped.
@@ -65,20 +56,8 @@ impl From<DamageError> for JoinedError {
 /// [`JoinedError`], when it could not start or could not go on.
 pub fn run(dir: &Path, supervised: bool) -> Result<(), JoinedError> {
     let joined = Joined::open(dir)?;
-    descriptors::ask_for_more();
-    keep_freed_memory();
     let folder = dir.join("runtime");
-    private(&folder)?;
-    let config = runtime::Config::new()
-        .with_worker_threads(WORKER_THREADS)
-        .with_tcp_nodelay(Some(true))
-        .with_storage_directory(&folder);
-    let runner = runtime::Runner::new(config);
-    // As in any node: where its disk fails it, the engine asserts.
-    let ended = catch_unwind(AssertUnwindSafe(|| {
-        runner.start(|context| serve(context, joined, supervised))
-    }));
-    ended.unwrap_or_else(|payload| Err(damage::of_panic(&folder, &*payload).into()))
+    run_in(&folder, |context| serve(context, joined, supervised))
 }
 
 async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> Result<(), JoinedError> {

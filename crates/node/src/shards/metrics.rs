@@ -1,18 +1,15 @@
 //! What a shard's validator counts, in the Prometheus text format.
 
 use super::Relayed;
-use crate::metrics::{Blocks, Process};
+use crate::metrics::{Blocks, Page};
 use api::eth::EthMetrics;
 use chain::Ledger;
 use prometheus_client::{
-    encoding::{EncodeLabelSet, EncodeLabelValue, text::encode},
+    encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 use std::sync::atomic::AtomicI64;
-
-/// Last line of the text format; in the middle of a page it would end the page.
-const END: &str = "# EOF\n";
 
 /// Where messages go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
@@ -107,10 +104,8 @@ impl Carried {
 
 /// A shard's validator's metrics.
 pub(crate) struct ShardMetrics {
-    registry: Registry,
-    process_registry: Registry,
+    page: Page,
     blocks: Blocks,
-    process: Process,
     pool: Gauge,
     pub(super) carried: Carried,
 }
@@ -124,13 +119,9 @@ impl ShardMetrics {
         registry.register("pool_transactions", "Transactions that wait", pool.clone());
         carried.register(&mut registry);
         eth.register(&mut registry);
-        let (process, mut process_registry) = (Process::default(), Registry::default());
-        process.register(&mut process_registry);
         Self {
-            registry,
-            process_registry,
+            page: Page::new(registry),
             blocks,
-            process,
             pool,
             carried,
         }
@@ -144,12 +135,6 @@ impl ShardMetrics {
     /// The page, with so many transactions that wait. `engine` is what the runtime shows of its own.
     pub(crate) fn page(&self, pool_transactions: usize, engine: &str) -> String {
         self.pool.set(pool_transactions as i64);
-        self.process.read();
-        let [mut own, mut process] = [String::new(), String::new()];
-        encode(&mut own, &self.registry).expect("a string takes any text");
-        encode(&mut process, &self.process_registry).expect("a string takes any text");
-        [&own, &process, engine]
-            .map(|part| part.strip_suffix(END).unwrap_or(part))
-            .concat()
+        self.page.text(engine)
     }
 }

@@ -3,7 +3,7 @@
 use super::{metrics::Carried, process::RootNode};
 use chain::consensus::{Offence, SignedVote};
 use contracts::{
-    CallError, Provider, ProviderError,
+    CallError, Provider, ProviderError, SLASH_WINDOW_EPOCHS,
     abi::{
         NetworkRegistry, OperatorRegistry, ShardRegistry,
         ShardSlasher::{self, Ballot, Vote},
@@ -15,8 +15,6 @@ use primitives::{B256, U256};
 use std::time::Duration;
 use tokio::{sync::mpsc, time::sleep};
 
-/// Epochs back to which a committee of the root chain is looked for: `Epochs.SLASH_WINDOW`.
-const SLASH_WINDOW_EPOCHS: u64 = 3;
 /// Times that a report is tried while the root chain is not reached, a [`RETRY_PAUSE`] apart: ten minutes.
 const TRIES: u32 = 120;
 /// Pause between two tries.

@@ -6,14 +6,10 @@ use super::{
     offences,
 };
 use crate::{
-    allocator::keep_freed_memory,
-    damage, descriptors,
+    damage,
     keys::NodeKeys,
     layout::{Layout, Ports},
-    process::{
-        CLIENT_VERSION, CLOSE_GRACE, NodeError, OFFENCES_WAITING, WORKER_THREADS, open_ledger, private, system,
-        told_to_stop,
-    },
+    process::{CLIENT_VERSION, CLOSE_GRACE, NodeError, OFFENCES_WAITING, open_ledger, run_in, system, told_to_stop},
     provider::LedgerProvider,
     validators::StakedCommittees,
 };
@@ -26,16 +22,10 @@ use chain::{
     consensus::{self, Certificates, TcpConfig},
 };
 use client::{HttpProvider, Rpc, Wallet};
-use commonware_runtime::{Metrics as _, Runner as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{Metrics as _, Supervisor as _, tokio as runtime};
 use contracts::ProviderError;
 use serde_json::json;
-use std::{
-    future::pending,
-    panic::{AssertUnwindSafe, catch_unwind},
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::pending, path::Path, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, sync::mpsc, time::timeout};
 
 /// Pause between two tries to reach the root chain's node at the start.
@@ -56,20 +46,8 @@ pub fn run_shard(dir: &Path, chain: u64, index: usize, supervised: bool) -> Resu
     if index > last || shard.node(index).is_none() {
         return Err(ShardFileError::Index { chain, index, last }.into());
     }
-    descriptors::ask_for_more();
-    keep_freed_memory();
     let folder = layout.shard_dir(index, chain).join("runtime");
-    private(&folder)?;
-    let config = runtime::Config::new()
-        .with_worker_threads(WORKER_THREADS)
-        .with_tcp_nodelay(Some(true))
-        .with_storage_directory(&folder);
-    let runner = runtime::Runner::new(config);
-    // The engine asserts where its disk fails it. The process ends either way; its operator is told what to do.
-    let ended = catch_unwind(AssertUnwindSafe(|| {
-        runner.start(|context| serve(context, layout, shard, index, supervised))
-    }));
-    ended.unwrap_or_else(|payload| Err(NodeError::Damage(Box::new(damage::of_panic(&folder, &*payload)))))
+    run_in(&folder, |context| serve(context, layout, shard, index, supervised))
 }
 
 async fn serve(
