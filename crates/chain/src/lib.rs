@@ -23,6 +23,8 @@ pub use block::Block;
 pub use finality::FinalityProof;
 pub use keys::{Committee, Validator, ValidatorKeys};
 pub use ledger::{AccountChange, Development, Image, Terms, WholeAccount};
-pub use ledger::{Ledger, LedgerError, STATE_HISTORY_BLOCKS, Sealed, StateHistory};
+pub use ledger::{
+    Ledger, LedgerError, STATE_HISTORY_BLOCKS, STATE_HISTORY_BLOCKS_MIN, STATE_HISTORY_CHANGES, Sealed, StateHistory,
+};
 pub use pool::{Arrivals, Pool, PoolError, PoolLimits};
 pub use store::{MemoryDisk, Store, StoreError};

@@ -37,10 +37,10 @@ pub(crate) fn state(ledger: &Ledger, id: Option<BlockId>) -> Result<(BlockContex
         if let Some(state) = ledger.state_at(number) {
             return Ok((BlockContext::of_header(&block.header), state));
         }
-        let kept = ledger.state_history().blocks_max();
-        // A tag's block may have left the history since it was looked up; a number's does not come back.
-        if ledger.latest().header.number.saturating_sub(number) >= kept as u64 || id.is_hash() || id.is_number() {
-            return Err(EthError::StateGone { number, kept });
+        // The last block may have left the history since it was looked up; no other comes back.
+        if !(id.is_latest() || id.is_safe() || id.is_finalized()) {
+            let oldest = ledger.oldest_state();
+            return Err(EthError::StateGone { number, oldest });
         }
     }
 }

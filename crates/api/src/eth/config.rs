@@ -116,7 +116,7 @@ pub(crate) fn capabilities(ledger: &Ledger) -> Capabilities {
     };
     let window = match ledger.state_history() {
         chain::StateHistory::All => None,
-        kept @ chain::StateHistory::Last(_) => Some(DeleteStrategy {
+        kept => Some(DeleteStrategy {
             r#type: "window",
             retention_blocks: U64::from(kept.blocks_max()),
         }),

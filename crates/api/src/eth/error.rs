@@ -23,8 +23,8 @@ pub(crate) enum EthError {
     #[error("header not found")]
     UnknownBlock,
     /// The block is known, but so old that the state after it is gone.
-    #[error("historical state of block {number} is not available: this node keeps the last {kept}")]
-    StateGone { number: u64, kept: usize },
+    #[error("historical state of block {number} is not available: this node has those from block {oldest} on")]
+    StateGone { number: u64, oldest: u64 },
     /// A trace was asked of a block that is not there.
     #[error("block not found")]
     BlockNotFound,

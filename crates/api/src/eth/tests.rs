@@ -59,6 +59,11 @@ fn creation(code: &[u8]) -> Vec<u8> {
 
 impl Chain {
     fn new() -> Self {
+        Self::on(&MemoryDisk::default())
+    }
+
+    /// The chain on a disk, from its last block on or from the first.
+    fn on(disk: &MemoryDisk) -> Self {
         let genesis = evm::Genesis {
             chain_id: CHAIN,
             timestamp: 1_700_000_000,
@@ -70,7 +75,7 @@ impl Chain {
             contracts: vec![],
             calls: vec![],
         };
-        let store = Store::in_memory(&MemoryDisk::default()).unwrap();
+        let store = Store::in_memory(disk).unwrap();
         let ledger = Ledger::open(&genesis, store, PoolLimits::default()).unwrap();
         let config = EthConfig {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -121,6 +126,23 @@ impl Chain {
             error["code"].as_i64().unwrap(),
             error["message"].as_str().unwrap().into(),
         )
+    }
+}
+
+/// A node that was started again has the last state only. Who asks for an older one is told so, also by a tag.
+#[tokio::test]
+async fn a_state_that_is_gone_is_refused_with_the_oldest_that_is_there() {
+    let disk = MemoryDisk::default();
+    let chain = Chain::on(&disk);
+    (0..3).for_each(|_| chain.seal(&[]));
+    drop(chain);
+    let chain = Chain::on(&disk);
+    for gone in ["earliest", "0x2"] {
+        let (_, text) = chain.refused("eth_getBalance", json!([address(1), gone])).await;
+        assert!(text.ends_with("this node has those from block 3 on"), "{text}");
+    }
+    for kept in ["latest", "finalized", "0x3"] {
+        chain.ask("eth_getBalance", json!([address(1), kept])).await;
     }
 }
 

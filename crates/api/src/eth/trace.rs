@@ -19,7 +19,7 @@ fn tracer<'a>(ledger: &Ledger, block: &Sealed, hashes: &'a dyn evm::BlockHashes)
     let parent = block.header.number.checked_sub(1).ok_or(EthError::GenesisTrace)?;
     let state = ledger.state_at(parent).ok_or(EthError::StateGone {
         number: parent,
-        kept: ledger.state_history().blocks_max(),
+        oldest: ledger.oldest_state(),
     })?;
     let context = BlockContext {
         beacon: block.beacon.clone(),

@@ -44,7 +44,8 @@ pub(super) fn replay(
             hash: sealed.hash,
             source: Box::new(source),
         })?;
-        history.push(Arc::new(sealed), executed.state);
+        let changes = executed.diff.rows();
+        history.push(Arc::new(sealed), executed.state, changes);
     }
     Ok(history)
 }

@@ -43,9 +43,10 @@ impl Candidates {
         block
     }
 
-    /// Forgets what a final block at `number` decided: itself, its siblings and all below.
-    pub(super) fn settle(&mut self, number: u64) {
-        self.by_hash
-            .retain(|_, candidate| candidate.block.header.number > number);
+    /// Takes out what a final block at `number` decided: itself, its siblings and all below.
+    pub(super) fn settle(&mut self, number: u64) -> Vec<Candidate> {
+        let decided = |_: &B256, candidate: &mut Candidate| candidate.block.header.number <= number;
+        let decided = self.by_hash.extract_if(decided);
+        decided.map(|(_, candidate)| candidate).collect()
     }
 }

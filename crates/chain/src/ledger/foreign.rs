@@ -67,7 +67,7 @@ impl Ledger {
                 receipts: replayed.receipts,
             };
             store.append(&sealed, &replayed.diff)?;
-            history.push(Arc::new(sealed), replayed.state);
+            history.push(Arc::new(sealed), replayed.state, replayed.diff.rows());
         }
         Ok(Self::assemble(network.chain_id, genesis, history, store, limits))
     }

@@ -30,7 +30,7 @@ use std::sync::{
 use tokio::sync::broadcast;
 
 pub use development::{AccountChange, Development, Image, Terms, WholeAccount};
-pub use history::{STATE_HISTORY_BLOCKS, StateHistory};
+pub use history::{STATE_HISTORY_BLOCKS, STATE_HISTORY_BLOCKS_MIN, STATE_HISTORY_CHANGES, StateHistory};
 
 /// Final blocks a subscriber may fall behind before it misses some: 16 s at the default pace.
 const SUBSCRIPTION_BLOCKS: usize = 64;
@@ -424,11 +424,12 @@ impl Ledger {
             return Err(LedgerError::NotNext { hash, latest });
         }
         self.shared.store.append(&block, &diff)?;
-        {
+        // Dropped without the lock, which everybody wants.
+        let _gone = {
             let mut chain = self.chain();
-            chain.history.push(block.clone(), state.clone());
-            chain.candidates.settle(block.header.number);
-        }
+            let old = chain.history.push(block.clone(), state.clone(), diff.rows());
+            (old, chain.candidates.settle(block.header.number))
+        };
         self.pool().settle(&block.transactions, |sender| funds(&state, sender));
         // An error only says that nobody listens.
         let _ = self.shared.finals.send(block.clone());
@@ -530,7 +531,7 @@ impl Ledger {
     /// [`PoolError`], in the words wallets expect.
     pub fn submit(&self, raw: &[u8]) -> Result<B256, PoolError> {
         let transaction = self.pool().admit(raw)?;
-        self.insert(transaction, Origin::User)
+        self.insert(transaction, &self.latest_state(), Origin::User)
     }
 
     /// As [`Self::submit`], of many: their senders are recovered side by side, which is several times as fast.
@@ -545,12 +546,19 @@ impl Ledger {
 
     fn take(&self, batch: &[impl AsRef<[u8]> + Sync], origin: Origin) -> Vec<Result<B256, PoolError>> {
         let admitted = self.pool().admit_all(batch).into_iter();
-        admitted.map(|transaction| self.insert(transaction?, origin)).collect()
+        let state = self.latest_state();
+        let insert = |transaction| self.insert(transaction, &state, origin);
+        admitted.map(|transaction| transaction.and_then(insert)).collect()
     }
 
-    fn insert(&self, transaction: Transaction, origin: Origin) -> Result<B256, PoolError> {
-        let funds = funds(self.chain().history.latest_state(), &transaction.signer());
+    fn insert(&self, transaction: Transaction, state: &State, origin: Origin) -> Result<B256, PoolError> {
+        let funds = funds(state, &transaction.signer());
         self.pool().insert(transaction, funds, origin)
+    }
+
+    /// The state after the last final block.
+    fn latest_state(&self) -> State {
+        self.chain().history.latest_state().clone()
     }
 
     /// The waiting transactions.

@@ -28,10 +28,10 @@ const COUNTS: [u32; 6] = [1, 2, 4, 8, 16, 32];
 const LANES: usize = 2;
 /// Blobs that are coded before a lane is free for them.
 const CODED_AHEAD: usize = 1;
-/// Until streams are full.
-const WARM_UP: Duration = Duration::from_secs(2);
-/// How long is measured.
-const WINDOW: Duration = Duration::from_secs(6);
+/// Until streams are full and operators have what they keep.
+const WARM_UP: Duration = Duration::from_secs(5);
+/// How long is measured: at the cap a lone operator spends half a second of CPU time meanwhile, so that what comes and goes on a machine is little of it.
+const WINDOW: Duration = Duration::from_secs(30);
 /// Above this share of the machine's cores, the cores are what is measured.
 const FULL: f64 = 0.85;
 

@@ -32,6 +32,12 @@ impl Diff {
         self.accounts.is_empty() && self.codes.is_empty()
     }
 
+    /// Accounts and slots that changed: what the change of a state costs.
+    pub fn rows(&self) -> usize {
+        let slots: usize = self.accounts.values().map(|change| change.slots.len()).sum();
+        self.accounts.len() + slots
+    }
+
     /// Adds changes that were made after these.
     pub fn append(&mut self, later: Diff) {
         for (address, change) in later.accounts {

@@ -237,7 +237,8 @@ impl Development {
     /// [`PoolError`] as for a signed one.
     pub fn submit_unsigned(&self, transaction: Transaction) -> Result<B256, PoolError> {
         self.ledger.pool().check(&transaction)?;
-        self.ledger.insert(transaction, Origin::Validator)
+        self.ledger
+            .insert(transaction, &self.ledger.latest_state(), Origin::Validator)
     }
 
     /// Takes a waiting transaction out; whether it waited.
