@@ -139,8 +139,17 @@ impl<'a> Packer<'a> {
         }
     }
 
+    /// Makes room for so many more transactions: what grows as they come is copied each time that it does, and is megabytes in a full block.
+    pub fn reserve(&mut self, transactions: usize) {
+        self.encoded.reserve_exact(transactions);
+        self.receipts.reserve_exact(transactions);
+        // Most have a sender and a receiver.
+        self.evm.ctx.journaled_state.inner.state.reserve(2 * transactions);
+    }
+
     /// Reads the accounts of those who send and receive coins in `transactions`, which are going to be pushed.
     pub(crate) fn read_ahead(&mut self, transactions: &[TxEnvelope], senders: &[Address]) {
+        self.reserve(transactions.len());
         let receivers = transactions.iter().filter_map(TxEnvelope::to);
         let touched = receivers.chain(senders.iter().copied()).collect();
         self.evm.ctx.journaled_state.database.read_ahead(touched);
@@ -208,6 +217,8 @@ impl<'a> Packer<'a> {
             gas_used: self.gas_used,
             ..self.block.header()
         };
+        // Kept as long as the block is, with no more room than they need.
+        self.receipts.shrink_to_fit();
         Executed {
             state,
             diff,

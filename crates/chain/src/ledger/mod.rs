@@ -324,7 +324,9 @@ impl Ledger {
         let nonce = |sender: &Address| state.account(sender).map_or(0, |account| account.nonce);
         let selection = self.pool().select(context.base_fee, nonce);
         let lineage = Lineage { ledger: self, parent };
-        let packer = Packer::new(&state, context, self.chain_id(), &lineage);
+        let mut packer = Packer::new(&state, context, self.chain_id(), &lineage);
+        let fits = usize::try_from(packer.gas_left() / TRANSACTION_GAS).unwrap_or(usize::MAX);
+        packer.reserve(self.pool().len().min(fits));
         Ok(self.chain().candidates.insert(fill(packer, beacon, selection, stop)))
     }
 
@@ -591,16 +593,14 @@ impl Ledger {
             .map(|(transaction, _)| transaction)
             .collect();
         let mut recovered = senders::recover(&unknown).into_iter();
-        transactions
-            .iter()
-            .zip(known)
-            .enumerate()
-            .map(|(index, (transaction, known))| {
-                let sender = known.or_else(|| recovered.next().expect("one for each that was not known"));
-                let sender = sender.ok_or(LedgerError::InvalidSignature { hash: block, index })?;
-                Ok(Transaction::new_unchecked(transaction.clone(), sender))
-            })
-            .collect()
+        // Not collected: a collector that may fail does not know how many come, and these are megabytes in a full block.
+        let mut found = Vec::with_capacity(transactions.len());
+        for (index, (transaction, known)) in transactions.iter().zip(known).enumerate() {
+            let sender = known.or_else(|| recovered.next().expect("one for each that was not known"));
+            let sender = sender.ok_or(LedgerError::InvalidSignature { hash: block, index })?;
+            found.push(Transaction::new_unchecked(transaction.clone(), sender));
+        }
+        Ok(found)
     }
 }
 

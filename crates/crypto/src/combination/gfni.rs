@@ -13,7 +13,7 @@ use crate::{
 use std::arch::x86_64::*;
 
 /// Rows whose sums are kept at once: they share the reading of their coefficients.
-const ROWS_KEPT: usize = 8;
+const ROWS_KEPT: usize = 16;
 /// Pairs of chunks of a row combined at a time: their coefficients are 12 KiB.
 const COLUMN_PAIRS: usize = 8;
 

@@ -24,10 +24,13 @@ pub struct Costs {
 }
 
 impl Costs {
-    /// The costs that miss `points` least: least squares of the CPU time for a GB of rows over the blobs that bring a GB.
+    /// The costs that miss `points` least: least squares of the CPU time for a GB of rows over the blobs that bring a GB, where a point counts for as
+    /// many as the operators are of which it is the mean.
     fn fit(points: &[Point]) -> Self {
-        let count = points.len() as f64;
-        let mean = |of: &dyn Fn(&Point) -> f64| points.iter().map(of).sum::<f64>() / count;
+        let weight = |point: &Point| f64::from(point.operators);
+        let count: f64 = points.iter().map(weight).sum();
+        let mean =
+            |of: &dyn Fn(&Point) -> f64| points.iter().map(|point| weight(point) * of(point)).sum::<f64>() / count;
         let blobs = |point: &Point| f64::from(point.operators) * 1e9 / rows_of_a_blob(BLOB_BYTES as u64);
         let (blobs_mean, cpu_mean) = (mean(&blobs), mean(&Point::cpu_s_per_gb));
         let variance = mean(&|point| (blobs(point) - blobs_mean).powi(2));
