@@ -24,7 +24,8 @@ pub use finality::FinalityProof;
 pub use keys::{Committee, Validator, ValidatorKeys};
 pub use ledger::{AccountChange, Development, Image, Terms, WholeAccount};
 pub use ledger::{
-    Ledger, LedgerError, STATE_HISTORY_BLOCKS, STATE_HISTORY_BLOCKS_MIN, STATE_HISTORY_CHANGES, Sealed, StateHistory,
+    CHECKPOINTS_KEPT, Checkpoint, Ledger, LedgerError, STATE_HISTORY_BLOCKS, STATE_HISTORY_BLOCKS_MIN,
+    STATE_HISTORY_CHANGES, Sealed, StateHistory,
 };
 pub use pool::{Arrivals, Pool, PoolError, PoolLimits};
 pub use store::{MemoryDisk, Store, StoreError};

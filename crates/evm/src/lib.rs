@@ -33,7 +33,10 @@ pub use genesis::{Genesis, GenesisCall, GenesisError};
 pub use pack::{Executed, Packer, PushError, Receipt};
 pub use revert::revert_reason;
 pub use simulate::{Imagined, Simulation, SimulationError, SimulationRules};
-pub use state::{Account, AccountDiff, AccountPage, AccountProof, AccountRow, Diff, SlotPage, SlotProof, State};
+pub use state::{
+    Account, AccountDiff, AccountPage, AccountProof, AccountRow, Diff, EMPTY_ROOT, HashedAccountDiff, HashedDiff,
+    SlotPage, SlotProof, State,
+};
 pub use trace::{GethDebugTracingOptions, GethTrace, TRACE_BYTES_MAX, TraceError, Tracer, trace_call};
 pub use transaction::{Refusal, Transaction};
 pub use trie::{RANGE_NODE_BYTES_MAX, RANGE_NODES_MAX, RangeError, key_after};

@@ -3,7 +3,7 @@
 use crate::{
     block::{BlockContext, BlockHashes, SPEC},
     database::Reader,
-    state::{Account, Diff, State},
+    state::{Account, Diff, HashedDiff, State},
     transaction::{Refusal, Transaction, environment},
     trie::ordered_root,
 };
@@ -76,6 +76,8 @@ pub struct Executed {
     pub state: State,
     /// How it differs from the parent's.
     pub diff: Diff,
+    /// The same under the names that tries have.
+    pub hashed: HashedDiff,
     /// One for each transaction.
     pub receipts: Vec<Receipt>,
     /// Gas used by all transactions.
@@ -207,7 +209,8 @@ impl<'a> Packer<'a> {
         let reader = &self.evm.ctx.journaled_state.database;
         let diff = Diff::of_journal(reader.parent(), journal);
         let mut state = reader.state().clone();
-        state.apply(&diff);
+        let hashed = diff.hashed();
+        state.apply_hashed(&hashed);
         let receipts: Vec<Vec<u8>> = self.receipts.iter().map(Encodable2718::encoded_2718).collect();
         let header = Header {
             state_root: state.root(),
@@ -222,6 +225,7 @@ impl<'a> Packer<'a> {
         Executed {
             state,
             diff,
+            hashed,
             receipts: self.receipts,
             gas_used: self.gas_used,
             header,

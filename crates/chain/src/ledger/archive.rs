@@ -44,7 +44,7 @@ pub(super) fn replay(
             hash: sealed.hash,
             source: Box::new(source),
         })?;
-        let changes = executed.diff.rows();
+        let changes = executed.hashed.rows();
         history.push(Arc::new(sealed), executed.state, changes);
     }
     Ok(history)

@@ -2,7 +2,7 @@
 
 use super::Sealed;
 use alloy_primitives::B256;
-use evm::{Diff, State};
+use evm::{HashedDiff, State};
 use std::{collections::HashMap, sync::Arc};
 
 /// Most candidates kept. Consensus has a handful in flight; a faulty leader could have us execute more.
@@ -13,7 +13,7 @@ const CANDIDATES_MAX: usize = 64;
 pub(super) struct Candidate {
     pub(super) block: Arc<Sealed>,
     pub(super) state: State,
-    pub(super) diff: Arc<Diff>,
+    pub(super) diff: Arc<HashedDiff>,
 }
 
 #[derive(Default)]

@@ -33,7 +33,7 @@ impl Ledger {
             transactions: Vec::new(),
             receipts: Vec::new(),
         };
-        store.append(&first, allocation)?;
+        store.append(&first, &allocation.hashed())?;
         let mut history = History::new(Arc::new(first), state, StateHistory::All);
         for block in blocks {
             let hash = block.header.hash_slow();
@@ -66,9 +66,10 @@ impl Ledger {
                 transactions,
                 receipts: replayed.receipts,
             };
-            store.append(&sealed, &replayed.diff)?;
-            history.push(Arc::new(sealed), replayed.state, replayed.diff.rows());
+            let changes = replayed.diff.hashed();
+            store.append(&sealed, &changes)?;
+            history.push(Arc::new(sealed), replayed.state, changes.rows());
         }
-        Ok(Self::assemble(network.chain_id, genesis, history, store, limits))
+        Ok(Self::assemble(network.chain_id, genesis, 0, history, store, limits))
     }
 }

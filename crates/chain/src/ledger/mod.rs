@@ -6,6 +6,7 @@
 
 mod archive;
 mod candidates;
+mod checkpoints;
 mod development;
 mod foreign;
 mod history;
@@ -14,6 +15,7 @@ mod tests;
 
 use crate::{
     block::{EthereumBlock, MAX_BODY_BYTES, TRANSACTION_OVERHEAD_BYTES},
+    finality::FinalityProof,
     pool::{AccountFunds, Origin, Pool, PoolError, PoolLimits, Selection},
     senders,
     store::{Store, StoreError},
@@ -21,14 +23,21 @@ use crate::{
 use alloy_consensus::{Header, TxEnvelope};
 use alloy_primitives::{Address, B256};
 use candidates::{Candidate, Candidates};
-use evm::{BeaconNews, BlockContext, BlockHashes, GenesisError, InvalidBlock, Packer, PushError, State, Transaction};
+use checkpoints::Checkpoints;
+use evm::{
+    BeaconNews, BlockContext, BlockHashes, Diff, GenesisError, InvalidBlock, Packer, PushError, State, Transaction,
+};
 use history::History;
-use std::sync::{
-    Arc, Mutex, MutexGuard,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    num::NonZeroU64,
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 use tokio::sync::broadcast;
 
+pub use checkpoints::{CHECKPOINTS_KEPT, Checkpoint};
 pub use development::{AccountChange, Development, Image, Terms, WholeAccount};
 pub use history::{STATE_HISTORY_BLOCKS, STATE_HISTORY_BLOCKS_MIN, STATE_HISTORY_CHANGES, StateHistory};
 
@@ -121,6 +130,12 @@ pub enum LedgerError {
         /// The block.
         hash: B256,
     },
+    /// An archive needs all blocks.
+    #[error("the first block here is {first}: an archive needs all of them")]
+    NoArchive {
+        /// Height of the first block.
+        first: u64,
+    },
     /// A block that does not follow the last final one was to become final.
     #[error("block {hash} does not follow final block {latest}")]
     NotNext {
@@ -150,6 +165,9 @@ pub struct Ledger {
 struct Shared {
     chain_id: u64,
     genesis: Header,
+    /// Height of the first block that is here.
+    first: u64,
+    checkpoints: Mutex<Checkpoints>,
     store: Store,
     pool: Pool,
     chain: Mutex<Chain>,
@@ -197,6 +215,10 @@ impl Ledger {
     ) -> Result<Self, LedgerError> {
         let (genesis_header, genesis_state, genesis_diff) = genesis.build()?;
         let hash = genesis_header.hash_slow();
+        if let Some(arrival) = store.arrival()? {
+            let height = arrival.header.number;
+            return Err(StoreError::Unfinished { height }.into());
+        }
         let (latest, state) = match (store.genesis()?, store.height()?) {
             (Some(found), Some(height)) => {
                 if found != hash {
@@ -224,10 +246,14 @@ impl Ledger {
                     transactions,
                     receipts,
                 };
-                store.append(&block, &genesis_diff)?;
+                store.append(&block, &genesis_diff.hashed())?;
                 (block, genesis_state.clone())
             }
         };
+        let first = store.first()?.unwrap_or_default();
+        if kept == StateHistory::All && first > 0 {
+            return Err(LedgerError::NoArchive { first });
+        }
         let history = if kept == StateHistory::All {
             archive::replay(&genesis_header, genesis_state, &latest, &store, genesis.chain_id)?
         } else {
@@ -236,6 +262,7 @@ impl Ledger {
         Ok(Self::assemble(
             genesis.chain_id,
             genesis_header,
+            first,
             history,
             store,
             PoolLimits {
@@ -245,10 +272,19 @@ impl Ledger {
         ))
     }
 
-    fn assemble(chain_id: u64, genesis: Header, history: History, store: Store, limits: PoolLimits) -> Self {
+    fn assemble(
+        chain_id: u64,
+        genesis: Header,
+        first: u64,
+        history: History,
+        store: Store,
+        limits: PoolLimits,
+    ) -> Self {
         let shared = Shared {
             chain_id,
             genesis,
+            first,
+            checkpoints: Mutex::default(),
             store,
             pool: Pool::new(chain_id, limits),
             chain: Mutex::new(Chain {
@@ -276,6 +312,40 @@ impl Ledger {
     /// Header of the block at height zero.
     pub fn genesis(&self) -> &Header {
         &self.shared.genesis
+    }
+
+    /// Height of the first block that is here: zero but where the state came from others ([`crate::store::arrival`]).
+    pub fn first(&self) -> u64 {
+        self.shared.first
+    }
+
+    /// The certificate of the first block that is here; `None` where that is the genesis block.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the store fails.
+    pub fn first_certificate(&self) -> Result<Option<FinalityProof>, StoreError> {
+        self.shared.store.checkpoint()
+    }
+
+    /// Keeps from now on the states that nodes which join can begin with, in a chain with epochs of so many blocks: see [`Checkpoint`].
+    pub fn keep_checkpoints(&self, epoch_blocks: NonZeroU64) {
+        let (block, state) = {
+            let chain = self.chain();
+            (chain.history.latest().clone(), chain.history.latest_state().clone())
+        };
+        let mut checkpoints = self.checkpoints_kept();
+        checkpoints.keep(epoch_blocks);
+        checkpoints.note(&block, &state);
+    }
+
+    /// The states that are kept for nodes that join, the oldest first.
+    pub fn checkpoints(&self) -> Vec<Checkpoint> {
+        self.checkpoints_kept().kept()
+    }
+
+    fn checkpoints_kept(&self) -> MutexGuard<'_, Checkpoints> {
+        self.shared.checkpoints.lock().expect("no holder of the lock panics")
     }
 
     /// Makes a block on top of `parent` out of waiting transactions, best tip first, until it is full, none is left, or `stop`
@@ -327,7 +397,8 @@ impl Ledger {
         let mut packer = Packer::new(&state, context, self.chain_id(), &lineage);
         let fits = usize::try_from(packer.gas_left() / TRANSACTION_GAS).unwrap_or(usize::MAX);
         packer.reserve(self.pool().len().min(fits));
-        Ok(self.chain().candidates.insert(fill(packer, beacon, selection, stop)))
+        let (candidate, _) = fill(packer, beacon, selection, stop);
+        Ok(self.chain().candidates.insert(candidate))
     }
 
     /// Executes a block that another proposed, on top of its parent, and keeps it as a candidate. Again for a block already
@@ -384,7 +455,7 @@ impl Ledger {
         Ok(self.chain().candidates.insert(Candidate {
             block: Arc::new(block),
             state: executed.state,
-            diff: Arc::new(executed.diff),
+            diff: Arc::new(executed.hashed),
         }))
     }
 
@@ -432,6 +503,7 @@ impl Ledger {
             let old = chain.history.push(block.clone(), state.clone(), diff.rows());
             (old, chain.candidates.settle(block.header.number))
         };
+        self.checkpoints_kept().note(&block, &state);
         self.pool().settle(&block.transactions, |sender| funds(&state, sender));
         // An error only says that nobody listens.
         let _ = self.shared.finals.send(block.clone());
@@ -604,13 +676,13 @@ impl Ledger {
     }
 }
 
-/// Puts what was selected into the block, until it is full, none is left, or `stop` says so.
+/// Puts what was selected into the block, until it is full, none is left, or `stop` says so. Gives also what it changes by its own names.
 fn fill(
     mut packer: Packer<'_>,
     beacon: BeaconNews,
     mut selection: Selection,
     stop: &mut dyn FnMut() -> bool,
-) -> Candidate {
+) -> (Candidate, Diff) {
     let (mut transactions, mut body_bytes, mut misfits) = (Vec::new(), 0, 0);
     while packer.gas_left() >= TRANSACTION_GAS && misfits < MISFITS_MAX && !stop() {
         let Some(next) = selection.next_best() else { break };
@@ -640,11 +712,12 @@ fn fill(
         transactions,
         receipts: executed.receipts,
     };
-    Candidate {
+    let candidate = Candidate {
         block: Arc::new(block),
         state: executed.state,
-        diff: Arc::new(executed.diff),
-    }
+        diff: Arc::new(executed.hashed),
+    };
+    (candidate, executed.diff)
 }
 
 fn is_body_of(block: &EthereumBlock, sealed: &Sealed) -> bool {
@@ -698,6 +771,9 @@ impl BlockHashes for Lineage<'_> {
                 return Some(hash);
             }
         }
-        self.ledger.by_number(number).ok()?.map(|block| block.hash)
+        match self.ledger.by_number(number).ok()? {
+            Some(block) => Some(block.hash),
+            None => self.ledger.shared.store.ancestor(number).ok()?,
+        }
     }
 }

@@ -2,59 +2,56 @@
 //!
 //! | table          | key                            | value                                                |
 //! |----------------|--------------------------------|------------------------------------------------------|
-//! | `meta`         | name                           | format version, genesis hash, height                  |
-//! | `accounts`     | address (20)                   | nonce (8, big endian), balance (32), code hash (32)   |
-//! | `slots`        | address (20), slot (32)        | value (32)                                           |
+//! | `meta`         | name                           | format version, genesis hash, height; what [arrival] keeps |
+//! | `accounts`     | Keccak-256 of address (32)     | nonce (8, big endian), balance (32), code hash (32)   |
+//! | `slots`        | that, Keccak-256 of slot (32)  | value (32)                                           |
 //! | `codes`        | Keccak-256 (32)                | code                                                 |
+//! | `ancestors`    | height                         | hash of a block before the first that is here ([arrival]) |
 //! | `blocks`       | height                         | header, transactions with senders, receipts ([record]) |
 //! | `heights`      | block hash (32)                | height                                               |
 //! | `transactions` | transaction hash (32)          | height, index                                        |
 //! | `changes`      | height                         | what the block changed (`change`)                     |
 //!
 //! A block is durable when [`Store::append`] returns: whenever the power fails, the next start finds the last block that was
-//! appended, whole, with exactly the state after it. Merkle tries are not stored: they are rebuilt from the flat state.
+//! appended, whole, with exactly the state after it. Merkle tries are not stored: they are rebuilt from the flat state, whose rows have the
+//! names that tries have, so that a state which others sent in proved parts is the same rows, and a start hashes no names.
 //!
 //! `accounts`, `slots` and `transactions` may be some blocks behind (`pending`): what they lack is in `changes`, and in the blocks.
 
+pub mod arrival;
 mod change;
 mod memory;
 mod pending;
 pub mod record;
+mod rows;
 #[cfg(test)]
 mod tests;
 
 pub use memory::MemoryDisk;
 
 use crate::ledger::Sealed;
-use alloy_primitives::{Address, B256, Bytes, U256};
-use evm::{Account, AccountDiff, Diff, State};
-use pending::{Pending, SLICES, Slice};
-use redb::{Database, ReadableDatabase as _, ReadableTable as _, Table, TableDefinition, WriteTransaction};
+use alloy_primitives::{B256, Bytes, U256};
+use evm::{Account, HashedAccountDiff, HashedDiff, State};
+use pending::{Pending, SLICES};
+use redb::{Database, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
+use rows::{ACCOUNTS, CODES, Rows, SLOTS, SlotKey, TRANSACTIONS, put_diff, read_account, slots_of};
 use std::{
-    collections::BTreeMap,
     fs, io,
     path::Path,
     sync::{Arc, Mutex, RwLock},
 };
 
 /// Layout of the tables, and [`SLICES`]; another number is another layout.
-const FORMAT: u64 = 3;
+const FORMAT: u64 = 4;
 /// Memory redb may keep pages in. The state itself lives in memory anyway; this serves blocks and receipts.
 const CACHE_BYTES: usize = 16 << 20;
 /// Accounts and slots handed to the state at a time while it is rebuilt, so that the flat copy never exists as a whole.
 const LOAD_BATCH: usize = 4096;
 
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
-const ACCOUNTS: TableDefinition<&[u8; 20], &[u8; 72]> = TableDefinition::new("accounts");
-const SLOTS: TableDefinition<&SlotKey, &[u8; 32]> = TableDefinition::new("slots");
-const CODES: TableDefinition<&[u8; 32], &[u8]> = TableDefinition::new("codes");
 const BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("blocks");
 const HEIGHTS: TableDefinition<&[u8; 32], u64> = TableDefinition::new("heights");
-const TRANSACTIONS: TableDefinition<&[u8; 32], (u64, u32)> = TableDefinition::new("transactions");
 const CHANGES: TableDefinition<u64, &[u8]> = TableDefinition::new("changes");
-
-/// Address and slot.
-type SlotKey = [u8; 52];
 
 const META_FORMAT: &str = "format";
 const META_GENESIS: &str = "genesis";
@@ -86,6 +83,18 @@ pub enum StoreError {
         /// What was being read.
         what: &'static str,
     },
+    /// A chain is here already, so that no state of it can come.
+    #[error("the chain is here already, up to block {height}")]
+    Begun {
+        /// The last block.
+        height: u64,
+    },
+    /// The state after the block is coming from others, and is not all here.
+    #[error("the state after block {height} has not all come yet: join again, and it goes on")]
+    Unfinished {
+        /// The block.
+        height: u64,
+    },
     /// The state rebuilt from the tables is not the one the last block's header commits to.
     #[error("the stored state has root {found}, block {height} says {expected}")]
     StateRoot {
@@ -109,7 +118,7 @@ impl StoreError {
                 _ => false,
             },
             Self::Corrupt { .. } | Self::StateRoot { .. } => true,
-            Self::Format { .. } | Self::Genesis { .. } => false,
+            Self::Format { .. } | Self::Genesis { .. } | Self::Begun { .. } | Self::Unfinished { .. } => false,
         }
     }
 }
@@ -205,6 +214,7 @@ impl Store {
                 write.open_table(HEIGHTS)?;
                 write.open_table(TRANSACTIONS)?;
                 write.open_table(CHANGES)?;
+                write.open_table(arrival::ANCESTORS)?;
                 write.commit()?;
             }
         }
@@ -226,6 +236,16 @@ impl Store {
         meta.get(META_HEIGHT)?.map(|value| number(value.value())).transpose()
     }
 
+    /// Height of the first block that is here: zero but where the state came from others. `None` in a new database.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database fails.
+    pub fn first(&self) -> Result<Option<u64>, StoreError> {
+        let blocks = self.database.begin_read()?.open_table(BLOCKS)?;
+        Ok(blocks.first()?.map(|(height, _)| height.value()))
+    }
+
     /// Hash of the genesis block, or `None` in a new database.
     ///
     /// # Errors
@@ -245,7 +265,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Database`]; nothing is written then.
-    pub fn append(&self, block: &Sealed, diff: &Diff) -> Result<(), StoreError> {
+    pub fn append(&self, block: &Sealed, diff: &HashedDiff) -> Result<(), StoreError> {
         let _in_order = self.appending.lock().expect("no writer panics");
         let height = block.header.number;
         let write = self.database.begin_write()?;
@@ -289,13 +309,13 @@ impl Store {
 
     /// Changes the state after the last block, whose header no longer commits to it then: what only a development chain does, whose
     /// database nobody opens again.
-    pub(crate) fn amend(&self, diff: &Diff) -> Result<(), StoreError> {
+    pub(crate) fn amend(&self, diff: &HashedDiff) -> Result<(), StoreError> {
         let height = self.height()?.unwrap_or_default();
         self.catch_up(height, |write| put_diff(write, diff))
     }
 
     /// Forgets the blocks above `height`, with their indices, and makes the changes of `undo`: what only a development chain does.
-    pub(crate) fn rewind(&self, height: u64, undo: &Diff) -> Result<(), StoreError> {
+    pub(crate) fn rewind(&self, height: u64, undo: &HashedDiff) -> Result<(), StoreError> {
         self.catch_up(height, |write| {
             let mut blocks = write.open_table(BLOCKS)?;
             let (mut heights, mut transactions) = (write.open_table(HEIGHTS)?, write.open_table(TRANSACTIONS)?);
@@ -332,27 +352,6 @@ impl Store {
         write.commit()?;
         *pending = Pending::new(pending.all().len(), height, height);
         Ok(())
-    }
-
-    /// Addresses of all accounts: what only a development chain asks for.
-    pub(crate) fn addresses(&self) -> Result<Vec<Address>, StoreError> {
-        self.catch_up(self.height()?.unwrap_or_default(), |_| Ok(()))?;
-        let accounts = self.database.begin_read()?.open_table(ACCOUNTS)?;
-        let rows = accounts.iter()?;
-        rows.map(|row| Ok(Address::from(*row?.0.value()))).collect()
-    }
-
-    /// The slots of an account that are not zero: what only a development chain asks for.
-    pub(crate) fn slots(&self, address: &Address) -> Result<BTreeMap<U256, U256>, StoreError> {
-        self.catch_up(self.height()?.unwrap_or_default(), |_| Ok(()))?;
-        let slots = self.database.begin_read()?.open_table(SLOTS)?;
-        let rows = slots.range::<&SlotKey>(&slot_key(address, U256::ZERO)..=&slot_key(address, U256::MAX))?;
-        rows.map(|row| {
-            let (key, value) = row?;
-            let slot = U256::from_be_slice(&key.value()[20..]);
-            Ok((slot, U256::from_be_bytes(*value.value())))
-        })
-        .collect()
     }
 
     /// The block at `height`.
@@ -412,23 +411,21 @@ impl Store {
         }
         let slots = read.open_table(SLOTS)?;
         for row in read.open_table(ACCOUNTS)?.iter()? {
-            let (address, account) = row?;
-            let (address, account) = (Address::from(*address.value()), read_account(account.value()));
-            for row in slots.range::<&SlotKey>(&slot_key(&address, U256::ZERO)..=&slot_key(&address, U256::MAX))? {
-                let (key, value) = row?;
-                let slot = U256::from_be_slice(&key.value()[20..]);
-                batch
-                    .put(address, account)
-                    .slots
-                    .insert(slot, U256::from_be_bytes(*value.value()));
+            let (key, account) = row?;
+            let (key, account) = (B256::from(*key.value()), read_account(account.value()));
+            batch.begin(key, account);
+            let of_account = slots_of(&key);
+            for row in slots.range::<&SlotKey>(of_account.start()..=of_account.end())? {
+                let (slot, value) = row?;
+                let slot = B256::from_slice(&slot.value()[32..]);
+                batch.put(key, account, slot, U256::from_be_bytes(*value.value()));
                 batch.flush_when_full(&mut state);
             }
-            batch.put(address, account);
             batch.flush_when_full(&mut state);
         }
         batch.flush(&mut state);
         for row in read.open_table(CHANGES)?.iter()? {
-            state.apply(&change::decode(row?.1.value())?);
+            state.apply_hashed(&change::decode(row?.1.value())?);
         }
         Ok(state)
     }
@@ -456,18 +453,30 @@ fn builder() -> redb::Builder {
     builder
 }
 
-/// Accounts on their way from the tables into a state.
+/// Accounts on their way from the tables into a state, in the order of their keys.
 #[derive(Default)]
 struct Batch {
-    diff: Diff,
+    diff: HashedDiff,
     rows: usize,
 }
 
 impl Batch {
-    fn put(&mut self, address: Address, account: Account) -> &mut AccountDiff {
-        let change = self.diff.accounts.entry(address).or_default();
-        change.account = Some(account);
-        change
+    fn begin(&mut self, key: B256, account: Account) -> &mut HashedAccountDiff {
+        let change = HashedAccountDiff {
+            account: Some(account),
+            ..HashedAccountDiff::default()
+        };
+        self.diff.accounts.push((key, change));
+        &mut self.diff.accounts.last_mut().expect("one was just put there").1
+    }
+
+    /// Adds a slot of the account that was begun last, which may have gone into the state since.
+    fn put(&mut self, key: B256, account: Account, slot: B256, value: U256) {
+        let change = match self.diff.accounts.last_mut() {
+            Some((last, change)) if *last == key => change,
+            _ => self.begin(key, account),
+        };
+        change.slots.push((slot, value));
     }
 
     fn flush_when_full(&mut self, state: &mut State) {
@@ -478,112 +487,7 @@ impl Batch {
     }
 
     fn flush(&mut self, state: &mut State) {
-        state.apply(&std::mem::take(self).diff);
-    }
-}
-
-/// Makes the changes of `diff` to tables that lack nothing.
-fn put_diff(write: &WriteTransaction, diff: &Diff) -> Result<(), StoreError> {
-    let mut codes = write.open_table(CODES)?;
-    for (hash, code) in &diff.codes {
-        codes.insert(&hash.0, code.as_ref())?;
-    }
-    let mut rows = Rows::open(write)?;
-    rows.wipe(diff)?;
-    rows.put(diff)
-}
-
-/// The tables that may be behind, in a transaction.
-struct Rows<'a> {
-    accounts: Table<'a, &'static [u8; 20], &'static [u8; 72]>,
-    slots: Table<'a, &'static SlotKey, &'static [u8; 32]>,
-    transactions: Table<'a, &'static [u8; 32], (u64, u32)>,
-}
-
-impl<'a> Rows<'a> {
-    fn open(write: &'a WriteTransaction) -> Result<Self, StoreError> {
-        Ok(Self {
-            accounts: write.open_table(ACCOUNTS)?,
-            slots: write.open_table(SLOTS)?,
-            transactions: write.open_table(TRANSACTIONS)?,
-        })
-    }
-
-    /// Writes what is pending of a slice.
-    fn fold(&mut self, slice: &Slice) -> Result<(), StoreError> {
-        for (address, account) in &slice.accounts {
-            self.put_account(address, account.as_ref())?;
-        }
-        for (key, value) in &slice.slots {
-            self.put_slot(key, *value)?;
-        }
-        for (hash, place) in &slice.transactions {
-            self.transactions.insert(&hash.0, *place)?;
-        }
-        Ok(())
-    }
-
-    /// Writes the changes of `diff`, of which nothing is wiped that is there.
-    fn put(&mut self, diff: &Diff) -> Result<(), StoreError> {
-        for (address, change) in &diff.accounts {
-            self.put_account(address, change.account.as_ref())?;
-            for (slot, value) in &change.slots {
-                self.put_slot(&slot_key(address, *slot), *value)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes the slots of accounts that `diff` removes or makes anew.
-    fn wipe(&mut self, diff: &Diff) -> Result<(), StoreError> {
-        for (address, change) in &diff.accounts {
-            if change.wiped || change.account.is_none() {
-                let (first, last) = (slot_key(address, U256::ZERO), slot_key(address, U256::MAX));
-                self.slots.retain_in::<&SlotKey, _>(&first..=&last, |_, _| false)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn put_account(&mut self, address: &Address, account: Option<&Account>) -> Result<(), StoreError> {
-        match account {
-            Some(account) => self.accounts.insert(&address.0.0, &account_bytes(account))?,
-            None => self.accounts.remove(&address.0.0)?,
-        };
-        Ok(())
-    }
-
-    fn put_slot(&mut self, key: &SlotKey, value: U256) -> Result<(), StoreError> {
-        if value.is_zero() {
-            self.slots.remove(key)?;
-        } else {
-            self.slots.insert(key, &value.to_be_bytes::<32>())?;
-        }
-        Ok(())
-    }
-}
-
-fn slot_key(address: &Address, slot: U256) -> SlotKey {
-    let mut key = [0; 52];
-    key[..20].copy_from_slice(address.as_slice());
-    key[20..].copy_from_slice(&slot.to_be_bytes::<32>());
-    key
-}
-
-fn account_bytes(account: &Account) -> [u8; 72] {
-    let mut bytes = [0; 72];
-    bytes[..8].copy_from_slice(&account.nonce.to_be_bytes());
-    bytes[8..40].copy_from_slice(&account.balance.to_be_bytes::<32>());
-    bytes[40..].copy_from_slice(account.code_hash.as_slice());
-    bytes
-}
-
-fn read_account(bytes: &[u8; 72]) -> Account {
-    let nonce = u64::from_be_bytes(bytes[..8].try_into().expect("8 bytes"));
-    Account {
-        nonce,
-        balance: U256::from_be_slice(&bytes[8..40]),
-        code_hash: B256::from_slice(&bytes[40..]),
+        state.apply_hashed(&std::mem::take(self).diff);
     }
 }
 

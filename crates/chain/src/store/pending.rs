@@ -8,10 +8,10 @@
 //! go when each slice was folded after it ([`Pending::folded_through`]). What a record says is the value itself and never a difference: it
 //! does no harm to read one of which some slices were folded.
 
-use super::{SlotKey, slot_key};
+use super::rows::{SlotKey, slot_key, slots_of};
 use crate::ledger::Sealed;
-use alloy_primitives::{Address, B256, U256};
-use evm::{Account, Diff};
+use alloy_primitives::{B256, U256};
+use evm::{Account, HashedDiff};
 use std::{collections::BTreeMap, ops::Range};
 
 /// Slices of the keys: in so many blocks every one comes up. Part of the file's format, as it says what a file that is opened lacks. A million random accounts take 30,000 pages; of these a block writes 500.
@@ -30,7 +30,7 @@ pub(super) struct Pending {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Slice {
     /// Accounts; `None`: gone.
-    pub(super) accounts: BTreeMap<Address, Option<Account>>,
+    pub(super) accounts: BTreeMap<B256, Option<Account>>,
     /// Slots; zero: gone.
     pub(super) slots: BTreeMap<SlotKey, U256>,
     /// Height and index of transactions.
@@ -64,32 +64,32 @@ impl Pending {
     }
 
     /// Adds what the block at `height` changed, after all that is here.
-    pub(super) fn add(&mut self, block: &Sealed, diff: &Diff) {
+    pub(super) fn add(&mut self, block: &Sealed, diff: &HashedDiff) {
         let height = block.header.number;
         for (index, transaction) in (0u32..).zip(&block.transactions) {
             let hash = *transaction.tx_hash();
             let slice = self.slice_of(hash[0]);
             self.slices[slice].transactions.insert(hash, (height, index));
         }
-        for (address, change) in &diff.accounts {
-            if change.wiped || change.account.is_none() {
-                self.wipe(address);
+        for (account, change) in &diff.accounts {
+            if change.empties_storage() {
+                self.wipe(account);
             }
-            let slice = self.slice_of(address[0]);
-            self.slices[slice].accounts.insert(*address, change.account);
+            let slice = self.slice_of(account[0]);
+            self.slices[slice].accounts.insert(*account, change.account);
             for (slot, value) in &change.slots {
-                let key = slot_key(address, *slot);
+                let key = slot_key(account, slot);
                 // A contract of many slots is spread over all slices by them, contracts of few by their addresses.
-                let slice = self.slice_of(key[0].wrapping_add(key[20]));
+                let slice = self.slice_of(account[0].wrapping_add(slot[0]));
                 self.slices[slice].slots.insert(key, *value);
             }
         }
         self.rows = self.slices.iter().map(Slice::rows).sum();
     }
 
-    /// Forgets the slots of `address`: the tables lose theirs as soon as the block is written.
-    fn wipe(&mut self, address: &Address) {
-        let slots = slot_key(address, U256::ZERO)..=slot_key(address, U256::MAX);
+    /// Forgets the slots of `account`: the tables lose theirs as soon as the block is written.
+    fn wipe(&mut self, account: &B256) {
+        let slots = slots_of(account);
         for slice in &mut self.slices {
             let gone: Vec<SlotKey> = slice.slots.range(slots.clone()).map(|(key, _)| *key).collect();
             for key in gone {

@@ -4,7 +4,8 @@ use super::*;
 use crate::fixtures::{self, Wallet, ledger_on, propose};
 use crate::ledger::LedgerError;
 use crate::{Ledger, PoolLimits};
-use alloy_primitives::keccak256;
+use alloy_primitives::{Address, keccak256};
+use evm::{AccountDiff, Diff};
 use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
 use std::collections::BTreeMap;
 
@@ -130,7 +131,7 @@ fn whatever_is_pending_the_state_is_that_of_all_changes() {
                 };
                 diff.accounts.insert(address, change);
             }
-            store.append(&block_at(height), &diff).unwrap();
+            store.append(&block_at(height), &diff.hashed()).unwrap();
             state.apply(&diff);
             if random.random_range(0..9) == 0 {
                 drop(store);
@@ -147,7 +148,7 @@ fn whatever_is_pending_the_state_is_that_of_all_changes() {
             );
         }
         for height in 80..80 + slices as u64 {
-            store.append(&block_at(height), &Diff::default()).unwrap();
+            store.append(&block_at(height), &HashedDiff::default()).unwrap();
         }
         let write = store.database.begin_write().unwrap();
         write.open_table(CHANGES).unwrap().retain(|_, _| false).unwrap();
@@ -189,7 +190,7 @@ fn storage_and_code_come_back_and_a_wiped_account_keeps_nothing() {
         .collect();
     let mut state = State::empty();
     let mut append = |height: u64, diff: Diff| {
-        store.append(&block_at(height), &diff).unwrap();
+        store.append(&block_at(height), &diff.hashed()).unwrap();
         state.apply(&diff);
         assert_eq!(store.state().unwrap().root(), state.root(), "height {height}");
     };
@@ -246,7 +247,7 @@ fn storage_and_code_come_back_and_a_wiped_account_keeps_nothing() {
             ..Diff::default()
         },
     );
-    store.append(&block_at(4), &Diff::default()).unwrap();
+    store.append(&block_at(4), &HashedDiff::default()).unwrap();
     assert_eq!(rows(&store), (1, 1, 1));
     assert_eq!(store.state().unwrap().code(&account.code_hash).unwrap(), code);
 }
@@ -281,7 +282,7 @@ fn a_state_that_is_not_its_blocks_is_noticed() {
     write
         .open_table(ACCOUNTS)
         .unwrap()
-        .insert(&[7; 20], &account_bytes(&account))
+        .insert(&[7; 32], &rows::account_bytes(&account))
         .unwrap();
     write.commit().unwrap();
     drop(store);
@@ -330,6 +331,7 @@ fn damaged_records_are_refused_and_never_panic() {
         accounts: (1..).map(Address::repeat_byte).zip(accounts).collect(),
         codes: [(with_code.code_hash, code)].into(),
     };
+    let diff = diff.hashed();
     let bytes = change::encode(&diff);
     assert_eq!(change::decode(&bytes).unwrap(), diff);
     damage(&bytes, |damaged| drop(change::decode(damaged)));

@@ -3,6 +3,7 @@
 use super::{Account, State, StoredAccount, slot_keys};
 use crate::trie::Trie;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, map::AddressMap};
+use crypto::keccak::hash_all;
 use revm::state::EvmState;
 use std::collections::BTreeMap;
 
@@ -26,16 +27,69 @@ pub struct AccountDiff {
     pub slots: BTreeMap<U256, U256>,
 }
 
+/// A [`Diff`] under the names that tries have, Keccak-256 of addresses and slots: what a state and a store are changed by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HashedDiff {
+    /// The accounts that changed, by Keccak-256 of the address, ascending.
+    pub accounts: Vec<(B256, HashedAccountDiff)>,
+    /// New code by its Keccak-256.
+    pub codes: BTreeMap<B256, Bytes>,
+}
+
+/// An [`AccountDiff`] whose slots have the names that tries have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HashedAccountDiff {
+    /// The account afterwards; `None`: it is gone, with its storage.
+    pub account: Option<Account>,
+    /// Whether all slots stored before are gone; `slots` come on top.
+    pub wiped: bool,
+    /// Slots that changed by Keccak-256 of the slot, ascending; zero: gone.
+    pub slots: Vec<(B256, U256)>,
+}
+
+impl HashedDiff {
+    /// Accounts and slots that changed: what the change of a state costs.
+    pub fn rows(&self) -> usize {
+        let slots: usize = self.accounts.iter().map(|(_, change)| change.slots.len()).sum();
+        self.accounts.len() + slots
+    }
+}
+
+impl HashedAccountDiff {
+    /// Whether no slot stored before is there afterwards.
+    pub fn empties_storage(&self) -> bool {
+        self.wiped || self.account.is_none()
+    }
+}
+
 impl Diff {
+    /// The same changes under hashed names. Hashes every name once, eight at a time.
+    pub fn hashed(&self) -> HashedDiff {
+        let addresses: Vec<&[u8]> = self.accounts.keys().map(|address| address.as_slice()).collect();
+        let hashed = |change: &AccountDiff| {
+            let mut slots: Vec<_> = slot_keys(change.slots.keys())
+                .into_iter()
+                .zip(change.slots.values().copied())
+                .collect();
+            slots.sort_unstable_by_key(|(key, _)| *key);
+            HashedAccountDiff {
+                account: change.account,
+                wiped: change.wiped,
+                slots,
+            }
+        };
+        let changes = self.accounts.values().map(hashed);
+        let mut accounts: Vec<_> = hash_all(&addresses).into_iter().zip(changes).collect();
+        accounts.sort_unstable_by_key(|(key, _)| *key);
+        HashedDiff {
+            accounts,
+            codes: self.codes.clone(),
+        }
+    }
+
     /// Whether nothing changed.
     pub fn is_empty(&self) -> bool {
         self.accounts.is_empty() && self.codes.is_empty()
-    }
-
-    /// Accounts and slots that changed: what the change of a state costs.
-    pub fn rows(&self) -> usize {
-        let slots: usize = self.accounts.values().map(|change| change.slots.len()).sum();
-        self.accounts.len() + slots
     }
 
     /// Adds changes that were made after these.

@@ -12,12 +12,10 @@ use crate::trie::{Leaf, Trie};
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
 use alloy_trie::TrieAccount;
 use crypto::keccak::hash_all;
-use revm::bytecode::Bytecode;
-use std::collections::BTreeMap;
-
 pub(crate) use diff::Parent;
-pub use diff::{AccountDiff, Diff};
-pub use range::{AccountPage, AccountRow, SlotPage};
+pub use diff::{AccountDiff, Diff, HashedAccountDiff, HashedDiff};
+pub use range::{AccountPage, AccountRow, EMPTY_ROOT, SlotPage};
+use revm::bytecode::Bytecode;
 
 /// What an address has, but for its storage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,22 +131,30 @@ impl State {
 
     /// Makes the changes of `diff`.
     pub fn apply(&mut self, diff: &Diff) {
+        self.apply_hashed(&diff.hashed());
+    }
+
+    /// Makes the changes of `diff`, whose names are hashed already.
+    pub fn apply_hashed(&mut self, diff: &HashedDiff) {
         for (hash, code) in &diff.codes {
             self.codes.insert(*hash, Bytecode::new_raw(code.clone()));
         }
-        let addresses: Vec<&[u8]> = diff.accounts.keys().map(|address| address.as_slice()).collect();
-        let mut changes: Vec<_> = hash_all(&addresses).into_iter().zip(diff.accounts.values()).collect();
-        // Neighbours in the trie one after the other: they share most of their paths.
-        changes.sort_unstable_by_key(|(key, _)| *key);
-        for (key, change) in changes {
+        // Neighbours in the trie come one after the other: they share most of their paths.
+        for (key, change) in &diff.accounts {
             let Some(account) = change.account else {
-                self.accounts.remove(&key);
+                self.accounts.remove(key);
                 continue;
             };
-            self.accounts.update(key, |stored| {
+            self.accounts.update(*key, |stored| {
                 let stored = stored.filter(|_| !change.wiped);
                 let mut storage = stored.map_or_else(Trie::default, |stored| std::mem::take(&mut stored.storage));
-                put_slots(&mut storage, &change.slots);
+                for (slot, value) in &change.slots {
+                    if value.is_zero() {
+                        storage.remove(slot);
+                    } else {
+                        storage.insert(*slot, *value);
+                    }
+                }
                 StoredAccount { account, storage }
             });
         }
@@ -168,19 +174,6 @@ impl State {
             return Some(Bytecode::default());
         }
         self.codes.get(hash).cloned()
-    }
-}
-
-fn put_slots(storage: &mut Trie<U256>, slots: &BTreeMap<U256, U256>) {
-    let mut changes: Vec<_> = slot_keys(slots.keys()).into_iter().zip(slots.values()).collect();
-    // As with accounts: neighbours one after the other.
-    changes.sort_unstable_by_key(|(key, _)| *key);
-    for (key, value) in changes {
-        if value.is_zero() {
-            storage.remove(&key);
-        } else {
-            storage.insert(key, *value);
-        }
     }
 }
 

@@ -5,6 +5,9 @@ use crate::trie::{RangeError, Trie, verify_range};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_trie::EMPTY_ROOT_HASH;
 
+/// Root of a trie without leaves: that of no storage.
+pub const EMPTY_ROOT: B256 = EMPTY_ROOT_HASH;
+
 /// An account under the Keccak-256 of its address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct AccountRow {

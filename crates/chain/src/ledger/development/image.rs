@@ -1,13 +1,13 @@
 //! A development chain as a whole, to be kept and gone on with.
 
-use super::{AccountChange, Development};
+use super::{AccountChange, Development, Past};
 use crate::{
     ledger::{History, Ledger, LedgerError, Sealed, StateHistory},
     pool::PoolLimits,
     store::{MemoryDisk, Store},
 };
 use alloy_primitives::{Address, Bytes, U256, keccak256};
-use evm::{Account, AccountDiff, Diff, State};
+use evm::{Account, AccountDiff, Diff, HashedDiff, State};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// All blocks of a chain and the accounts after the last. Waiting transactions and snapshots are not part of it.
@@ -49,33 +49,26 @@ impl From<WholeAccount> for AccountChange {
 
 impl Development {
     /// The accounts as they stand.
-    ///
-    /// # Errors
-    ///
-    /// [`LedgerError::Store`], which a disk in memory does not give.
-    pub fn accounts(&self) -> Result<BTreeMap<Address, WholeAccount>, LedgerError> {
+    pub fn accounts(&self) -> BTreeMap<Address, WholeAccount> {
         // Nothing changes while the past is held.
-        let _past = self.past();
-        self.accounts_now()
+        let past = self.past();
+        self.accounts_now(&past)
     }
 
-    fn accounts_now(&self) -> Result<BTreeMap<Address, WholeAccount>, LedgerError> {
-        let store = &self.ledger.shared.store;
+    fn accounts_now(&self, past: &Past) -> BTreeMap<Address, WholeAccount> {
         let (_, state) = self.ledger.last();
         let mut accounts = BTreeMap::new();
-        for address in store.addresses()? {
-            let account = state
-                .account(&address)
-                .expect("the store has the accounts of the state");
+        for address in past.known.addresses(&state) {
+            let account = state.account(address).expect("an account that the state has");
             let whole = WholeAccount {
                 nonce: account.nonce,
                 balance: account.balance,
                 code: state.code(&account.code_hash).unwrap_or_default(),
-                slots: store.slots(&address)?,
+                slots: past.known.slots(address, &state),
             };
-            accounts.insert(address, whole);
+            accounts.insert(*address, whole);
         }
-        Ok(accounts)
+        accounts
     }
 
     /// The chain as a whole.
@@ -84,13 +77,13 @@ impl Development {
     ///
     /// [`LedgerError::Store`], which a disk in memory does not give.
     pub fn image(&self) -> Result<Image, LedgerError> {
-        let _past = self.past();
+        let past = self.past();
         let latest = self.ledger.latest().header.number;
         let blocks: Result<Vec<_>, _> = (0..=latest).map(|number| self.ledger.by_number(number)).collect();
         Ok(Image {
             chain_id: self.ledger.chain_id(),
             blocks: blocks?.into_iter().flatten().collect(),
-            accounts: self.accounts_now()?,
+            accounts: self.accounts_now(&past),
         })
     }
 
@@ -124,17 +117,17 @@ impl Development {
         let mut state = State::empty();
         state.apply(&diff);
         let store = Store::in_memory(&MemoryDisk::new())?;
-        let nothing = Diff::default();
+        let (nothing, changes) = (HashedDiff::default(), diff.hashed());
         for block in &image.blocks {
-            store.append(block, if block.hash == last.hash { &diff } else { &nothing })?;
+            store.append(block, if block.hash == last.hash { &changes } else { &nothing })?;
         }
         let history = History::new(last.clone(), state, StateHistory::All);
         let limits = PoolLimits {
             block_gas: limits.block_gas.min(last.header.gas_limit),
             ..limits
         };
-        let ledger = Ledger::assemble(image.chain_id, first.header.clone(), history, store, limits);
-        Ok(Self::over(ledger))
+        let ledger = Ledger::assemble(image.chain_id, first.header.clone(), 0, history, store, limits);
+        Ok(Self::over(ledger, &diff))
     }
 }
 

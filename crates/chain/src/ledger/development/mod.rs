@@ -39,6 +39,8 @@ pub struct Development {
 struct Past {
     moments: BTreeMap<u64, Moment>,
     last: u64,
+    /// The names of all that there ever was: the state and the store have their hashes.
+    known: Touched,
 }
 
 /// The chain as it was once.
@@ -87,16 +89,21 @@ impl Development {
     pub fn begin(genesis: &evm::Genesis, limits: PoolLimits) -> Result<Self, LedgerError> {
         let store = Store::in_memory(&MemoryDisk::new())?;
         let ledger = Ledger::open_with_history(genesis, store, limits, StateHistory::All)?;
-        Ok(Self::over(ledger))
+        let (_, _, diff) = genesis.build()?;
+        Ok(Self::over(ledger, &diff))
     }
 
-    fn over(ledger: Ledger) -> Self {
+    /// The chain of `ledger`, whose accounts `all` has.
+    fn over(ledger: Ledger, all: &Diff) -> Self {
+        let mut known = Touched::default();
+        known.note(all, &Touched::default());
         let beginning = Moment::of(&ledger);
         Self {
             ledger,
             past: Mutex::new(Past {
                 moments: [(BEGINNING, beginning)].into(),
                 last: BEGINNING,
+                known,
             }),
         }
     }
@@ -138,11 +145,11 @@ impl Development {
             parent: parent.hash,
         };
         let packer = Packer::for_any_sender(&state, context, ledger.chain_id(), &lineage);
-        let candidate = fill(packer, evm::BeaconNews::default(), selection, &mut || false);
+        let (candidate, diff) = fill(packer, evm::BeaconNews::default(), selection, &mut || false);
         if candidate.block.transactions.is_empty() && !even_empty {
             return Ok(None);
         }
-        past.note(&candidate.diff, &ledger.shared.store)?;
+        past.note(&diff);
         let block = ledger.chain().candidates.insert(candidate);
         ledger.finalize(block.hash).map(Some)
     }
@@ -162,9 +169,10 @@ impl Development {
             diff.codes.extend(code.map(|code| (keccak256(&code), code)));
             diff.accounts.insert(address, change);
         }
-        past.note(&diff, &shared.store)?;
-        shared.store.amend(&diff)?;
-        state.apply(&diff);
+        past.note(&diff);
+        let hashed = diff.hashed();
+        shared.store.amend(&hashed)?;
+        state.apply_hashed(&hashed);
         self.ledger.replace_state(state.clone());
         let changed = diff.accounts.keys().copied();
         self.ledger.pool().recheck(changed, |sender| funds(&state, sender));
@@ -222,7 +230,9 @@ impl Development {
         for (_, since) in past.moments.range(to..) {
             touched.extend(&since.touched);
         }
-        shared.store.rewind(moment.number, &touched.as_in(&moment.state))?;
+        shared
+            .store
+            .rewind(moment.number, &touched.as_in(&moment.state).hashed())?;
         self.ledger.chain().history.truncate(moment.number);
         self.ledger.replace_state(moment.state.clone());
         self.ledger.pool().put_back(moment.waiting.clone());
@@ -267,9 +277,12 @@ impl std::fmt::Debug for Development {
 
 impl Past {
     /// Remembers for the last moment that this changes.
-    fn note(&mut self, diff: &Diff, store: &Store) -> Result<(), LedgerError> {
+    fn note(&mut self, diff: &Diff) {
+        let mut touched = Touched::default();
+        touched.note(diff, &self.known);
+        self.known.extend(&touched);
         let mut last = self.moments.last_entry().expect("the beginning stays");
-        Ok(last.get_mut().touched.note(diff, store)?)
+        last.get_mut().touched.extend(&touched);
     }
 }
 

@@ -59,7 +59,7 @@ fn see(chain: &Development) -> Seen {
             .collect(),
         stored_root: ledger.shared.store.state().unwrap().root(),
         blocks,
-        accounts: chain.accounts().unwrap(),
+        accounts: chain.accounts(),
         waiting: waiting.iter().map(|pooled| *pooled.transaction.tx_hash()).collect(),
     }
 }
@@ -160,7 +160,7 @@ fn an_account_changed_by_hand_is_what_the_next_block_begins_with() {
     let (_, state) = chain.ledger().pending();
     assert_eq!(state.storage(&contract, U256::from(6)), U256::from(77));
     assert_eq!(block.header.state_root, state.root());
-    let whole = &chain.accounts().unwrap()[&contract];
+    let whole = &chain.accounts()[&contract];
     assert_eq!(
         (&whole.code, whole.slots.len(), whole.balance),
         (&code, 2, U256::from(1))
@@ -168,7 +168,7 @@ fn an_account_changed_by_hand_is_what_the_next_block_begins_with() {
     chain
         .change([(contract, WholeAccount::default().into())].into())
         .unwrap();
-    assert!(!chain.accounts().unwrap().contains_key(&contract));
+    assert!(!chain.accounts().contains_key(&contract));
 }
 
 #[test]

@@ -1,78 +1,24 @@
 use super::*;
 use crate::{
-    Ledger, ValidatorKeys,
     block::Context,
-    consensus::namespace,
-    finality::{Seats, finalize_message, quorum},
+    finality::quorum,
     fixtures,
+    sync::fixtures::{EPOCH_BLOCKS, block_of, certify, committee, names},
 };
-use commonware_codec::Encode as _;
 use commonware_consensus::types::{Epoch, Round, View};
-use crypto::bls;
-
-const NETWORK: B256 = B256::ZERO;
-/// The epochs of the tests: blocks 1 to 7 are of the first.
-const EPOCH_BLOCKS: NonZeroU64 = NonZeroU64::new(8).unwrap();
-
-fn keys() -> Vec<ValidatorKeys> {
-    (1..=4).map(|seed| ValidatorKeys::from_seed(&[seed; 32])).collect()
-}
-
-fn committee() -> Committee {
-    Committee::new(&keys().iter().map(|keys| keys.validator(1)).collect::<Vec<_>>()).unwrap()
-}
-
-fn names() -> Vec<u8> {
-    namespace(fixtures::CHAIN_ID, NETWORK)
-}
 
 /// `count` final blocks of a chain, each naming the one before as consensus has it, and what was there before them.
 fn chain(count: u64) -> (B256, Vec<Block>) {
-    let ledger: Ledger = fixtures::ledger();
+    let ledger = fixtures::ledger();
     let parent = ledger.latest().hash;
     let mut blocks: Vec<Block> = Vec::new();
     for view in 1..=count {
         ledger.submit(&fixtures::Wallet::nth(1).transfer(view - 1)).unwrap();
         let sealed = fixtures::propose(&ledger, &ledger.latest(), 1);
         ledger.finalize(sealed.hash).unwrap();
-        let previous = blocks.last().map_or(fixtures::place().parent.1, Block::digest);
-        let context = Context {
-            round: Round::new(Epoch::zero(), View::new(view)),
-            parent: (View::new(view - 1), previous),
-            ..fixtures::place()
-        };
-        let transactions = sealed
-            .transactions
-            .iter()
-            .map(|transaction| transaction.inner().clone());
-        blocks.push(Block::new(context, sealed.header.clone(), transactions.collect()));
+        blocks.push(block_of(&sealed, view, blocks.last()));
     }
     (parent, blocks)
-}
-
-/// The certificate of a block by the first `signers` seats, in the epoch that the vote says.
-fn certify(block: &Block, epoch: u64, signers: usize) -> FinalityProof {
-    let summary = block.summary();
-    let (view, parent_view) = (9, 8);
-    let message = finalize_message(&names(), epoch, view, parent_view, &summary.digest());
-    let (keys, committee) = (keys(), committee());
-    let mut seats = Seats::none(committee.votes());
-    let mut signatures = Vec::new();
-    let all = committee.validators().iter().flat_map(|validator| &validator.vote_keys);
-    for (seat, key) in all.enumerate().take(signers) {
-        let mut secrets = keys.iter().flat_map(|keys| &keys.votes);
-        let secret = secrets.find(|secret| secret.public_key().to_bytes() == key.encode().as_ref());
-        signatures.push(secret.unwrap().sign(&message));
-        seats.insert(seat);
-    }
-    FinalityProof {
-        epoch,
-        view,
-        parent_view,
-        signers: seats,
-        signature: bls::Signature::aggregate(&signatures).unwrap(),
-        summary,
-    }
 }
 
 fn check(parent: B256, blocks: &[Block], proof: &FinalityProof) -> Result<(), RunError> {
