@@ -10,19 +10,25 @@ use chain::{Ledger, Sealed};
 use evm::{BlockContext, State};
 use std::sync::Arc;
 
-/// The final block that `id` names. `pending` is the latest: nothing speculative is shown.
+/// The final block that `id` names. `pending` is the latest: nothing speculative is shown. `earliest` is the first that this node has.
 pub(crate) fn find(ledger: &Ledger, id: BlockId) -> Result<Option<Arc<Sealed>>, EthError> {
     Ok(match id {
         BlockId::Hash(hash) => ledger.by_hash(hash.block_hash)?,
         BlockId::Number(BlockNumberOrTag::Number(number)) => ledger.by_number(number)?,
-        BlockId::Number(BlockNumberOrTag::Earliest) => ledger.by_number(0)?,
+        BlockId::Number(BlockNumberOrTag::Earliest) => ledger.by_number(ledger.first())?,
         BlockId::Number(_) => Some(ledger.latest()),
     })
 }
 
 /// As [`find`], for methods that cannot go on without.
 pub(crate) fn require(ledger: &Ledger, id: BlockId) -> Result<Arc<Sealed>, EthError> {
-    find(ledger, id)?.ok_or(EthError::UnknownBlock)
+    find(ledger, id)?.ok_or_else(|| match id {
+        BlockId::Number(BlockNumberOrTag::Number(number)) if number < ledger.first() => EthError::HistoryGone {
+            number,
+            first: ledger.first(),
+        },
+        _ => EthError::UnknownBlock,
+    })
 }
 
 /// The state after a block, and what a call there sees of the block. For `pending`, those of the next block.

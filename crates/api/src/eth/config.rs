@@ -106,12 +106,12 @@ struct DeleteStrategy {
     retention_blocks: U64,
 }
 
-/// Blocks, receipts and logs are kept for ever; states as the ledger was told.
+/// Blocks, receipts and logs are kept for ever from the first on that is here; states as the ledger was told.
 pub(crate) fn capabilities(ledger: &Ledger) -> Capabilities {
     let latest = ledger.latest();
     let all = Capability {
         disabled: false,
-        oldest_block: U64::ZERO,
+        oldest_block: U64::from(ledger.first()),
         delete_strategy: None,
     };
     let window = match ledger.state_history() {

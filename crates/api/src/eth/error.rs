@@ -15,6 +15,8 @@ const SERVER_ERROR_CODE: i32 = -32000;
 const LIMIT_EXCEEDED_CODE: i32 = -32005;
 /// Code of a revert; the revert data are in the error's `data`.
 const REVERTED_CODE: i32 = 3;
+/// Code of a request for what a node has forgotten or never had (EIP-4444), as geth.
+const HISTORY_GONE_CODE: i32 = 4444;
 
 /// Why a request could not be answered.
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,9 @@ pub(crate) enum EthError {
     /// The block is known, but so old that the state after it is gone.
     #[error("historical state of block {number} is not available: this node has those from block {oldest} on")]
     StateGone { number: u64, oldest: u64 },
+    /// The node began with a later block.
+    #[error("pruned history unavailable: this node's first block is {first}, not {number}")]
+    HistoryGone { number: u64, first: u64 },
     /// A trace was asked of a block that is not there.
     #[error("block not found")]
     BlockNotFound,
@@ -138,6 +143,7 @@ impl From<EthError> for ErrorObjectOwned {
         let code = match &error {
             EthError::Reverted(_) => REVERTED_CODE,
             EthError::Coded(code, _) => *code,
+            EthError::HistoryGone { .. } => HISTORY_GONE_CODE,
             EthError::Invalid(_) => INVALID_PARAMS_CODE,
             EthError::DevelopmentOnly { .. } => METHOD_NOT_FOUND_CODE,
             EthError::Limit(_) | EthError::Busy => LIMIT_EXCEEDED_CODE,

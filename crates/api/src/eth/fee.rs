@@ -49,7 +49,7 @@ fn tip(block: &Sealed, transaction: &evm::Transaction) -> u128 {
         .unwrap_or_default()
 }
 
-/// Base fees, fullness and tips of the `count` blocks up to `newest`; fewer where the chain is younger.
+/// Base fees, fullness and tips of the `count` blocks up to `newest`; fewer where the chain is younger, or begins later here.
 pub(crate) fn history(
     ledger: &Ledger,
     count: u64,
@@ -66,7 +66,8 @@ pub(crate) fn history(
         )));
     }
     let newest = block::require(ledger, newest.into())?;
-    let count = count.min(FEE_HISTORY_BLOCKS_MAX).min(newest.header.number + 1);
+    let there = newest.header.number + 1 - ledger.first();
+    let count = count.min(FEE_HISTORY_BLOCKS_MAX).min(there);
     if count == 0 {
         return Ok(FeeHistory::default());
     }

@@ -36,7 +36,8 @@ pub(crate) fn of_block(block: &Sealed, filter: &Filter) -> Vec<Log> {
 ///
 /// # Errors
 ///
-/// [`EthError::Limit`] for too wide a range or too many logs, [`EthError::UnknownBlock`] for an unknown block hash.
+/// [`EthError::Limit`] for too wide a range or too many logs, [`EthError::HistoryGone`] where the node does not
+/// have the first blocks, [`EthError::UnknownBlock`] for an unknown block hash.
 pub(crate) fn query(ledger: &Ledger, filter: &Filter) -> Result<Vec<Log>, EthError> {
     match filter.block_option {
         FilterBlockOption::AtBlockHash(hash) => Ok(of_block(&*require(ledger, BlockId::from(hash))?, filter)),
@@ -68,7 +69,7 @@ fn range(
     let latest = ledger.latest().header.number;
     let number = |tag: Option<BlockNumberOrTag>| match tag {
         Some(BlockNumberOrTag::Number(number)) => number,
-        Some(BlockNumberOrTag::Earliest) => 0,
+        Some(BlockNumberOrTag::Earliest) => ledger.first(),
         _ => latest,
     };
     let (from, to) = (number(from), number(to));
@@ -77,6 +78,13 @@ fn range(
     }
     if from > latest {
         return Ok(None);
+    }
+    // Logs that are missing would look like logs that there never were.
+    if from < ledger.first() {
+        return Err(EthError::HistoryGone {
+            number: from,
+            first: ledger.first(),
+        });
     }
     let to = to.min(latest);
     if to - from >= LOG_RANGE_BLOCKS_MAX {

@@ -1,6 +1,6 @@
 //! The methods, as clients call them. A parameter in an `Option` may be left out or null.
 
-use super::{config::Capabilities, fill, finality::Finality, pool, prefixed::Prefixed};
+use super::{checkpoint, config::Capabilities, fill, finality::Finality, pool, prefixed::Prefixed};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U64, U256};
 use alloy_rpc_types_eth::{
@@ -240,6 +240,21 @@ pub(crate) trait Aloft {
     /// Final blocks from `first` on, as validators exchange them: `count` of them, or fewer.
     #[method(name = "getBlocks")]
     async fn blocks(&self, first: U64, count: U64) -> RpcResult<Vec<Bytes>>;
+    /// The blocks with whose states a node that joins can begin, the oldest first.
+    #[method(name = "getCheckpoints")]
+    fn checkpoints(&self) -> RpcResult<Vec<checkpoint::Named>>;
+    /// A proved page of the accounts of the state after a checkpoint, from a hashed address on; null where that state is not kept.
+    #[method(name = "getAccounts")]
+    async fn accounts_of(&self, checkpoint: B256, first: B256, count: U64) -> RpcResult<Option<Bytes>>;
+    /// Proved pages of the slots of accounts, each by its hashed address and the hashed slot to begin at; null where the state is not kept.
+    #[method(name = "getSlots")]
+    async fn slots_of(&self, checkpoint: B256, storages: Vec<(B256, B256)>) -> RpcResult<Option<Vec<Bytes>>>;
+    /// Codes by their hashes, the first of those asked for; null where the state is not kept.
+    #[method(name = "getCodes")]
+    async fn codes_of(&self, checkpoint: B256, hashes: Vec<B256>) -> RpcResult<Option<Vec<Bytes>>>;
+    /// Headers from a height on.
+    #[method(name = "getHeaders")]
+    async fn headers(&self, first: U64, count: U64) -> RpcResult<Vec<Bytes>>;
     /// What fixes the network's first block, and the nodes that it began with.
     #[method(name = "getNetwork")]
     fn network(&self) -> RpcResult<Option<serde_json::Value>>;

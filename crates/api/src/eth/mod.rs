@@ -8,6 +8,7 @@ mod account;
 mod batch;
 mod block;
 mod call;
+mod checkpoint;
 mod config;
 pub mod development;
 mod error;

@@ -3,7 +3,7 @@
 use super::{
     account,
     batch::Batches,
-    block, call, config, development,
+    block, call, checkpoint, config, development,
     error::EthError,
     fee, fill, filter,
     filter::Filters,
@@ -35,7 +35,7 @@ use alloy_rpc_types_trace::{
 };
 use alloy_serde::JsonStorageKey;
 use axum::serve::Listener as _;
-use chain::{Ledger, consensus::Certificates};
+use chain::{Checkpoint, Ledger, consensus::Certificates};
 use jsonrpsee::{
     PendingSubscriptionSink, RpcModule,
     core::{RpcResult, SubscriptionResult, middleware::RpcServiceBuilder},
@@ -238,6 +238,16 @@ impl Node {
             work(&node)
         });
         Ok(answer.await.map_err(|fault| EthError::Internal(fault.into()))??)
+    }
+
+    /// What `part` takes of the state after a checkpoint; `None` where that is not kept.
+    async fn of_checkpoint<T: Send + 'static>(
+        &self,
+        hash: B256,
+        part: impl FnOnce(&Checkpoint) -> T + Send + 'static,
+    ) -> RpcResult<Option<T>> {
+        self.heavy(move |node| Ok(checkpoint::find(&node.ledger, hash).map(|kept| part(&kept))))
+            .await
     }
 }
 
@@ -593,6 +603,28 @@ impl AloftServer for Node {
 
     async fn blocks(&self, first: U64, count: U64) -> RpcResult<Vec<Bytes>> {
         Ok(finality::blocks(&self.config.certificates, first.to(), count.to()).await)
+    }
+
+    fn checkpoints(&self) -> RpcResult<Vec<checkpoint::Named>> {
+        Ok(checkpoint::all(&self.ledger))
+    }
+
+    async fn accounts_of(&self, checkpoint: B256, first: B256, count: U64) -> RpcResult<Option<Bytes>> {
+        self.of_checkpoint(checkpoint, move |kept| kept.accounts(&first, count.saturating_to()))
+            .await
+    }
+
+    async fn slots_of(&self, checkpoint: B256, storages: Vec<(B256, B256)>) -> RpcResult<Option<Vec<Bytes>>> {
+        self.of_checkpoint(checkpoint, move |kept| kept.slots(&storages)).await
+    }
+
+    async fn codes_of(&self, checkpoint: B256, hashes: Vec<B256>) -> RpcResult<Option<Vec<Bytes>>> {
+        self.of_checkpoint(checkpoint, move |kept| kept.codes(&hashes)).await
+    }
+
+    async fn headers(&self, first: U64, count: U64) -> RpcResult<Vec<Bytes>> {
+        self.heavy(move |node| checkpoint::headers(&node.ledger, first.to(), count.to()))
+            .await
     }
 
     fn network(&self) -> RpcResult<Option<serde_json::Value>> {

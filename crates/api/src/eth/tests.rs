@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 const CHAIN: u64 = 16602;
 const GWEI: u128 = 1_000_000_000;
 /// `LOG0` with one word of data, twice.
-const LOGGER: [u8; 10] = hex!("60205fa060205fa000fe");
+pub(super) const LOGGER: [u8; 10] = hex!("60205fa060205fa000fe");
 
 /// A chain that seals when told, asked in process.
-struct Chain {
-    ledger: Ledger,
+pub(super) struct Chain {
+    pub(super) ledger: Ledger,
     module: RpcModule<()>,
 }
 
@@ -25,13 +25,13 @@ fn key(number: u8) -> B256 {
     B256::with_last_byte(number)
 }
 
-fn address(number: u8) -> Address {
+pub(super) fn address(number: u8) -> Address {
     let signature = secp256k1::sign_message(key(number), B256::ZERO).unwrap();
     secp256k1::recover_signer(&signature, B256::ZERO).unwrap()
 }
 
 /// Signed and encoded, from account `number`, paying a tip of `tip` gwei.
-fn signed(number: u8, nonce: u64, tip: u128, to: TxKind, input: impl Into<Bytes>) -> Bytes {
+pub(super) fn signed(number: u8, nonce: u64, tip: u128, to: TxKind, input: impl Into<Bytes>) -> Bytes {
     let transaction = TxEip1559 {
         chain_id: CHAIN,
         nonce,
@@ -49,7 +49,7 @@ fn signed(number: u8, nonce: u64, tip: u128, to: TxKind, input: impl Into<Bytes>
 }
 
 /// Creation code for `code`.
-fn creation(code: &[u8]) -> Vec<u8> {
+pub(super) fn creation(code: &[u8]) -> Vec<u8> {
     [
         &[0x60, code.len() as u8, 0x80, 0x60, 0x09, 0x5f, 0x39, 0x5f, 0xf3],
         code,
@@ -58,12 +58,12 @@ fn creation(code: &[u8]) -> Vec<u8> {
 }
 
 impl Chain {
-    fn new() -> Self {
-        Self::on(&MemoryDisk::default())
+    pub(super) fn new() -> Self {
+        Self::on(Store::in_memory(&MemoryDisk::default()).unwrap())
     }
 
-    /// The chain on a disk, from its last block on or from the first.
-    fn on(disk: &MemoryDisk) -> Self {
+    /// The chain that is in `store`, or a new one there.
+    pub(super) fn on(store: Store) -> Self {
         let genesis = evm::Genesis {
             chain_id: CHAIN,
             timestamp: 1_700_000_000,
@@ -75,7 +75,6 @@ impl Chain {
             contracts: vec![],
             calls: vec![],
         };
-        let store = Store::in_memory(disk).unwrap();
         let ledger = Ledger::open(&genesis, store, PoolLimits::default()).unwrap();
         let config = EthConfig {
             listen: ([127, 0, 0, 1], 0).into(),
@@ -92,7 +91,7 @@ impl Chain {
     }
 
     /// Puts transactions into the next block.
-    fn seal(&self, transactions: &[Bytes]) {
+    pub(super) fn seal(&self, transactions: &[Bytes]) {
         for raw in transactions {
             self.ledger.submit(raw).unwrap();
         }
@@ -113,14 +112,14 @@ impl Chain {
     }
 
     /// The result of a call that works.
-    async fn ask(&self, method: &str, params: Value) -> Value {
+    pub(super) async fn ask(&self, method: &str, params: Value) -> Value {
         let answer = self.answer(method, params).await;
         assert!(answer["error"].is_null(), "{method}: {answer}");
         answer["result"].clone()
     }
 
     /// Code and text of the error of a call that fails.
-    async fn refused(&self, method: &str, params: Value) -> (i64, String) {
+    pub(super) async fn refused(&self, method: &str, params: Value) -> (i64, String) {
         let error = self.answer(method, params).await["error"].clone();
         (
             error["code"].as_i64().unwrap(),
@@ -133,10 +132,11 @@ impl Chain {
 #[tokio::test]
 async fn a_state_that_is_gone_is_refused_with_the_oldest_that_is_there() {
     let disk = MemoryDisk::default();
-    let chain = Chain::on(&disk);
-    (0..3).for_each(|_| chain.seal(&[]));
-    drop(chain);
-    let chain = Chain::on(&disk);
+    let chain = || Chain::on(Store::in_memory(&disk).unwrap());
+    let before = chain();
+    (0..3).for_each(|_| before.seal(&[]));
+    drop(before);
+    let chain = chain();
     for gone in ["earliest", "0x2"] {
         let (_, text) = chain.refused("eth_getBalance", json!([address(1), gone])).await;
         assert!(text.ends_with("this node has those from block 3 on"), "{text}");
