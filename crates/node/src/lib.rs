@@ -30,7 +30,10 @@ pub use damage::{DamageError, Fault, SharedJournals};
 pub use development::{DevelopmentError, DevelopmentNode, DevelopmentOptions};
 pub use engine::{EngineError, NetworkEngine, PREDICTION_OUTPUT, ROWS_INPUT};
 pub use genesis::{GAS_LIMIT, GenesisError, genesis};
-pub use joining::{Addresses, FolderError, FollowError, Joined, JoinedError, SourceError, fetch_network, run_joined};
+pub use joining::{
+    Addresses, ArrivalError, CheckpointName, CheckpointNameError, FolderError, FollowError, Joined, JoinedError,
+    SourceError, fetch_network, run_joined,
+};
 pub use keys::{DEVELOPMENT_KEYS, KeyFileError, NodeKeys, SEED_FILE, development_wallets};
 pub use layout::{Layout, LayoutError, MAX_LOCAL_NODES, NetworkFile, NodeEntry, Ports, VoteKeyEntry};
 pub use learner::{LearnerConfig, TableLearner};

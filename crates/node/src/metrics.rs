@@ -178,8 +178,43 @@ impl Page {
     }
 }
 
+/// What any process that keeps a chain counts, and no more.
+pub(crate) struct ChainMetrics {
+    page: Page,
+    blocks: Blocks,
+    pool: Gauge,
+}
+
+impl ChainMetrics {
+    /// Metrics of the process whose JSON-RPC counts in `eth`, with what `more` registers.
+    pub(crate) fn new(eth: &EthMetrics, more: impl FnOnce(&mut Registry)) -> Self {
+        let mut registry = Registry::with_prefix("aloft");
+        let (blocks, pool) = (Blocks::default(), Gauge::default());
+        blocks.register(&mut registry);
+        registry.register("pool_transactions", "Transactions that wait", pool.clone());
+        more(&mut registry);
+        eth.register(&mut registry);
+        Self {
+            page: Page::new(registry),
+            blocks,
+            pool,
+        }
+    }
+
+    /// Counts every block that becomes final from now on, until the ledger is gone.
+    pub(crate) fn follow(&self, ledger: Ledger) -> impl Future<Output = ()> + Send + 'static {
+        self.blocks.clone().follow(ledger)
+    }
+
+    /// The page, with so many transactions that wait. `engine` is what the runtime shows of its own.
+    pub(crate) fn page(&self, pool_transactions: usize, engine: &str) -> String {
+        self.pool.set(pool_transactions as i64);
+        self.page.text(engine)
+    }
+}
+
 impl Blocks {
-    pub(crate) fn register(&self, registry: &mut Registry) {
+    fn register(&self, registry: &mut Registry) {
         registry.register("chain_height", "Number of the last final block", self.height.clone());
         registry.register("chain_blocks", "Blocks that became final", self.count.clone());
         registry.register(

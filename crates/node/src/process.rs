@@ -193,17 +193,23 @@ fn private(folder: &Path) -> Result<(), NodeError> {
 
 /// Opens the chain of `genesis` in a node's folder, or begins it there.
 pub(crate) fn open_ledger(dir: &Path, genesis: &Genesis, history: StateHistory) -> Result<Ledger, NodeError> {
-    let (chain_path, runtime_dir) = (dir.join("chain.redb"), dir.join("runtime"));
-    let unusable = |error| match damage::of_chain(&chain_path, &runtime_dir, error) {
+    let store = open_store(dir)?;
+    Ledger::open_with_history(genesis, store, PoolLimits::default(), history).map_err(|error| unusable(dir, error))
+}
+
+/// Opens the database in a node's folder, or makes it there.
+pub(crate) fn open_store(dir: &Path) -> Result<Store, NodeError> {
+    Store::open(dir.join("chain.redb")).map_err(|source| unusable(dir, source.into()))
+}
+
+/// What is wrong with the chain in a node's folder.
+fn unusable(dir: &Path, error: LedgerError) -> NodeError {
+    let (path, runtime_dir) = (dir.join("chain.redb"), dir.join("runtime"));
+    match damage::of_chain(&path, &runtime_dir, error) {
         Ok(damage) => NodeError::Damage(Box::new(damage)),
-        Err(LedgerError::Store(source)) => NodeError::Store {
-            path: chain_path.clone(),
-            source,
-        },
+        Err(LedgerError::Store(source)) => NodeError::Store { path, source },
         Err(error) => NodeError::Ledger(error),
-    };
-    let store = Store::open(&chain_path).map_err(|source| unusable(source.into()))?;
-    Ledger::open_with_history(genesis, store, PoolLimits::default(), history).map_err(unusable)
+    }
 }
 
 async fn serve(context: runtime::Context, layout: Layout, index: usize, supervised: bool) -> Result<(), NodeError> {
@@ -215,6 +221,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let (chain_path, runtime_dir) = (dir.join("chain.redb"), dir.join("runtime"));
     let history = entry.state_history.map(Into::into).unwrap_or_default();
     let ledger = open_ledger(&dir, &genesis(network)?, history)?;
+    ledger.keep_checkpoints(network.epoch_blocks);
     let tcp = TcpConfig {
         listen: Ports::loopback(entry.ports.p2p),
         namespace: ledger.genesis().hash_slow().to_vec(),

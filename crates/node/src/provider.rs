@@ -197,7 +197,8 @@ impl Provider for LedgerProvider {
             });
         }
         let mut found = Vec::new();
-        for number in filter.from_block..=last {
+        // A node whose state came from others has no blocks before it, and nothing to do with what was in them.
+        for number in filter.from_block.max(self.ledger.first())..=last {
             let Some(block) = self.ledger.by_number(number).map_err(failed)? else {
                 break;
             };

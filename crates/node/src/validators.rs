@@ -16,7 +16,7 @@ use contracts::{
     },
     addresses,
 };
-use evm::{BlockContext, CallEnd, CallRequest, State};
+use evm::{BlockContext, BlockHashes, CallEnd, CallRequest, State};
 use primitives::{Address, B256, Bytes};
 use tokio::sync::mpsc;
 
@@ -53,18 +53,46 @@ impl StakedCommittees {
     /// What the contract at `to` answers in a block on top of a state.
     pub(crate) fn view_in<C: SolCall>(
         &self,
-        (context, state): &(BlockContext, State),
+        state: &(BlockContext, State),
         to: Address,
         call: &C,
     ) -> Result<C::Return, StateError> {
+        self.reader(state, &self.ledger.hashes()).view(to, call)
+    }
+
+    /// The validators of an epoch, as a state has them.
+    pub(crate) fn read_in(&self, state: &(BlockContext, State), epoch: u64) -> Result<Roster, StateError> {
+        self.reader(state, &self.ledger.hashes()).roster(epoch)
+    }
+
+    fn reader<'a>(&self, state: &'a (BlockContext, State), hashes: &'a dyn BlockHashes) -> StateReader<'a> {
+        StateReader {
+            chain_id: self.ledger.chain_id(),
+            state,
+            hashes,
+        }
+    }
+}
+
+/// The contracts in a block on top of a state, which need not be a ledger's.
+pub(crate) struct StateReader<'a> {
+    pub(crate) chain_id: u64,
+    pub(crate) state: &'a (BlockContext, State),
+    pub(crate) hashes: &'a dyn BlockHashes,
+}
+
+impl StateReader<'_> {
+    /// What the contract at `to` answers.
+    fn view<C: SolCall>(&self, to: Address, call: &C) -> Result<C::Return, StateError> {
         let request = CallRequest {
             to: Some(to),
             data: call.abi_encode().into(),
             ..CallRequest::default()
         };
         let failed = |error: &dyn std::fmt::Display| StateError::Call(error.to_string());
-        let outcome = evm::call(state, context, self.ledger.chain_id(), &self.ledger.hashes(), &request)
-            .map_err(|error| failed(&error))?;
+        let (context, state) = self.state;
+        let outcome =
+            evm::call(state, context, self.chain_id, self.hashes, &request).map_err(|error| failed(&error))?;
         match outcome.end {
             CallEnd::Returned(data) => C::abi_decode_returns_validate(&data).map_err(|error| failed(&error)),
             CallEnd::Reverted(data) => Err(failed(&contracts::revert_reason(&data))),
@@ -73,20 +101,20 @@ impl StakedCommittees {
         }
     }
 
-    /// The validators of an epoch, as a state has them.
-    pub(crate) fn read_in(&self, state: &(BlockContext, State), epoch: u64) -> Result<Roster, StateError> {
+    /// The validators of an epoch.
+    pub(crate) fn roster(&self, epoch: u64) -> Result<Roster, StateError> {
         // The registry keeps the last committee when nobody qualifies, but what if nobody in it has a vote key? Then the last
         // epoch's go on in which somebody had. The founders have theirs, so there is one.
         for at_epoch in (0..=epoch).rev() {
             let call = ValidatorRegistry::committeeCall { atEpoch: at_epoch };
-            let found = self.view_in(state, addresses::VALIDATOR_REGISTRY, &call)?;
+            let found = self.view(addresses::VALIDATOR_REGISTRY, &call)?;
             let voting: Vec<Validator> = found.iter().filter_map(validator).collect();
             if voting.is_empty() {
                 continue;
             }
             let committee = Committee::new(&voting).map_err(|source| StateError::Committee { epoch, source })?;
             let candidates = ValidatorRegistry::candidatesCall {};
-            let candidates = self.view_in(state, addresses::VALIDATOR_REGISTRY, &candidates)?;
+            let candidates = self.view(addresses::VALIDATOR_REGISTRY, &candidates)?;
             let peers = found.iter().chain(&candidates).filter_map(peer).collect();
             return Ok(Roster { committee, peers });
         }

@@ -3,6 +3,7 @@
 mod beacon;
 mod block;
 mod call;
+mod checkpoints;
 mod logs;
 mod send;
 mod tx;
@@ -29,6 +30,7 @@ enum Command {
     Logs(logs::Logs),
     Validators(validators::Validators),
     Beacon(beacon::Beacon),
+    Checkpoints(checkpoints::Checkpoints),
     Stake(super::stake::show::Show),
 }
 
@@ -43,6 +45,7 @@ impl Chain {
             Command::Logs(verb) => verb.run(output).await,
             Command::Validators(verb) => verb.run(output).await,
             Command::Beacon(verb) => verb.run(output).await,
+            Command::Checkpoints(verb) => verb.run(output).await,
             Command::Stake(verb) => verb.run(output).await,
         }
     }

@@ -55,6 +55,7 @@ const VERBS: &[&[&str]] = &[
     &["chain", "logs"],
     &["chain", "validators"],
     &["chain", "beacon"],
+    &["chain", "checkpoints"],
     &["chain", "stake"],
     &["shard"],
     &["shard", "add"],

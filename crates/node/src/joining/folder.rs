@@ -18,9 +18,10 @@ use evm::Genesis;
 use primitives::B256;
 use serde::{Deserialize, Serialize};
 use std::{
-    fs, io,
+    fmt, fs, io,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    str::FromStr,
 };
 
 /// Version of [`NodeFile`]; a file of another version is refused.
@@ -88,10 +89,13 @@ pub struct Addresses {
     pub p2p: SocketAddr,
     /// Data availability rows.
     pub da: SocketAddr,
+    /// Metrics and health, HTTP; nowhere in a folder of an earlier version.
+    #[serde(default)]
+    pub http: Option<SocketAddr>,
 }
 
 impl Addresses {
-    /// JSON-RPC on loopback, the rest at `listen`, all at ports that are free.
+    /// JSON-RPC and metrics on loopback, the rest at `listen`, all at ports that are free.
     ///
     /// # Errors
     ///
@@ -102,6 +106,7 @@ impl Addresses {
             rpc: (Ipv4Addr::LOCALHOST, ports.rpc).into(),
             p2p: (listen, ports.p2p).into(),
             da: (listen, ports.da).into(),
+            http: Some((Ipv4Addr::LOCALHOST, ports.http).into()),
         })
     }
 }
@@ -115,6 +120,46 @@ struct NodeFile {
     addresses: Addresses,
     /// JSON-RPC URLs of the nodes that it follows.
     sources: Vec<String>,
+    /// The block with whose state it begins; with the first block's if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    checkpoint: Option<CheckpointName>,
+}
+
+/// An epoch's last block, as an operator names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointName {
+    /// Its height, if that was said, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub height: Option<u64>,
+    /// Its hash.
+    pub hash: B256,
+}
+
+/// Why a text names no checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a checkpoint is a block's height and hash, such as 4799:0x5e0b…, or its hash")]
+pub struct CheckpointNameError;
+
+impl FromStr for CheckpointName {
+    type Err = CheckpointNameError;
+
+    fn from_str(text: &str) -> Result<Self, CheckpointNameError> {
+        let (height, hash) = match text.split_once(':') {
+            Some((height, hash)) => (Some(height.parse().map_err(|_| CheckpointNameError)?), hash),
+            None => (None, text),
+        };
+        let hash = hash.parse().map_err(|_| CheckpointNameError)?;
+        Ok(Self { height, hash })
+    }
+}
+
+impl fmt::Display for CheckpointName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(height) = self.height {
+            write!(f, "{height}:")?;
+        }
+        write!(f, "{}", self.hash)
+    }
 }
 
 /// A node that joined: its folder, and what the files in it say.
@@ -143,6 +188,7 @@ impl Joined {
         expected: B256,
         addresses: Addresses,
         sources: Vec<String>,
+        checkpoint: Option<CheckpointName>,
     ) -> Result<Self, FolderError> {
         if !(1..=SOURCES_MAX).contains(&sources.len()) {
             let count = sources.len();
@@ -159,15 +205,36 @@ impl Joined {
             genesis: expected,
             addresses,
             sources,
+            checkpoint,
         };
-        // Last and whole: a folder without it never joined.
-        let text = serde_json::to_vec_pretty(&file).expect("plain fields serialise");
-        write(&dir.join(NODE_FILE), &text)?;
-        Ok(Self {
+        let joined = Self {
             dir: dir.to_owned(),
             network,
             file,
-        })
+        };
+        // Last and whole: a folder without it never joined.
+        joined.write_file()?;
+        Ok(joined)
+    }
+
+    fn write_file(&self) -> Result<(), FolderError> {
+        let text = serde_json::to_vec_pretty(&self.file).expect("plain fields serialise");
+        write(&self.dir.join(NODE_FILE), &text)
+    }
+
+    /// Names another block to begin with, for a node that has not all of a state yet.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::File`].
+    pub fn begin_with(&mut self, checkpoint: CheckpointName) -> Result<(), FolderError> {
+        self.file.checkpoint = Some(checkpoint);
+        self.write_file()
+    }
+
+    /// The block with whose state the node begins; `None`: with the first block's.
+    pub fn checkpoint(&self) -> Option<CheckpointName> {
+        self.file.checkpoint
     }
 
     /// Opens the folder that [`Self::create`] made.
@@ -279,6 +346,7 @@ mod tests {
             rpc: at(1),
             p2p: at(2),
             da: at(3),
+            http: Some(at(4)),
         }
     }
 
@@ -287,7 +355,7 @@ mod tests {
         let ((network, hash), folder) = (network(), tempfile::tempdir().unwrap());
         let (dir, sources) = (folder.path().join("own"), vec!["http://127.0.0.1:8545".to_owned()]);
         assert!(!Joined::is_there(&dir));
-        let made = Joined::create(&dir, &network, hash, addresses(), sources.clone()).unwrap();
+        let made = Joined::create(&dir, &network, hash, addresses(), sources.clone(), None).unwrap();
         assert!(Joined::is_there(&dir));
         let opened = Joined::open(&dir).unwrap();
         assert_eq!((opened.addresses(), opened.sources()), (addresses(), &sources[..]));
@@ -304,7 +372,7 @@ mod tests {
         let ((network, hash), folder) = (network(), tempfile::tempdir().unwrap());
         let other = B256::repeat_byte(7);
         let sources = vec!["http://127.0.0.1:8545".to_owned()];
-        let error = Joined::create(folder.path(), &network, other, addresses(), sources.clone()).unwrap_err();
+        let error = Joined::create(folder.path(), &network, other, addresses(), sources.clone(), None).unwrap_err();
         let text = error.to_string();
         assert!(
             text.contains(&hash.to_string()) && text.contains(&other.to_string()),
@@ -312,7 +380,7 @@ mod tests {
         );
         assert!(!Joined::is_there(folder.path()));
         // The same when the file is exchanged later: here the time of the first block.
-        let joined = Joined::create(folder.path(), &network, hash, addresses(), sources).unwrap();
+        let joined = Joined::create(folder.path(), &network, hash, addresses(), sources, None).unwrap();
         let mut exchanged = network.clone();
         exchanged["genesis_time"] = 1.into();
         fs::write(folder.path().join(NETWORK_FILE), exchanged.to_string()).unwrap();
@@ -323,7 +391,7 @@ mod tests {
     #[test]
     fn whoever_follows_nobody_is_refused() {
         let ((network, hash), folder) = (network(), tempfile::tempdir().unwrap());
-        let error = Joined::create(folder.path(), &network, hash, addresses(), vec![]).unwrap_err();
+        let error = Joined::create(folder.path(), &network, hash, addresses(), vec![], None).unwrap_err();
         assert!(matches!(error, FolderError::Sources { count: 0 }));
     }
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::validators::{StakedCommittees, StateError};
 use chain::{
-    FinalityProof, Ledger, LedgerError,
+    FinalityProof, Ledger, LedgerError, StoreError,
     consensus::{Committees as _, RosterError, namespace},
     sync::{FinalRun, RUN_BLOCKS_MAX, RunError},
 };
@@ -30,6 +30,9 @@ pub enum FollowError {
     /// The state does not say who votes.
     #[error("read who votes")]
     Roster(#[from] RosterError),
+    /// The certificate of the first block that is here cannot be read.
+    #[error("read the certificate of the first block")]
+    Store(#[from] StoreError),
     /// The state does not say what the operator is.
     #[error("read what the operator is")]
     State(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -100,8 +103,8 @@ impl Follower {
         }
     }
 
-    /// Takes final blocks until the validators let the node in. Returns the certificate of the last block then, an epoch's last; none where the node
-    /// was let in before.
+    /// Takes final blocks until the validators let the node in. Returns the certificate of the last block then, an epoch's last; where the node was let
+    /// in before, that of the first block that is here, or none if that is the genesis block.
     ///
     /// # Errors
     ///
@@ -110,7 +113,12 @@ impl Follower {
         self.certificate = None;
         loop {
             if Standing::of(&self.ledger, self.stream_key)? == Standing::Inside {
-                return Ok(self.certificate.take());
+                let certificate = self.certificate.take();
+                return match certificate {
+                    Some(certificate) => Ok(Some(certificate)),
+                    // Journals that are new would begin with the genesis block, which such a node does not have.
+                    None => Ok(self.ledger.first_certificate()?),
+                };
             }
             // Blocks in which nothing changes of who is let in: to the end of the epoch.
             let next = self.ledger.latest().header.number + 1;

@@ -1,6 +1,7 @@
-//! A node that joined, as a process: JSON-RPC from the beginning, rows of blobs once its operator is registered, and blocks as its operator's stake says.
+//! A node that joined, as a process: the state that it begins with, if it is another than the first block's; then JSON-RPC and metrics, rows of blobs once its operator is registered, and blocks as its operator's stake says.
 
 use super::{
+    arrival::{ArrivalError, arrive},
     folder::{FolderError, Joined},
     follower::{FollowError, Follower},
     standing::Standing,
@@ -8,26 +9,31 @@ use super::{
 use crate::{
     beacon::{self, ContractBeacon},
     damage::{self, DamageError},
+    metrics::ChainMetrics,
     process::{
         CLIENT_VERSION, CLOSE_GRACE, GAS_PRICE_WEI, NodeError, OFFENCES_WAITING, POSTS_WAITING, PRIZE_MIN_WEI,
-        ROWS_CAPACITY_BYTES, open_ledger, run_in, system, told_to_stop,
+        ROWS_CAPACITY_BYTES, open_ledger, open_store, run_in, system, told_to_stop,
     },
     provider::LedgerProvider,
     validators::{self, StakedCommittees},
 };
-use api::eth::{self, EthConfig, EthMetrics};
+use api::{
+    eth::{self, EthConfig, EthMetrics},
+    http::{self, Limits},
+};
 use chain::{
     Ledger, StateHistory,
     consensus::{self, BeaconConfig, Certificates, Pace, TcpConfig},
 };
 use commonware_cryptography::Signer as _;
-use commonware_runtime::{Supervisor as _, tokio as runtime};
+use commonware_runtime::{Metrics as _, Supervisor as _, tokio as runtime};
 use contracts::{abi::OperatorRegistry, addresses::OPERATOR_REGISTRY};
 use crypto::bls;
 use da::{Domain, disperse::Peer, service::StartError};
-use primitives::{B256, U256};
+use primitives::{Address, B256, U256};
+use serde_json::json;
 use std::{convert::Infallible, future::pending, net::SocketAddr, path::Path, sync::Arc};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
 
 /// Why a node that joined did not start, or stopped.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +44,9 @@ pub enum JoinedError {
     /// What it has in common with any node.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// It cannot take the state that it begins with.
+    #[error(transparent)]
+    Arrival(#[from] ArrivalError),
     /// It cannot follow the chain.
     #[error(transparent)]
     Follow(#[from] FollowError),
@@ -63,7 +72,19 @@ pub fn run(dir: &Path, supervised: bool) -> Result<(), JoinedError> {
 async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> Result<(), JoinedError> {
     let keys = joined.keys().map_err(FolderError::from)?;
     let (network, addresses) = (joined.network(), joined.addresses());
-    let ledger = open_ledger(joined.dir(), &joined.genesis()?, StateHistory::default())?;
+    let genesis = joined.genesis()?;
+    let stop = told_to_stop(supervised);
+    tokio::pin!(stop);
+    if let Some(checkpoint) = joined.checkpoint() {
+        let store = open_store(joined.dir())?;
+        let arriving = arrive(&store, &genesis, network.epoch_blocks, checkpoint, joined.sources());
+        tokio::select! {
+            arrived = arriving => arrived?,
+            stopped = &mut stop => return stopped.map_err(JoinedError::from),
+        }
+    }
+    let ledger = open_ledger(joined.dir(), &genesis, StateHistory::default())?;
+    ledger.keep_checkpoints(network.epoch_blocks);
     let account = keys.wallet.address();
     let provider = LedgerProvider::new(ledger.clone(), Arc::new(keys.wallet));
     let stream_key = keys.validator.ed25519.clone();
@@ -106,30 +127,80 @@ async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> R
         },
         provider,
     };
+    let eth_metrics = EthMetrics::default();
     let eth = EthConfig {
         listen: addresses.rpc,
         client_version: CLIENT_VERSION.into(),
         peer_count: network.nodes.len() as u32,
-        metrics: EthMetrics::default(),
+        metrics: eth_metrics.clone(),
         certificates,
         network: Some(network.public()),
     };
-    let eth = eth::serve(eth, ledger)
+    let eth = eth::serve(eth, ledger.clone())
         .await
         .map_err(|source| system("listen for JSON-RPC on", addresses.rpc, source))?;
+    let mut observing = JoinSet::new();
+    if let Some(listen) = addresses.http {
+        let failed = |source| system("listen for HTTP on", listen, source);
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let metrics = ChainMetrics::new(&eth_metrics, |_| {});
+        observing.spawn(metrics.follow(ledger.clone()));
+        let status = JoinedStatus {
+            account,
+            ledger,
+            metrics,
+            context: context.child("metrics"),
+        };
+        let router = http::observe(Arc::new(status));
+        observing.spawn(async move {
+            let _ = http::serve(listener, router, Limits::default().connections_max, pending()).await;
+        });
+    }
     tracing::info!(%account, rpc = %eth.address(), "the node is up");
 
     let ended = tokio::select! {
         Err(error) = part.take(context.child("part"), joined.dir()) => Err(error),
         Err(error) = rows.keep(context.child("rows")) => Err(error),
-        stop = told_to_stop(supervised) => stop.map_err(JoinedError::from),
+        stopped = stop => stopped.map_err(JoinedError::from),
     };
     reporting.abort();
     posting.abort();
+    observing.abort_all();
     // Clients that keep a connection open are not waited for longer than this.
     let _ = timeout(CLOSE_GRACE, eth.stop()).await;
     tracing::info!(%account, "the node stops");
     ended
+}
+
+/// What the node says of itself.
+struct JoinedStatus {
+    account: Address,
+    ledger: Ledger,
+    metrics: ChainMetrics,
+    /// Shows what the engine counts.
+    context: runtime::Context,
+}
+
+impl http::Node for JoinedStatus {
+    fn is_ready(&self) -> bool {
+        self.ledger.latest().header.number > 0
+    }
+
+    fn status(&self) -> serde_json::Value {
+        let latest = self.ledger.latest();
+        json!({
+            "account": self.account,
+            "chain_id": self.ledger.chain_id(),
+            "height": latest.header.number,
+            "block_hash": latest.hash,
+            "first_block": self.ledger.first(),
+            "waiting_transactions": self.ledger.pool().len(),
+        })
+    }
+
+    fn metrics(&self) -> String {
+        self.metrics.page(self.ledger.pool().len(), &self.context.encode())
+    }
 }
 
 /// The node's part in agreeing on blocks.

@@ -1,10 +1,14 @@
 //! A node that others follow, over its JSON-RPC. Nothing that it says is believed: see [`super::follower`].
 
-use chain::{Block, FinalityProof, sync::RUN_BLOCKS_MAX};
+use alloy_eips::eip2718::Decodable2718 as _;
+use chain::{
+    Block, FinalityProof,
+    sync::{ACCOUNTS_WANTED, RUN_BLOCKS_MAX},
+};
 use client::{Rpc, RpcError};
 use commonware_codec::DecodeExt as _;
 use primitives::{B256, Bytes, U256};
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
 
 /// Why a node's answer is of no use.
@@ -21,7 +25,15 @@ pub enum SourceError {
         /// What was asked for.
         what: &'static str,
         /// What is wrong with it.
-        source: commonware_codec::Error,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// It does not keep the state after the block that was asked for.
+    #[error("{url} does not keep the state after block {checkpoint}")]
+    NoCheckpoint {
+        /// The node.
+        url: String,
+        /// The block.
+        checkpoint: B256,
     },
     /// It has no blocks for who asks: it follows the chain itself, or is a development chain.
     #[error("{url} has no block {height} for others to follow")]
@@ -52,6 +64,13 @@ pub async fn fetch_network(url: &str) -> Result<serde_json::Value, SourceError> 
 /// A node to follow.
 #[derive(Clone, Debug)]
 pub(super) struct Source(Rpc);
+
+/// A block with whose state one can begin.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(super) struct Served {
+    pub(super) number: U256,
+    pub(super) hash: B256,
+}
 
 /// The fields of `aloft_getFinality` that are needed.
 #[derive(Deserialize)]
@@ -112,11 +131,86 @@ impl Source {
         Ok(self.0.call("eth_sendRawTransaction", json!([transaction])).await?)
     }
 
-    fn malformed(&self, what: &'static str, source: commonware_codec::Error) -> SourceError {
+    /// The blocks with whose states one can begin there, the oldest first.
+    pub(super) async fn checkpoints(&self) -> Result<Vec<Served>, SourceError> {
+        Ok(self.0.call("aloft_getCheckpoints", json!([])).await?)
+    }
+
+    /// What it says is the header (RLP) of the block with this hash.
+    pub(super) async fn header(&self, hash: B256) -> Result<Bytes, SourceError> {
+        Ok(self.0.call("debug_getRawHeader", json!([hash])).await?)
+    }
+
+    /// What it says are `count` headers (RLP) from the height `first` on.
+    pub(super) async fn headers(&self, first: u64, count: u64) -> Result<Vec<Bytes>, SourceError> {
+        let params = json!([U256::from(first), U256::from(count)]);
+        Ok(self.0.call("aloft_getHeaders", params).await?)
+    }
+
+    /// What it says are the receipts of the block with this hash.
+    pub(super) async fn receipts(&self, hash: B256) -> Result<Vec<evm::Receipt>, SourceError> {
+        let found: Vec<Bytes> = self.0.call("debug_getRawReceipts", json!([hash])).await?;
+        let decoded = found.iter().map(|receipt| evm::Receipt::decode_2718_exact(receipt));
+        decoded
+            .collect::<Result<_, _>>()
+            .map_err(|source| self.malformed("receipt", source))
+    }
+
+    /// What it says are the block at `height` with this hash, its receipts, and the proof that it is final.
+    pub(super) async fn certified(
+        &self,
+        height: u64,
+        hash: B256,
+    ) -> Result<(Block, Vec<evm::Receipt>, FinalityProof), SourceError> {
+        let missing = || SourceError::NoBlock {
+            url: self.url().to_owned(),
+            height,
+        };
+        let proof = self.finality(height).await?.ok_or_else(missing)?;
+        let block = self.blocks(height, height).await?.pop().ok_or_else(missing)?;
+        Ok((block, self.receipts(hash).await?, proof))
+    }
+
+    /// A page of accounts of the state after a checkpoint, as it sends it.
+    pub(super) async fn accounts(&self, checkpoint: B256, first: B256) -> Result<Bytes, SourceError> {
+        let params = json!([checkpoint, first, U256::from(ACCOUNTS_WANTED)]);
+        self.of_checkpoint("aloft_getAccounts", checkpoint, params).await
+    }
+
+    /// Pages of slots, as it sends them.
+    pub(super) async fn slots(&self, checkpoint: B256, storages: &[(B256, B256)]) -> Result<Vec<Bytes>, SourceError> {
+        let params = json!([checkpoint, storages]);
+        self.of_checkpoint("aloft_getSlots", checkpoint, params).await
+    }
+
+    /// Codes, as it sends them.
+    pub(super) async fn codes(&self, checkpoint: B256, hashes: &[B256]) -> Result<Vec<Bytes>, SourceError> {
+        let params = json!([checkpoint, hashes]);
+        self.of_checkpoint("aloft_getCodes", checkpoint, params).await
+    }
+
+    async fn of_checkpoint<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        checkpoint: B256,
+        params: serde_json::Value,
+    ) -> Result<T, SourceError> {
+        let found: Option<T> = self.0.call(method, params).await?;
+        found.ok_or_else(|| SourceError::NoCheckpoint {
+            url: self.url().to_owned(),
+            checkpoint,
+        })
+    }
+
+    fn malformed(
+        &self,
+        what: &'static str,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> SourceError {
         SourceError::Malformed {
             url: self.url().to_owned(),
             what,
-            source,
+            source: source.into(),
         }
     }
 }

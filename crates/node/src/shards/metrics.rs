@@ -1,7 +1,7 @@
 //! What a shard's validator counts, in the Prometheus text format.
 
 use super::Relayed;
-use crate::metrics::{Blocks, Page};
+use crate::metrics::ChainMetrics;
 use api::eth::EthMetrics;
 use chain::Ledger;
 use prometheus_client::{
@@ -104,37 +104,27 @@ impl Carried {
 
 /// A shard's validator's metrics.
 pub(crate) struct ShardMetrics {
-    page: Page,
-    blocks: Blocks,
-    pool: Gauge,
+    chain: ChainMetrics,
     pub(super) carried: Carried,
 }
 
 impl ShardMetrics {
     /// Metrics of the validator whose JSON-RPC counts in `eth`.
     pub(crate) fn new(eth: &EthMetrics) -> Self {
-        let mut registry = Registry::with_prefix("aloft");
-        let (blocks, carried, pool) = (Blocks::default(), Carried::default(), Gauge::default());
-        blocks.register(&mut registry);
-        registry.register("pool_transactions", "Transactions that wait", pool.clone());
-        carried.register(&mut registry);
-        eth.register(&mut registry);
+        let carried = Carried::default();
         Self {
-            page: Page::new(registry),
-            blocks,
-            pool,
+            chain: ChainMetrics::new(eth, |registry| carried.register(registry)),
             carried,
         }
     }
 
     /// Counts every block that becomes final from now on, until the ledger is gone.
     pub(crate) fn follow(&self, ledger: Ledger) -> impl Future<Output = ()> + Send + 'static {
-        self.blocks.clone().follow(ledger)
+        self.chain.follow(ledger)
     }
 
     /// The page, with so many transactions that wait. `engine` is what the runtime shows of its own.
     pub(crate) fn page(&self, pool_transactions: usize, engine: &str) -> String {
-        self.pool.set(pool_transactions as i64);
-        self.page.text(engine)
+        self.chain.page(pool_transactions, engine)
     }
 }

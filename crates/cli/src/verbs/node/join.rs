@@ -3,7 +3,7 @@
 use super::log_to_standard_error;
 use crate::output::{ExitCode, Failure};
 use anyhow::Context as _;
-use node::{Addresses, Joined, fetch_network};
+use node::{Addresses, CheckpointName, Joined, fetch_network};
 use primitives::B256;
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -15,6 +15,10 @@ use std::{
 /// The node takes what fixes the network's first block from one of the nodes to follow, and refuses any block but the one whose hash you give: have that
 /// from somebody whom you trust. It executes every block since, and believes nothing but the certificates of committees that its own state names. It
 /// takes part in agreeing on blocks when its operator's stake gives it seats: see aloft operator.
+///
+/// With --checkpoint it begins with the state after a recent block instead, which it takes from the nodes to follow, every part proved against that block, and
+/// executes only the blocks after it. That block's hash, too, has to come from somebody whom you trust, and has to be younger than the time that stake takes to
+/// be paid out (aloft operator show); it is the last of one of the last two epochs, which `aloft chain checkpoints` asks a node for.
 ///
 /// Started again in the same folder it goes on, and the other options are not needed.
 ///
@@ -29,6 +33,9 @@ pub struct Join {
     /// JSON-RPC URL of a node to follow; may be given several times.
     #[arg(long, value_name = "URL")]
     follow: Vec<String>,
+    /// Begin with the state after this block, an epoch's last: its height and hash, or its hash. A node that has a chain already goes on with that.
+    #[arg(long, value_name = "HEIGHT:HASH")]
+    checkpoint: Option<CheckpointName>,
     /// Address on which to take connections of other operators; 0.0.0.0 for all.
     #[arg(long, value_name = "ADDRESS", default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     listen: IpAddr,
@@ -40,8 +47,11 @@ pub struct Join {
 impl Join {
     /// Makes the folder unless it is there, and runs the node.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        if !Joined::is_there(&self.dir) {
-            self.prepare()?;
+        match (Joined::is_there(&self.dir), self.checkpoint) {
+            (false, _) => self.prepare()?,
+            // The one that was named before may not be there any longer.
+            (true, Some(checkpoint)) => Joined::open(&self.dir)?.begin_with(checkpoint)?,
+            (true, None) => {}
         }
         log_to_standard_error();
         node::run_joined(&self.dir, self.supervised)?;
@@ -55,7 +65,14 @@ impl Join {
             .with_context(|| format!("{dir} holds no node yet: name the first block by --genesis"))?;
         let fetched = self.fetch()?;
         let addresses = Addresses::free(self.listen)?;
-        Joined::create(&self.dir, &fetched, genesis, addresses, self.follow.clone())?;
+        Joined::create(
+            &self.dir,
+            &fetched,
+            genesis,
+            addresses,
+            self.follow.clone(),
+            self.checkpoint,
+        )?;
         Ok(())
     }
 
