@@ -4,6 +4,7 @@ import json
 import subprocess
 import threading
 import time
+import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from network import PATIENCE, Fault, Node, check, post, rpc
@@ -13,18 +14,24 @@ EPOCH_BLOCKS = 16
 # From coins to a seat takes nine epochs, of 16 blocks of up to a second on a machine that is busy.
 STEP_S = 240 * PATIENCE
 GAP_S = 5 * PATIENCE
+# By how much every answer is late from which a newcomer takes a state, so that it can be killed before the last.
+SLOW_S = 0.1
 
 
 class Liar:
-    """Passes on what a node answers, but for blocks: those come one too early."""
+    """Passes on what a node answers, but for one method: there `lie` makes another answer of it, given how to ask the node.
 
-    def __init__(self, port):
+    All answers come `slow_s` late.
+    """
+
+    def __init__(self, port, method, lie, slow_s=0.0):
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if asked["method"] == "aloft_getBlocks":
-                    asked["params"][0] = hex(int(asked["params"][0], 16) - 1)
-                answer = json.dumps(post(port, asked, 10 * PATIENCE)).encode()
+                ask = lambda question: post(port, question, 10 * PATIENCE)
+                time.sleep(slow_s)
+                answer = lie(asked, ask) if asked["method"] == method else ask(asked)
+                answer = json.dumps(answer).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(answer)))
@@ -41,31 +48,138 @@ class Liar:
         return f"http://127.0.0.1:{self.server.server_port}"
 
 
-class Newcomer(Node):
-    """A node that joins a network that runs. The first that it follows lies."""
+def with_params(asked, **changes):
+    """The same question with other parameters, by their places: `p0`, `p1`, ..."""
+    params = list(asked["params"])
+    for place, value in changes.items():
+        params[int(place[1:])] = value
+    return asked | {"params": params}
 
-    def __init__(self, network, dir):
-        self.liar = Liar(network.nodes[0].ports["rpc"])
+
+def one_early(asked, ask):
+    return ask(with_params(asked, p0=hex(int(asked["params"][0], 16) - 1)))
+
+
+def flipped(text, place):
+    """Hexadecimal text with another digit at this place."""
+    return text[:place] + format(int(text[place], 16) ^ 1, "x") + text[place + 1 :]
+
+
+def wrong(asked, ask):
+    """A digit of the answer, or of the first part of it, is another: in the middle, where rows are."""
+    answer = ask(asked)
+    found = answer["result"]
+    if isinstance(found, list):
+        found[0] = flipped(found[0], len(found[0]) // 2)
+    else:
+        answer["result"] = flipped(found, len(found) // 2)
+    return answer
+
+
+def short(asked, ask):
+    """Two accounts are said to be all that there are."""
+    answer = ask(with_params(asked, p2="0x2"))
+    answer["result"] = "0x00" + answer["result"][4:]
+    return answer
+
+
+def of_another_state(asked, ask):
+    """The page of another checkpoint, if the node keeps another."""
+    kept = ask(asked | {"method": "aloft_getCheckpoints", "params": []})["result"]
+    other = [one["hash"] for one in kept if one["hash"] != asked["params"][0]]
+    return ask(with_params(asked, p0=other[0])) if other else wrong(asked, ask)
+
+
+def of_another_block(asked, ask):
+    return ask(with_params(asked, p0=ask(asked | {"method": "eth_getBlockByNumber", "params": ["0x1", False]})["result"]["hash"]))
+
+
+class Newcomer(Node):
+    """A node that joins a network that runs, following the nodes at these URLs."""
+
+    def __init__(self, network, dir, urls, checkpoint=None):
+        self.urls, self.checkpoint = urls, checkpoint
         self.network, self.name, self.dir = network, "newcomer", dir
         self.log_path = dir.parent / "newcomer.log"
         self.process = self._logging = None
         self.ports = {}
 
     def command(self):
-        first, second = self.liar.url(), f"http://127.0.0.1:{self.network.nodes[1].ports['rpc']}"
         genesis = rpc(self.network.nodes[0].ports["rpc"], "eth_getBlockByNumber", ["0x0", False])["hash"]
-        options = ["--genesis", genesis, "--follow", first, "--follow", second]
+        options = ["--genesis", genesis]
+        for url in self.urls:
+            options += ["--follow", url]
+        if self.checkpoint:
+            options += ["--checkpoint", self.checkpoint]
         return [self.network.aloft, "node", "join", self.dir, *options]
 
     def start(self):
         self.launch()
+        self.wait_folder()
+        self.wait_ready()
+
+    def wait_folder(self):
+        """Waits until it has its folder, which says where it listens."""
         deadline = time.monotonic() + 30 * PATIENCE
         while not (self.dir / "node.json").exists():
             code = self.wait_end(0.05)
             check(code is None and time.monotonic() < deadline, f"{self.name} did not join: {self.log_tail()}")
+        port = lambda address: int(address.rsplit(":", 1)[1])
         addresses = json.loads((self.dir / "node.json").read_text())["addresses"]
-        self.ports = {"rpc": int(addresses["rpc"].rsplit(":", 1)[1])}
-        self.wait_ready()
+        self.ports = {"rpc": port(addresses["rpc"]), "http": port(addresses["http"])}
+
+    def aloft(self, *arguments):
+        """What a verb says, as JSON, asked of the first node."""
+        command = [self.network.aloft, "--json", *arguments]
+        if arguments[:2] != ("node", "keys"):
+            command += ["--rpc", f"http://127.0.0.1:{self.network.nodes[0].ports['rpc']}"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE)
+        check(done.returncode == 0, f"aloft {' '.join(map(str, arguments))}: {done.stdout}")
+        return json.loads(done.stdout)
+
+    def until(self, what, holds):
+        """Waits until what is shown of the operator is so."""
+        begun = time.monotonic()
+        while time.monotonic() - begun < STEP_S:
+            shown = self.aloft("operator", "show", "--keys", self.dir)
+            if holds(shown):
+                return shown
+            check(self.runs(), f"{self.name} ended: {self.log_tail()}")
+            time.sleep(0.5)
+        raise Fault(f"{what} did not come within {STEP_S} s: {shown}; {self.log_tail()}")
+
+    def make_keys(self):
+        """Makes its keys, and gives its account coins; the account."""
+        account = self.aloft("node", "keys", self.dir)["account"]
+        check((self.dir / "seed").stat().st_mode & 0o77 == 0, "the newcomer's seed can be read by others")
+        # Not the account of the load, whose transfers would be in the way.
+        self.aloft("send", account, "1000", "--key", self.network.keys[2])
+        return account
+
+    def enlist(self, account):
+        """Registers, deposits, joins the service, and waits for a vote and a block of its own."""
+        addresses = json.loads((self.dir / "node.json").read_text())["addresses"]
+        registered = ["operator", "register", "--keys", self.dir, "--endpoint", addresses["da"], "--validator", addresses["p2p"]]
+        check(len(self.aloft(*registered)["transactions"]) == 6, "registering takes an operator, four vote keys, an endpoint")
+        self.aloft("stake", "deposit", "100", "--keys", self.dir)
+        check(self.until("joining", lambda shown: shown["standing"] != "registered")["standing"] == "joining", "no deposit waits")
+        self.until("a stake that counts", lambda shown: shown["standing"] == "ready")
+        self.aloft("operator", "join", "consensus", "--keys", self.dir)
+        self.until("a vote", lambda shown: shown["votes"] > 0 and shown["standing"] == "serving")
+        wait_for_block(self.network.nodes[0], account, self)
+
+    def check_liars(self, liars, starts=1):
+        """Its log names each of them, and at most once a start."""
+        told = [line for line in self.log_since().splitlines() if "a node that lied is asked no more" in line]
+        named = [sum(liar.url() in line for line in told) for liar in liars]
+        check(all(1 <= times <= starts for times in named), f"{self.name} said of who lied {named}: {told}")
+
+    def metric(self, name):
+        """A figure of its page of metrics."""
+        page = urllib.request.urlopen(f"http://127.0.0.1:{self.ports['http']}/metrics", timeout=5 * PATIENCE).read().decode()
+        found = [line.split()[1] for line in page.splitlines() if line.startswith(name + " ")]
+        check(len(found) == 1, f"{self.name} shows {name} {len(found)} times")
+        return float(found[0])
 
 
 class Gaps:
@@ -98,46 +212,16 @@ def newcomer(run):
     """Coins, keys, registration, deposit, service, seats, blocks of its own; then back to nothing but following."""
     network, first = run.network, run.network.nodes[0]
     gaps = Gaps(first)
-    own = Newcomer(network, network.dir.parent / "own")
-
-    def aloft(*arguments):
-        command = [network.aloft, "--json", *arguments]
-        if arguments[:2] != ("node", "keys"):
-            command += ["--rpc", f"http://127.0.0.1:{first.ports['rpc']}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE)
-        check(done.returncode == 0, f"aloft {' '.join(map(str, arguments))}: {done.stdout}")
-        return json.loads(done.stdout)
-
-    def until(what, holds):
-        begun = time.monotonic()
-        while time.monotonic() - begun < STEP_S:
-            shown = aloft("operator", "show", "--keys", own.dir)
-            if holds(shown):
-                return shown
-            check(own.runs(), f"{own.name} ended: {own.log_tail()}")
-            time.sleep(0.5)
-        raise Fault(f"{what} did not come within {STEP_S} s: {shown}; {own.log_tail()}")
-
-    account = aloft("node", "keys", own.dir)["account"]
-    check((own.dir / "seed").stat().st_mode & 0o77 == 0, "the newcomer's seed can be read by others")
-    # Not the account of the load, whose transfers would be in the way.
-    aloft("send", account, "1000", "--key", network.keys[2])
+    liar = Liar(first.ports["rpc"], "aloft_getBlocks", one_early)
+    own = Newcomer(network, network.dir.parent / "own", [liar.url(), f"http://127.0.0.1:{network.nodes[1].ports['rpc']}"])
+    account = own.make_keys()
     own.start()
     network.nodes.append(own)
     run.observer.watch(own)
     caught_up = own.wait_height(run.observer.height, 60 * PATIENCE)
-    told = [line for line in own.log_since().splitlines() if "a node that lied is asked no more" in line]
-    check(len(told) == 1 and own.liar.url() in told[0], f"{own.name} said of who lied: {told}")
-
-    addresses = json.loads((own.dir / "node.json").read_text())["addresses"]
-    registered = ["operator", "register", "--keys", own.dir, "--endpoint", addresses["da"], "--validator", addresses["p2p"]]
-    check(len(aloft(*registered)["transactions"]) == 6, "registering takes an operator, four vote keys, an endpoint")
-    aloft("stake", "deposit", "100", "--keys", own.dir)
-    check(until("joining", lambda shown: shown["standing"] != "registered")["standing"] == "joining", "no deposit waits")
-    until("a stake that counts", lambda shown: shown["standing"] == "ready")
-    aloft("operator", "join", "consensus", "--keys", own.dir)
-    until("a vote", lambda shown: shown["votes"] > 0 and shown["standing"] == "serving")
-    wait_for_block(first, account, own)
+    own.check_liars([liar])
+    check(own.metric("aloft_chain_height") > 0, f"{own.name} counts no block")
+    own.enlist(account)
     # Its engine began with the last block before the validators let it in: it has none before that for others.
     check(rpc(own.ports["rpc"], "aloft_getBlocks", ["0x1", "0x1"]) == [], f"{own.name} took all blocks twice")
     own.kill()
@@ -146,21 +230,21 @@ def newcomer(run):
     wait_for_block(first, account, own)
 
     # It leaves, follows, and comes back with journals that end long before.
-    aloft("operator", "leave", "consensus", "--keys", own.dir)
-    until("an end of its seats", lambda shown: shown["standing"] == "ready")
+    own.aloft("operator", "leave", "consensus", "--keys", own.dir)
+    own.until("an end of its seats", lambda shown: shown["standing"] == "ready")
     wait_for_line(own, "the operator has left", 1)
-    aloft("operator", "join", "consensus", "--keys", own.dir)
-    until("a vote again", lambda shown: shown["votes"] > 0 and shown["standing"] == "serving")
+    own.aloft("operator", "join", "consensus", "--keys", own.dir)
+    own.until("a vote again", lambda shown: shown["votes"] > 0 and shown["standing"] == "serving")
     wait_for_block(first, account, own)
 
-    aloft("operator", "leave", "consensus", "--keys", own.dir)
-    until("an end of its seats", lambda shown: shown["standing"] == "ready")
+    own.aloft("operator", "leave", "consensus", "--keys", own.dir)
+    own.until("an end of its seats", lambda shown: shown["standing"] == "ready")
     left = own.log_size()
     wait_for_line(own, "the operator has left", 2)
     own.wait_height(run.observer.height + 2, 60 * PATIENCE)
     check(" ERROR " not in own.log_since(left), f"{own.name}: {own.log_tail()}")
-    aloft("stake", "leave", "--keys", own.dir)
-    until("stake that leaves", lambda shown: shown["standing"] == "unbonding")
+    own.aloft("stake", "leave", "--keys", own.dir)
+    own.until("stake that leaves", lambda shown: shown["standing"] == "unbonding")
     # It comes back to where it was, and finds the liar again.
     own.kill()
     own.launch()
@@ -171,6 +255,71 @@ def newcomer(run):
 
 
 newcomer.epoch_blocks = EPOCH_BLOCKS
+
+
+def checkpoint(run):
+    """A node begins with a recent state, which it takes from nodes of which most lie, is killed on the way, and ends as a validator."""
+    network, first = run.network, run.network.nodes[0]
+    gaps, honest = Gaps(first), network.nodes[1].ports["rpc"]
+    lies = [
+        ("debug_getRawHeader", of_another_block),
+        ("aloft_getAccounts", short),
+        ("aloft_getAccounts", wrong),
+        ("aloft_getAccounts", of_another_state),
+        ("aloft_getCodes", wrong),
+        ("aloft_getSlots", wrong),
+        ("aloft_getHeaders", wrong),
+        ("debug_getRawReceipts", wrong),
+        ("aloft_getBlocks", one_early),
+    ]
+    liars = [Liar(honest, method, lie, SLOW_S) for method, lie in lies]
+    slow = Liar(honest, None, None, SLOW_S)
+    own = Newcomer(network, network.dir.parent / "own", [liar.url() for liar in [*liars, slow]])
+    account = own.make_keys()
+    begun, kept = time.monotonic(), []
+    while len(kept) < 2:  # So that there is another state to lie with.
+        check(time.monotonic() - begun < STEP_S, "no epoch ended")
+        time.sleep(0.1)
+        kept = rpc(honest, "aloft_getCheckpoints")
+    height, hash = int(kept[-1]["number"], 16), kept[-1]["hash"]
+    own.checkpoint = f"{height}:{hash}"
+    own.first = height
+    own.launch()
+    own.wait_folder()
+    wait_for_line(own, "taking the state from others", 1)
+    time.sleep(5 * SLOW_S)
+    own.kill()
+    check("the state is here" not in own.log_since(), "the state came too fast for a kill on the way")
+    own.launch()
+    wait_for_line(own, "the state is here", 1)
+    own.wait_ready()
+    network.nodes.append(own)
+    run.observer.watch(own)
+    caught_up = own.wait_height(run.observer.height, 60 * PATIENCE)
+    peak_mib = own.memory_mib("VmHWM")
+    own.check_liars(liars, 2)
+    line = [line for line in own.log_since().splitlines() if "the state is here" in line][0]
+    figures = dict(word.split("=") for word in line.split() if word.count("=") == 1)
+    check(rpc(own.ports["rpc"], "eth_getBlockByNumber", [hex(height - 1), False]) is None, "it shows a block that it cannot have")
+    earliest = rpc(own.ports["rpc"], "eth_getBlockByNumber", ["earliest", True])
+    check(earliest == rpc(honest, "eth_getBlockByNumber", [hex(height), True]), "its first block is not the network's")
+    check(int(rpc(own.ports["rpc"], "eth_feeHistory", ["0x400", "latest", []])["oldestBlock"], 16) == height, "wrong fee history")
+    check(own.metric("aloft_chain_height") >= height, f"{own.name} counts no block")
+    own.enlist(account)
+    own.kill()
+    own.launch()
+    own.wait_height(run.observer.height, 60 * PATIENCE)
+    wait_for_block(first, account, own)
+    longest = gaps.stop()
+    check(longest <= GAP_S, f"{longest:.1f} s without a block while a node joined")
+    return (
+        f"{figures['accounts']} accounts, {figures['slots']} slots, {figures['codes']} codes in {figures['bytes']} bytes "
+        f"and {float(figures['seconds']):.1f} s after the kill, at most {peak_mib} MiB; caught up in {caught_up:.1f} s; "
+        f"longest time without a block {longest:.1f} s"
+    )
+
+
+checkpoint.epoch_blocks = 3 * EPOCH_BLOCKS
 
 
 def wait_for_block(node, account, own):

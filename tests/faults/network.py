@@ -69,6 +69,8 @@ def prepare_node():
 class Node:
     """One node: its folder, its ports, its process when it runs."""
 
+    first = 0  # height of the first block that it has
+
     def __init__(self, network, index, entry):
         self.network, self.index, self.name = network, index, entry["name"]
         self.ports = entry["ports"]

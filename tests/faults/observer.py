@@ -33,12 +33,12 @@ class Observer:
         self._threads[-1].start()
 
     def _watch(self, node):
-        process, read = None, -1
+        process, read = None, node.first - 1
         while not self._stopped.wait(POLL_S):
             if not node.runs():
                 continue
             if node.process is not process:
-                process, read = node.process, -1
+                process, read = node.process, node.first - 1
             try:
                 read = self._read(node, read, node.height())
             except (OSError, ValueError):
@@ -78,7 +78,7 @@ class Observer:
         """The node has every block that anybody showed, as it was."""
         height = self.height
         node.wait_height(height, 30 * PATIENCE)
-        self._read(node, -1, height)
+        self._read(node, node.first - 1, height)
 
     def verify(self):
         """All nodes agree, and each running one has every block that anybody showed."""
@@ -132,19 +132,22 @@ class Load:
             self.acknowledged.append(self._sent.pop(nonce)[0])
 
     def verify(self):
-        """Every running node has a receipt of every acknowledged transfer, in the same block."""
+        """Every running node has a receipt of every acknowledged transfer of the blocks that it has, in the same block."""
         hashes = list(self.acknowledged)
         for start in range(0, len(hashes), BLOCKS_A_READ):
             some = hashes[start : start + BLOCKS_A_READ]
             places = [self._places(node, some) for node in self.network.running()]
             for node, found in zip(self.network.running(), places):
+                if node.first:
+                    found = [own or (place if place and place[2] < node.first else None) for own, place in zip(found, places[0])]
                 lost = [transfer for transfer, place in zip(some, found) if place is None]
                 check(not lost, f"{node.name} lost {len(lost)} acknowledged transfers, the first {lost[:1]}")
                 check(found == places[0], f"{node.name} has acknowledged transfers in other blocks")
 
     def _places(self, node, hashes):
         receipts = batch(node.ports["rpc"], [("eth_getTransactionReceipt", [transfer]) for transfer in hashes])
-        return [receipt and (receipt["blockHash"], receipt["transactionIndex"]) for receipt in receipts]
+        place = lambda receipt: (receipt["blockHash"], receipt["transactionIndex"], int(receipt["blockNumber"], 16))
+        return [receipt and place(receipt) for receipt in receipts]
 
     def stop(self):
         self._stopped.set()

@@ -25,6 +25,8 @@ use tokio::task::block_in_place;
 
 /// Pause after no node answered.
 const RETRY: Duration = Duration::from_secs(1);
+/// Rounds of asking between two in which who does not help is told of.
+const ROUNDS_TOLD: u64 = 30;
 /// Percents of the state between two lines of the log.
 const PROGRESS_PERCENT: u64 = 5;
 
@@ -221,7 +223,7 @@ impl Others {
         question: impl AsyncFn(&Source) -> Result<T, SourceError>,
         mut take: impl FnMut(T) -> Result<U, TakeError>,
     ) -> Result<U, ArrivalError> {
-        loop {
+        for round in 0u64.. {
             let (mut index, mut without) = (0, 0);
             while index < self.sources.len() {
                 let source = &self.sources[index];
@@ -238,9 +240,10 @@ impl Others {
                         }
                     },
                     Err(SourceError::NoCheckpoint { .. }) => without += 1,
-                    Err(error) => {
-                        tracing::debug!(url = source.url(), %error, "a node did not help");
+                    Err(error) if round.is_multiple_of(ROUNDS_TOLD) => {
+                        tracing::warn!(url = source.url(), %error, "a node does not help");
                     }
+                    Err(_) => {}
                 }
                 index += 1;
             }
@@ -254,6 +257,7 @@ impl Others {
             }
             tokio::time::sleep(RETRY).await;
         }
+        unreachable!("nobody waits for 2^64 rounds")
     }
 
     fn leave(&mut self, index: usize, lie: &WrongAnswer) {

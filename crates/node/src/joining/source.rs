@@ -138,7 +138,11 @@ impl Source {
 
     /// What it says is the header (RLP) of the block with this hash.
     pub(super) async fn header(&self, hash: B256) -> Result<Bytes, SourceError> {
-        Ok(self.0.call("debug_getRawHeader", json!([hash])).await?)
+        match self.0.call("debug_getRawHeader", json!([hash])).await {
+            // Who does not know the block has no state of it.
+            Err(RpcError::Refused { .. }) => Err(self.without(hash)),
+            answered => Ok(answered?),
+        }
     }
 
     /// What it says are `count` headers (RLP) from the height `first` on.
@@ -196,10 +200,14 @@ impl Source {
         params: serde_json::Value,
     ) -> Result<T, SourceError> {
         let found: Option<T> = self.0.call(method, params).await?;
-        found.ok_or_else(|| SourceError::NoCheckpoint {
+        found.ok_or_else(|| self.without(checkpoint))
+    }
+
+    fn without(&self, checkpoint: B256) -> SourceError {
+        SourceError::NoCheckpoint {
             url: self.url().to_owned(),
             checkpoint,
-        })
+        }
     }
 
     fn malformed(

@@ -7,13 +7,13 @@ fn accounts() -> AccountPage {
         account: Account {
             nonce: u64::from(number),
             balance: U256::from(number) << 200,
-            code_hash: if number % 2 == 0 {
+            code_hash: if number.is_multiple_of(2) {
                 B256::repeat_byte(1)
             } else {
                 KECCAK256_EMPTY
             },
         },
-        storage_root: if number % 3 == 0 {
+        storage_root: if number.is_multiple_of(3) {
             B256::repeat_byte(2)
         } else {
             EMPTY_ROOT

@@ -70,6 +70,19 @@ async fn a_state_that_is_no_longer_kept_is_told_with_those_that_are() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_nobody_knows_is_told_and_not_waited_for() {
+    let (_, server, url) = serve(8).await;
+    let unknown = CheckpointName {
+        height: None,
+        hash: B256::repeat_byte(9),
+    };
+    let (store, error) = arrive_at(unknown, &url).await;
+    assert!(matches!(error, ArrivalError::NotServed { .. }), "{error:?}");
+    assert_eq!(store.arrival().unwrap(), None);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_block_within_an_epoch_or_at_another_height_is_refused_before_anything_is_taken() {
     let (ledger, server, url) = serve(12).await;
     let hash = |height| ledger.by_number(height).unwrap().unwrap().hash;
