@@ -7,7 +7,7 @@ use crate::{
 use alloy_consensus::TxEip1559;
 use contracts::{Event, EventFilter, Mined, Provider, ProviderError, Request};
 use da::{Domain, Header, Payer, Permit};
-use primitives::{Address, B256, Bytes, U256, hex};
+use primitives::{Address, B256, Bytes, Causes, U256, hex};
 use serde::Deserialize;
 use serde_json::json;
 use std::{
@@ -273,14 +273,8 @@ fn failed(error: RpcError) -> ProviderError {
             let data = data.and_then(|data| hex::decode(data).ok()).unwrap_or_default();
             ProviderError::reverted(data.into())
         }
-        error => {
-            let mut cause = error.to_string();
-            let mut source = std::error::Error::source(&error);
-            while let Some(inner) = source {
-                cause = format!("{cause}: {inner}");
-                source = inner.source();
-            }
-            ProviderError::Transport { cause }
-        }
+        error => ProviderError::Transport {
+            cause: Causes(&error).to_string(),
+        },
     }
 }

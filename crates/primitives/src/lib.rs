@@ -3,11 +3,13 @@
 //! Ethereum's words are alloy's, re-exported so that the workspace has one `Address` and one `B256`. Aloft's own words are
 //! newtypes over them, each with the canonical codec that puts it on the wire.
 
+mod causes;
 mod digest;
 mod epoch;
 mod size;
 
 pub use alloy_primitives::{Address, B256, Bytes, U256, address, b256, hex, keccak256};
+pub use causes::Causes;
 pub use digest::{BlobRoot, Digest};
 pub use epoch::Epoch;
 pub use size::{ByteCount, GIB, KIB, MIB};

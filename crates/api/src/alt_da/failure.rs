@@ -4,15 +4,12 @@
 //! its batch to its own chain for a while, and anything else but 200 is tried again.
 
 use super::CommitmentError;
-use crate::{
-    blobs::{Busy, FindError, PAYLOAD_BYTES_MAX, PublishError, ReadError},
-    http::failure::chain,
-};
+use crate::blobs::{Busy, FindError, PAYLOAD_BYTES_MAX, PublishError, ReadError};
 use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use primitives::BlobRoot;
+use primitives::{BlobRoot, Causes};
 
 /// Seconds after which a client that was turned away should try again.
 const RETRY_AFTER_S: &str = "1";
@@ -75,7 +72,7 @@ impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let status = self.status();
         if status.is_server_error() {
-            tracing::warn!(error = chain(&self), "a rollup's request failed");
+            tracing::warn!(error = %Causes(&self), "a rollup's request failed");
         }
         let mut response = (status, format!("{self}\n")).into_response();
         if status == StatusCode::TOO_MANY_REQUESTS {

@@ -7,13 +7,12 @@ use super::{
     },
     request::Requests,
 };
-use crate::{
-    blobs::{Blobs, Busy, FindError, Gateway, Name, OCTETS, PAYLOAD_BYTES_MAX, Payload, PublishError, ReadError, Room},
-    http::failure::chain,
+use crate::blobs::{
+    Blobs, Busy, FindError, Gateway, Name, OCTETS, PAYLOAD_BYTES_MAX, Payload, PublishError, ReadError, Room,
 };
 use axum::http;
 use http_body_util::BodyExt;
-use primitives::BlobRoot;
+use primitives::{BlobRoot, Causes};
 use std::{
     convert::Infallible,
     error::Error,
@@ -134,7 +133,7 @@ impl<B: Blobs> Disperser<B> {
             let outcome = match naming.outcome.await {
                 Ok(published) => Ok(published.root),
                 Err(error) => {
-                    tracing::warn!(%name, error = chain(&error), "a client's blob was not published");
+                    tracing::warn!(%name, error = %Causes(&error), "a client's blob was not published");
                     match error {
                         PublishError::NoQuorum { .. } => Err(BlobStatus::InsufficientSignatures),
                         PublishError::Failed { .. } => Err(BlobStatus::Failed),
@@ -278,6 +277,6 @@ impl From<ReadError> for Status {
 
 /// The client gets the step that failed; the log gets why.
 fn failed(code: Code, error: &dyn Error) -> Status {
-    tracing::warn!(error = chain(error), "a client's call failed");
+    tracing::warn!(error = %Causes(error), "a client's call failed");
     Status::new(code, error.to_string())
 }

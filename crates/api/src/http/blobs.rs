@@ -14,12 +14,8 @@ mod manifests;
 
 use self::manifests::Manifests;
 use super::Failure;
-use crate::{
-    blobs::{
-        BUNDLED_BYTES_MAX, Blobs, Busy, FindError, Gateway, Name, OCTETS, Payload, PublishError, Published, ReadError,
-        held,
-    },
-    http::failure::chain,
+use crate::blobs::{
+    BUNDLED_BYTES_MAX, Blobs, Busy, FindError, Gateway, Name, OCTETS, Payload, PublishError, Published, ReadError, held,
 };
 use axum::{
     Extension, Json, Router,
@@ -35,7 +31,7 @@ use da::{
     object::{self, MAX_OBJECT_BYTES, Manifest, Part, STRIPE_BYTES},
 };
 use futures::{FutureExt, Stream, StreamExt, stream, stream::FuturesOrdered};
-use primitives::{BlobRoot, MIB};
+use primitives::{BlobRoot, Causes, MIB};
 use serde_json::json;
 use std::{io, ops::Range, sync::Arc, time::Duration};
 use tokio::time::timeout;
@@ -474,14 +470,14 @@ impl From<PublishError> for Failure {
     fn from(error: PublishError) -> Self {
         match error {
             PublishError::NoQuorum { .. } => Self::Unavailable(error.to_string()),
-            PublishError::Failed { .. } => Self::Internal(chain(&error)),
+            PublishError::Failed { .. } => Self::Internal(Causes(&error).to_string()),
         }
     }
 }
 
 impl From<FindError> for Failure {
     fn from(error: FindError) -> Self {
-        Self::Internal(chain(&error))
+        Self::Internal(Causes(&error).to_string())
     }
 }
 
@@ -489,9 +485,9 @@ impl From<ReadError> for Failure {
     fn from(error: ReadError) -> Self {
         match error {
             ReadError::Sealed { .. } | ReadError::Item { .. } | ReadError::Expired { .. } => {
-                Self::NotFound(chain(&error))
+                Self::NotFound(Causes(&error).to_string())
             }
-            ReadError::Unavailable { .. } => Self::Unavailable(chain(&error)),
+            ReadError::Unavailable { .. } => Self::Unavailable(Causes(&error).to_string()),
         }
     }
 }

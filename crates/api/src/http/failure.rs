@@ -10,8 +10,8 @@ use compute::{
     till::{JournalError, TillError},
     x402::{self, PaymentRequired},
 };
+use primitives::Causes;
 use serde_json::json;
-use std::error::Error;
 
 /// Seconds after which a client that was turned away should try again.
 const RETRY_AFTER_S: &str = "1";
@@ -94,21 +94,9 @@ impl IntoResponse for Failure {
     }
 }
 
-/// An error and all that caused it, on one line.
-pub(crate) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
 impl From<DecodeError> for Failure {
     fn from(error: DecodeError) -> Self {
-        Self::BadRequest(chain(&error))
+        Self::BadRequest(Causes(&error).to_string())
     }
 }
 
@@ -124,7 +112,7 @@ impl From<InferError> for Failure {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        Self::Disk(chain(&error))
+        Self::Disk(Causes(&error).to_string())
     }
 }
 
@@ -135,7 +123,7 @@ impl From<TillError> for Failure {
             TillError::InFlight { .. } => Self::Conflict(error.to_string()),
             TillError::Full { .. } => Self::Unavailable(error.to_string()),
             TillError::Journal(error) => error.into(),
-            error => Self::Internal(chain(&error)),
+            error => Self::Internal(Causes(&error).to_string()),
         }
     }
 }

@@ -5,7 +5,6 @@
 
 use super::{
     Api, Failure, Service, body,
-    failure::chain,
     models::Addressed,
     payment::{Admitted, Ask, Purse},
 };
@@ -23,7 +22,7 @@ use compute::{
     x402,
 };
 use contracts::Provider;
-use primitives::Digest;
+use primitives::{Causes, Digest};
 use std::{
     sync::Arc,
     time::{Duration, Instant, SystemTime},
@@ -87,7 +86,10 @@ pub(super) async fn infer<P: Provider>(
 /// The answer of a request that was charged before.
 fn again(sale: Sale) -> Result<(InferResponse, Sale), Failure> {
     let answer = inference::decode_response(&sale.evidence.response, None);
-    Ok((answer.map_err(|error| Failure::Internal(chain(&error)))?, sale))
+    Ok((
+        answer.map_err(|error| Failure::Internal(Causes(&error).to_string()))?,
+        sale,
+    ))
 }
 
 impl<P: Provider> Api<P> {

@@ -3,7 +3,7 @@
 //! A request pays with a `PAYMENT-SIGNATURE` header (a voucher, with or without a deposit to bring to the chain first) or
 //! with `Authorization: Bearer` and the API key of a session. One that pays with neither is told what it costs.
 
-use super::{Api, Failure, Service, body, failure::chain};
+use super::{Api, Failure, Service, body};
 use alloy_primitives::hex;
 use axum::http::{HeaderMap, Uri, header};
 use compute::{
@@ -15,7 +15,7 @@ use compute::{
     },
 };
 use contracts::{CallError, Provider, ProviderError, abi::X402BatchSettlement, addresses, typed_data::collector_data};
-use primitives::{B256, Digest, U256};
+use primitives::{B256, Causes, Digest, U256};
 
 /// How API keys begin, so that people and secret scanners know one when they see it.
 pub(super) const KEY_PREFIX: &str = "sk-aloft-";
@@ -93,8 +93,8 @@ impl<P: Provider> Api<P> {
     /// `fingerprint` names what is asked for, so that the same request paid the same way is the same sale.
     pub(super) async fn purse(&self, ask: &Ask<'_>, fingerprint: Digest) -> Result<Purse, Failure> {
         if let Some(header) = ask.headers.get(x402::PAYMENT_SIGNATURE) {
-            let payment =
-                Payment::from_header(header.as_bytes()).map_err(|error| Failure::BadRequest(chain(&error)))?;
+            let payment = Payment::from_header(header.as_bytes())
+                .map_err(|error| Failure::BadRequest(Causes(&error).to_string()))?;
             return self.purse_of_voucher(ask, payment, fingerprint).await;
         }
         let authorization = body::text(ask.headers, header::AUTHORIZATION.as_str(), 256)?;
@@ -180,7 +180,7 @@ impl<P: Provider> Api<P> {
                 Err(VoucherError::ChannelId { computed, claimed })
             }
         });
-        let checked = checked.map_err(|error| ask.refuse(voucher_reason(&error), chain(&error)))?;
+        let checked = checked.map_err(|error| ask.refuse(voucher_reason(&error), Causes(&error).to_string()))?;
         let (channel_id, limit) = (checked.channel_id(), checked.voucher().ceiling);
         let request_id = request_id(
             b"voucher",
@@ -245,7 +245,7 @@ impl<P: Provider> Api<P> {
                     format!("the deposit would fail: {why}"),
                 ));
             }
-            Err(error) => return Err(Failure::Unavailable(chain(&error))),
+            Err(error) => return Err(Failure::Unavailable(Causes(&error).to_string())),
         }
         let mined = contracts::write(&self.0.provider, addresses::PAYMENT_CHANNELS, &call, U256::ZERO).await;
         let mined = mined.map_err(|error| {
@@ -268,7 +268,7 @@ impl<P: Provider> Api<P> {
 
     async fn read_funds(&self, channel_id: B256) -> Result<Funds, Failure> {
         let funds = settlement::funds(&self.0.provider, channel_id).await;
-        let funds = funds.map_err(|error| Failure::Unavailable(chain(&error)))?;
+        let funds = funds.map_err(|error| Failure::Unavailable(Causes(&error).to_string()))?;
         self.0.funds.put(channel_id, funds);
         Ok(funds)
     }

@@ -3,6 +3,7 @@
 
 use super::ShardFile;
 use crate::supervisor::{MergedLog, Process, Program, SupervisorError};
+use primitives::Causes;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
@@ -77,7 +78,7 @@ impl ShardProcesses {
             }
             // What runs goes on: a file that cannot be read says nothing about it.
             Err(error) => {
-                let complaint = format!("{}", Chain(&error));
+                let complaint = Causes(&error).to_string();
                 if self.complaint.as_ref() != Some(&complaint) {
                     log.line(LOG_NAME, &complaint);
                 }
@@ -115,7 +116,7 @@ impl ShardProcesses {
                 tokio::spawn(async move {
                     let name = process.name().to_owned();
                     if let Err(error) = process.stop().await {
-                        log.line(&name, &format!("{}", Chain(&error)));
+                        log.line(&name, &Causes(&error).to_string());
                     }
                 });
             }
@@ -147,7 +148,7 @@ impl ShardProcesses {
                         validator.state = State::Running { process, since: now };
                     }
                     Err(error) => {
-                        log.line(LOG_NAME, &format!("{}", Chain(&error)));
+                        log.line(LOG_NAME, &Causes(&error).to_string());
                         *until = now + validator.pause;
                         validator.pause = (validator.pause * 2).min(RESTART_PAUSE_MAX);
                     }
@@ -189,19 +190,4 @@ fn launch(program: &Path, dir: &Path, (chain, index): Place, log: &MergedLog) ->
         arguments: arguments.into_iter().chain(place).collect(),
     };
     Process::start(program, log)
-}
-
-/// An error with its causes on one line.
-struct Chain<'a>(&'a dyn std::error::Error);
-
-impl std::fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut cause = self.0.source();
-        while let Some(source) = cause {
-            write!(f, ": {source}")?;
-            cause = source.source();
-        }
-        Ok(())
-    }
 }
