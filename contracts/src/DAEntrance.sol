@@ -103,13 +103,17 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
             if (header.epoch != headers[0].epoch) revert WrongEpoch(header.epoch, headers[0].epoch);
             if (header.quorum != headers[0].quorum) revert WrongQuorum(header.quorum, headers[0].quorum);
             if (_blobs[header.root].certifiedBlock != 0) continue;
-            recorded = true;
             _checkHeader(header);
-            // Most batches are of one shape, for which the signers are counted once.
-            uint256 shape = header.base == 0 ? uint256(header.dataRows) << 32 | header.rowCount : 0;
-            if (shape == 0 || shape != shapeHeld) _checkQuorum(members, seats, header);
-            shapeHeld = shape;
-            fees += _record(header, permits[i], signersBitmap);
+            {
+                // Most batches are of one shape, for which the signers are counted once.
+                uint256 shape = header.base == 0 ? uint256(header.dataRows) << 32 | header.rowCount : 0;
+                if (shape == 0 || shape != shapeHeld) _checkQuorum(members, seats, header);
+                shapeHeld = shape;
+            }
+            uint256 feePlusOne = _record(header, permits[i], signersBitmap);
+            if (feePlusOne == 0) continue;
+            recorded = true;
+            fees += feePlusOne - 1;
         }
         if (!recorded) revert AlreadyCertified(headers[0].root);
         uint256 share = fees / LOTTERY_DIVISOR;
@@ -198,13 +202,14 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         if (!Bls12381.verify(key, message, signature, Bls12381.SIGNATURE_DST)) revert InvalidSignature();
     }
 
-    /// @dev Records one blob of a batch, and charges its payer.
+    /// @dev Records one blob of a batch, and charges its payer; neither, and 0, where the payer paid for it as another blob.
     function _record(BlobHeader calldata header, Permit calldata permit, bytes calldata signersBitmap)
         private
-        returns (uint256 fee)
+        returns (uint256 feePlusOne)
     {
-        fee = quote(header.rowCount, header.rowBytes, header.expiryBlock - uint64(block.number));
+        uint256 fee = quote(header.rowCount, header.rowBytes, header.expiryBlock - uint64(block.number));
         address payer = _redeem(header, permit, fee);
+        if (payer == address(0)) return 0;
         _blobs[header.root] = CertifiedBlob({
             groupsRoot: header.groupsRoot,
             commitmentHead: header.commitmentHead,
@@ -225,6 +230,7 @@ contract DAEntrance is Epochs, PaymentPermits, IDAEntrance {
         emit BlobCertified(header.root, payer, header, signersBitmap);
         emit DataUpload(payer, header.root, header.epoch, header.quorum, fee);
         emit ErasureCommitmentVerified(header.root, header.epoch, header.quorum);
+        return fee + 1;
     }
 
     function _checkHeader(BlobHeader calldata header) private view {

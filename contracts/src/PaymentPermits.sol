@@ -15,13 +15,15 @@ abstract contract PaymentPermits is EIP712, PullPayments, IPaymentPermits {
     uint64 public constant NOTICE_BLOCKS = 2 * PERMIT_BLOCKS;
 
     bytes32 private constant PERMIT_TYPEHASH = keccak256(
-        "Permit(bytes32 root,uint32 quorum,uint64 epoch,uint32 rowCount,uint32 rowBytes,uint64 expiryBlock,uint64 deadline)"
+        "Permit(bytes32 root,uint32 quorum,uint64 epoch,uint32 rowCount,uint32 rowBytes,uint64 expiryBlock,bytes32 purchase,uint64 deadline)"
     );
 
     mapping(address payer => Escrow) private _escrows;
     /// @dev Promises that cannot be used again though their root may be free: those of rows that are added to a blob, which can be dropped, and
     /// those that were charged for though no certificate came. Any other is spent as long as its root is recorded, which is for ever.
     mapping(bytes32 permit => bool) private _spent;
+    /// @inheritdoc IPaymentPermits
+    mapping(address payer => mapping(bytes32 purchase => bytes32 root)) public purchased;
 
     constructor() EIP712("Aloft DA", "1") {}
 
@@ -73,6 +75,7 @@ abstract contract PaymentPermits is EIP712, PullPayments, IPaymentPermits {
                     header.rowCount,
                     header.rowBytes,
                     header.expiryBlock,
+                    permit.purchase,
                     permit.deadline
                 )
             )
@@ -82,11 +85,15 @@ abstract contract PaymentPermits is EIP712, PullPayments, IPaymentPermits {
         if (problem != ECDSA.RecoverError.NoError) revert InvalidPermit(header.root);
     }
 
-    /// @dev Who pays for a blob that is certified now.
+    /// @dev Who pays for a blob that is certified now; 0, and nothing is charged, where another blob was paid for under the same purchase.
     function _redeem(BlobHeader calldata header, Permit calldata permit, uint256 fee) internal returns (address payer) {
         if (block.number > permit.deadline) revert PermitExpired(header.root, permit.deadline);
         bytes32 digest;
         (payer, digest) = _payerOf(header, permit);
+        if (permit.purchase != 0) {
+            if (purchased[payer][permit.purchase] != 0) return address(0);
+            purchased[payer][permit.purchase] = header.root;
+        }
         if (header.base != 0) {
             if (_spent[digest]) revert PermitSpent(header.root);
             _spent[digest] = true;

@@ -20,6 +20,7 @@ static VALID: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
         rows: vec![1, 7, 3071],
     };
     let permit = Permit {
+        purchase: Some(BLOB.purchase()),
         deadline: 7,
         signature: [8; 65],
     };

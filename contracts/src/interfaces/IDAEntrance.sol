@@ -86,7 +86,7 @@ interface IDAEntrance is IPullPayments, IPaymentPermits {
     /// Blobs may be of one quorum more.
     event QuorumOpened(uint32 indexed quorum);
 
-    /// All the roots are recorded already, this one first.
+    /// All the roots are recorded already, or paid for as other blobs; this one first.
     error AlreadyCertified(bytes32 root);
     /// Not 1 to `MAX_BATCH` headers, or not a permit for each.
     error InvalidBatch(uint256 headers, uint256 permits);
@@ -118,7 +118,8 @@ interface IDAEntrance is IPullPayments, IPaymentPermits {
     error InvalidSignature();
 
     /// @notice Records certified blobs and charges who promised to pay for them. Anybody may send this.
-    /// @dev A blob that is recorded already is left as it is, and nobody pays for it twice. An eighth of the fees, rounded down, is the lottery's; the rest is
+    /// @dev A blob that is recorded already is left as it is, and nobody pays for it twice; nor is one recorded whose payer paid for another blob under the
+    /// same purchase. An eighth of the fees, rounded down, is the lottery's; the rest is
     /// divided among the signers by their seats, rounded down, the remainder to the first.
     /// @param headers What was signed: blobs of one quorum and epoch.
     /// @param permits Who pays for each.

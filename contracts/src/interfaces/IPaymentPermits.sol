@@ -3,6 +3,8 @@ pragma solidity ^0.8.28;
 
 /// A payer's promise to pay for a blob that is certified by a block. What it pays for is in the blob's header.
 struct Permit {
+    /// What the payer pays for once, of its own choice: of all promises with one purchase, the first whose certificate comes is kept, and no other. 0 is none.
+    bytes32 purchase;
     /// Last block in which the certificate is taken.
     uint64 deadline;
     /// The payer's, of 65 bytes `r | s | v`: its account is recovered from it.
@@ -25,8 +27,11 @@ struct Escrow {
 /// What is there can only be taken away `NOTICE_BLOCKS` after that was announced: twice as long as a promise may last, so that every promise that was
 /// made before can still be kept, or be charged for. Only accounts with a private key can promise: a signature is all that operators look at.
 ///
+/// Who offers one payload to several quorums, one after the other, promises each the fee; a purchase is what these promises have in common (an
+/// idempotency key), so that no more than one of them is charged in full. What each may be charged for when it lapses it still is.
+///
 /// A payer signs the EIP-712 struct
-/// `Permit(bytes32 root,uint32 quorum,uint64 epoch,uint32 rowCount,uint32 rowBytes,uint64 expiryBlock,uint64 deadline)` in the domain of name "Aloft DA" and version "1".
+/// `Permit(bytes32 root,uint32 quorum,uint64 epoch,uint32 rowCount,uint32 rowBytes,uint64 expiryBlock,bytes32 purchase,uint64 deadline)` in the domain of name "Aloft DA" and version "1".
 interface IPaymentPermits {
     /// Somebody set money aside for `payer`.
     event EscrowDeposited(address indexed payer, uint256 amount);
@@ -59,6 +64,9 @@ interface IPaymentPermits {
     /// @notice Pays the caller what it announced, or what promises left of it.
     /// @return amount What was paid, wei.
     function withdrawEscrow() external returns (uint256 amount);
+
+    /// @notice The blob that a payer paid for under a purchase; 0 until there is one.
+    function purchased(address payer, bytes32 purchase) external view returns (bytes32 root);
 
     /// @notice What an account set aside.
     function escrowOf(address payer) external view returns (Escrow memory);

@@ -6,7 +6,7 @@ use crate::{
 };
 use alloy_consensus::TxEip1559;
 use contracts::{Event, EventFilter, Mined, Provider, ProviderError, Request};
-use da::{Domain, Header, Payer, Permit};
+use da::{Domain, Header, Payer, Permit, Purchase};
 use primitives::{Address, B256, Bytes, Causes, U256, hex};
 use serde::Deserialize;
 use serde_json::json;
@@ -203,8 +203,8 @@ impl Payer for HttpProvider {
         self.wallet.address()
     }
 
-    fn promise(&self, domain: &Domain, header: &Header, deadline: u64) -> Permit {
-        Permit::sign(self.wallet.secret(), domain, header, deadline)
+    fn promise(&self, domain: &Domain, header: &Header, purchase: Option<Purchase>, deadline: u64) -> Permit {
+        Permit::sign(self.wallet.secret(), domain, header, purchase, deadline)
     }
 }
 

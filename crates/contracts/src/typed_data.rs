@@ -45,7 +45,7 @@ sol! {
     }
     /// What a payer signs to promise a blob's fee.
     #[derive(Debug, PartialEq, Eq)]
-    struct Permit { bytes32 root; uint32 quorum; uint64 epoch; uint32 rowCount; uint32 rowBytes; uint64 expiryBlock; uint64 deadline; }
+    struct Permit { bytes32 root; uint32 quorum; uint64 epoch; uint32 rowCount; uint32 rowBytes; uint64 expiryBlock; bytes32 purchase; uint64 deadline; }
 }
 
 /// An EIP-712 domain with name, version, chain and contract.
@@ -132,9 +132,9 @@ pub fn certificate_message(chain_id: u64, entrance: Address, headers: &[BlobHead
     keccak256((CERTIFICATE_TAG, U256::from(chain_id), entrance, headers.to_vec()).abi_encode_params())
 }
 
-/// What a payer signs to promise the fee of the blob of `header`, if it is certified by block `deadline`. `entrance` is the contract that
-/// will charge it.
-pub fn permit_digest(chain_id: u64, entrance: Address, header: &BlobHeader, deadline: u64) -> B256 {
+/// What a payer signs to promise the fee of the blob of `header`, if it is certified by block `deadline` and no other blob was under `purchase`, unless
+/// that is 0. `entrance` is the contract that will charge it.
+pub fn permit_digest(chain_id: u64, entrance: Address, header: &BlobHeader, purchase: B256, deadline: u64) -> B256 {
     let permit = Permit {
         root: header.root,
         quorum: header.quorum,
@@ -142,6 +142,7 @@ pub fn permit_digest(chain_id: u64, entrance: Address, header: &BlobHeader, dead
         rowCount: header.rowCount,
         rowBytes: header.rowBytes,
         expiryBlock: header.expiryBlock,
+        purchase,
         deadline,
     };
     permit.eip712_signing_hash(&domain(PERMITS_DOMAIN, chain_id, entrance))

@@ -7,7 +7,7 @@
 //! whoever codes more than one blob keeps an [`Encoder`].
 
 use crate::{
-    CommitteeId,
+    CommitteeId, Purchase,
     head::{self, Head, Row, VerifiedHead, VerifiedRow},
     header::{self, Header, MAX_META_BYTES, MAX_RECIPIENTS, Params, Secrecy},
     shape::{MAX_COSETS, Shape, ShapeError},
@@ -20,7 +20,7 @@ use crypto::{
     reed_solomon::{Code, CodeError, Instructions},
     stream::{self, Key, StreamError, TAG_BYTES},
 };
-use primitives::Address;
+use primitives::{Address, Epoch};
 use rand_core::CryptoRng;
 use std::ops::Range;
 
@@ -392,6 +392,21 @@ impl CodedBlob {
         let instructions = params.shape.code().instructions();
         let head = commit(params, &self.data, &self.tree, instructions);
         Self { head, ..self }
+    }
+
+    /// What its payer pays for once, whichever committee it is [moved to](Self::moved_to).
+    pub fn purchase(&self) -> Purchase {
+        let params = Params {
+            committee: CommitteeId {
+                quorum: 0,
+                epoch: Epoch(0),
+            },
+            ..self.head.header().params.clone()
+        };
+        let mut hasher = blake3::Hasher::new_derive_key("aloft/da/purchase/v1");
+        // The parameters, and by the group roots every row.
+        hasher.update(head::seed(&params, self.tree.group_roots()).as_ref());
+        Purchase(hasher.finalize().into())
     }
 
     /// The head.

@@ -43,7 +43,7 @@ pub use disperse::disperse;
 pub use encode::{CodedBlob, Encoder, Privacy};
 pub use head::{Head, Row, RowChecker, VerifiedHead, VerifiedRow};
 pub use header::{Header, Meta};
-pub use permit::Permit;
+pub use permit::{Permit, Purchase};
 pub use publish::{Payer, Publisher};
 pub use retrieve::{Record, retrieve};
 pub use rows::RowSet;

@@ -9,7 +9,7 @@ use bytes::BufMut;
 use commonware_codec::{Buf, Error, FixedSize, Read, ReadExt, Write};
 use contracts::{abi::DAEntrance, typed_data};
 use crypto::ecdsa::{self, SIGNATURE_BYTES, SignatureError};
-use primitives::{Address, B256, U256};
+use primitives::{Address, B256, Digest, U256};
 
 #[cfg(test)]
 mod tests;
@@ -24,11 +24,20 @@ pub const LIFETIME_BLOCKS: u64 = 1_000;
 pub const RENEWAL_BLOCKS: u64 = 400;
 const _: () = assert!(RENEWAL_BLOCKS < LIFETIME_BLOCKS, "a promise is not renewed at once");
 
+/// What a payer pays for once, whichever quorum keeps it: the name of a blob but for its committee ([`CodedBlob::purchase`](crate::CodedBlob::purchase)).
+///
+/// An idempotency key: of all promises of one payer with one purchase, the chain charges the first whose certificate comes. So who offers a payload to
+/// another quorum, because one did not answer, need not fear that both are paid in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Purchase(pub Digest);
+
 /// A payer's promise to pay for a blob that is certified by a block. What it pays for is in the blob's header.
 ///
-/// Encoding: `deadline 8 | signature 65`.
+/// Encoding: `purchase 32, or zeros | deadline 8 | signature 65`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Permit {
+    /// What is paid for once; none where the blob can only be in one quorum.
+    pub purchase: Option<Purchase>,
     /// Last block in which the chain takes the certificate.
     pub deadline: u64,
     /// The payer's, of [`Domain::permit_digest`].
@@ -36,24 +45,33 @@ pub struct Permit {
 }
 
 impl Domain {
-    /// What a payer signs to promise the fee of the blob of `header`, if it is certified by block `deadline`.
-    pub fn permit_digest(&self, header: &Header, deadline: u64) -> B256 {
-        typed_data::permit_digest(self.chain_id, self.entrance, &on_chain(header), deadline)
+    /// What a payer signs to promise the fee of the blob of `header`, if it is certified by block `deadline` and no other blob of `purchase` was.
+    pub fn permit_digest(&self, header: &Header, purchase: Option<Purchase>, deadline: u64) -> B256 {
+        let header = on_chain(header);
+        typed_data::permit_digest(self.chain_id, self.entrance, &header, word(purchase), deadline)
     }
 }
 
 impl Permit {
-    /// The promise of `payer` to pay for the blob of `header`.
-    pub fn sign(payer: &ecdsa::Secret, domain: &Domain, header: &Header, deadline: u64) -> Self {
+    /// The promise of `payer` to pay for the blob of `header`, unless it pays for another of the same purchase.
+    pub fn sign(
+        payer: &ecdsa::Secret,
+        domain: &Domain,
+        header: &Header,
+        purchase: Option<Purchase>,
+        deadline: u64,
+    ) -> Self {
         Self {
+            purchase,
             deadline,
-            signature: payer.sign(&domain.permit_digest(header, deadline)),
+            signature: payer.sign(&domain.permit_digest(header, purchase, deadline)),
         }
     }
 
     /// The promise as the entrance takes it.
     pub(crate) fn on_chain(&self) -> DAEntrance::Permit {
         DAEntrance::Permit {
+            purchase: word(self.purchase),
             deadline: self.deadline,
             signature: self.signature.to_vec().into(),
         }
@@ -65,7 +83,10 @@ impl Permit {
     ///
     /// [`SignatureError`] when it is nobody's.
     pub fn payer(&self, domain: &Domain, header: &Header) -> Result<Address, SignatureError> {
-        ecdsa::recover(&domain.permit_digest(header, self.deadline), &self.signature)
+        ecdsa::recover(
+            &domain.permit_digest(header, self.purchase, self.deadline),
+            &self.signature,
+        )
     }
 }
 
@@ -77,12 +98,18 @@ pub fn fee_wei(header: &Header, price_per_byte_block: U256, height: u64) -> U256
     U256::from(bytes) * U256::from(blocks) * price_per_byte_block
 }
 
+/// A purchase as the entrance has it: 0 is none.
+pub(crate) fn word(purchase: Option<Purchase>) -> B256 {
+    purchase.map_or(B256::ZERO, |Purchase(name)| name.0)
+}
+
 impl FixedSize for Permit {
-    const SIZE: usize = 8 + SIGNATURE_BYTES;
+    const SIZE: usize = 32 + 8 + SIGNATURE_BYTES;
 }
 
 impl Write for Permit {
     fn write(&self, buf: &mut impl BufMut) {
+        buf.put_slice(word(self.purchase).as_slice());
         self.deadline.write(buf);
         buf.put_slice(&self.signature);
     }
@@ -92,7 +119,9 @@ impl Read for Permit {
     type Cfg = ();
 
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
+        let purchase = Digest::read(buf)?;
         Ok(Self {
+            purchase: (!purchase.0.is_zero()).then_some(Purchase(purchase)),
             deadline: u64::read(buf)?,
             signature: <[u8; SIGNATURE_BYTES]>::read(buf)?,
         })

@@ -4,11 +4,11 @@
 //! a signature and a transaction a round, not a blob, and a lone one waits for nobody.
 
 use crate::{
-    CodedBlob, Committee, CommitteeId, Domain, Header, Permit, Runtime,
+    CodedBlob, Committee, CommitteeId, Domain, Header, Permit, Purchase, Runtime,
     certificate::MAX_BATCH,
     disperse::{self, Dispersal, DisperseError, Peer, Progress},
     local,
-    permit::{LIFETIME_BLOCKS, RENEWAL_BLOCKS, fee_wei},
+    permit::{self, LIFETIME_BLOCKS, RENEWAL_BLOCKS, fee_wei},
     quorum::Candidates,
     wire::Streams,
 };
@@ -19,7 +19,7 @@ use futures::{
     channel::oneshot,
     future::{Either, select},
 };
-use primitives::{Address, B256, BlobRoot, U256};
+use primitives::{Address, B256, BlobRoot, Epoch, U256};
 use std::{pin::pin, sync::Arc, time::Duration};
 
 /// Pause between two looks at whether a promise is about to end: twenty blocks of four a second.
@@ -33,8 +33,8 @@ pub trait Payer: Provider {
     /// The account.
     fn account(&self) -> Address;
 
-    /// Its promise to pay for the blob of `header`, if it is certified by block `deadline`.
-    fn promise(&self, domain: &Domain, header: &Header, deadline: u64) -> Permit;
+    /// Its promise to pay for the blob of `header`, if it is certified by block `deadline` and it did not pay for another of `purchase`.
+    fn promise(&self, domain: &Domain, header: &Header, purchase: Option<Purchase>, deadline: u64) -> Permit;
 }
 
 /// A blob that is recorded.
@@ -72,6 +72,12 @@ pub enum PublishError {
     /// The certificate was not recorded.
     #[error("record the certificate")]
     Record(#[source] ProviderError),
+    /// The payload is on chain already, in another quorum or of another epoch, and paid for.
+    #[error("the payload is paid for as blob {root}")]
+    Purchased {
+        /// The blob that it is.
+        root: BlobRoot,
+    },
     /// Who was recording it for all was stopped.
     #[error("publishing was stopped")]
     Stopped,
@@ -138,13 +144,27 @@ impl<P: Payer, E: Runtime> Publisher<P, E> {
         blob: &CodedBlob,
         progress: impl FnMut(Progress<'_>),
     ) -> Result<Published, PublishError> {
+        self.publish_for(None, context, committee, blob, progress).await
+    }
+
+    /// As [`publish`](Self::publish), on promises of `purchase`.
+    async fn publish_for(
+        &self,
+        purchase: Option<Purchase>,
+        context: &E,
+        committee: &Committee,
+        blob: &CodedBlob,
+        progress: impl FnMut(Progress<'_>),
+    ) -> Result<Published, PublishError> {
         let header = blob.head().header();
         let price = self.price().await?;
         let height = self.provider.height().await.map_err(CallError::from)?;
         let fee = fee_wei(header, price, height);
         self.set_aside(fee, fee * U256::from(self.spare_blobs)).await?;
         let domain = &self.peer.domain;
-        let permit = self.provider.promise(domain, header, height + LIFETIME_BLOCKS);
+        let permit = self
+            .provider
+            .promise(domain, header, purchase, height + LIFETIME_BLOCKS);
         let published = self.disperse(context, committee, blob, permit, progress).await;
         *self.promised_wei.lock().await -= fee;
         let mut published = published?;
@@ -164,10 +184,13 @@ impl<P: Payer, E: Runtime> Publisher<P, E> {
     /// As [`publish`](Self::publish), and to the next of `candidates` when too few of `committee` take the blob: its quorum is full, refuses, or is not
     /// there. At most [`QUORUM_TRIES`] quorums are tried; `blob` is then the one that was published, or tried last.
     ///
+    /// All promises are of one [`Purchase`] where there is more than one quorum: the fee is paid to one of them, also when another keeps the blob in
+    /// the end, and when the same blob is sent again later.
+    ///
     /// # Errors
     ///
     /// [`PublishError`] of the last try. Of each quorum that took rows and did not sign for them the promise may be charged for, as of any that
-    /// is not kept.
+    /// is not kept. [`PublishError::Purchased`] when it is on chain under another root, which `blob` has then.
     pub async fn publish_to_any(
         &self,
         context: &E,
@@ -176,11 +199,21 @@ impl<P: Payer, E: Runtime> Publisher<P, E> {
         blob: &mut CodedBlob,
         mut progress: impl FnMut(Progress<'_>),
     ) -> Result<Published, PublishError> {
+        let purchase = candidates.purchase(blob);
         let mut tries = 1;
         loop {
-            let error = match self.publish(context, &committee, blob, &mut progress).await {
+            if let Some(root) = self.purchased(purchase, blob).await? {
+                return Err(PublishError::Purchased { root });
+            }
+            let sent = blob.head().root();
+            let published = self.publish_for(purchase, context, &committee, blob, &mut progress);
+            let error = match published.await {
                 Err(error) if error.is_no_quorum() && tries < QUORUM_TRIES => error,
-                published => return published,
+                // Who has the promise that a quorum before this one was made may have had that one's certificate recorded meanwhile.
+                published => match self.purchased(purchase, blob).await? {
+                    Some(root) if root != sent => return Err(PublishError::Purchased { root }),
+                    _ => return published,
+                },
             };
             let next = candidates.next(&self.provider, &self.peer.domain).await;
             let Ok(Some(next)) = next.inspect_err(|error| tracing::debug!(?error, "look for another quorum")) else {
@@ -191,6 +224,35 @@ impl<P: Payer, E: Runtime> Publisher<P, E> {
             *blob = blob.clone().moved_to(to);
             (committee, tries) = (next, tries + 1);
         }
+    }
+
+    /// The blob that the chain has of `purchase`, which `blob` then is; none when there is none yet.
+    async fn purchased(
+        &self,
+        purchase: Option<Purchase>,
+        blob: &mut CodedBlob,
+    ) -> Result<Option<BlobRoot>, PublishError> {
+        if purchase.is_none() {
+            return Ok(None);
+        }
+        let entrance = self.peer.domain.entrance;
+        let call = DAEntrance::purchasedCall {
+            payer: self.provider.account(),
+            purchase: permit::word(purchase),
+        };
+        let root = contracts::read(&self.provider, entrance, &call).await?;
+        if root.is_zero() {
+            return Ok(None);
+        }
+        let root = BlobRoot(root);
+        if blob.head().root() != root {
+            let record = contracts::read(&self.provider, entrance, &DAEntrance::blobCall { root: root.0 }).await?;
+            *blob = blob.clone().moved_to(CommitteeId {
+                quorum: record.quorum,
+                epoch: Epoch(record.epoch),
+            });
+        }
+        Ok(Some(root))
     }
 
     /// Makes sure that the escrow covers promises of `wei` beside those that are open.
@@ -284,7 +346,8 @@ impl<P: Payer, E: Runtime> Publisher<P, E> {
             let height = self.provider.height().await.unwrap_or(0);
             if height + RENEWAL_BLOCKS >= permit.deadline {
                 let deadline = height + LIFETIME_BLOCKS;
-                permit = self.provider.promise(&self.peer.domain, blob.head().header(), deadline);
+                let (domain, header) = (&self.peer.domain, blob.head().header());
+                permit = self.provider.promise(domain, header, permit.purchase, deadline);
                 disperse::renew(context, &self.peer, committee, blob.head(), &permit);
             }
         }

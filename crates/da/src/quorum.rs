@@ -9,7 +9,7 @@
 //! next by rank may ([`Candidates`]).
 
 use crate::{
-    Committee, CommitteeId, Domain,
+    CodedBlob, Committee, CommitteeId, Domain, Purchase,
     committee::{CommitteeError, ask},
 };
 use contracts::{
@@ -96,7 +96,11 @@ pub async fn committee_for(
 
 /// The quorums that a payload may still go to when the one that its lot drew does not take it, in the order of the lot.
 #[derive(Clone, Debug)]
-pub struct Candidates(std::vec::IntoIter<u32>);
+pub struct Candidates {
+    left: std::vec::IntoIter<u32>,
+    /// Whether the network has more quorums than one.
+    is_choice: bool,
+}
 
 impl Candidates {
     /// The committee of [`committee_for`], and the quorums after its own.
@@ -113,12 +117,24 @@ impl Candidates {
         if let [quorum] = quorums[..] {
             let epoch = epoch(provider).await?;
             let committee = Committee::read(provider, CommitteeId { quorum, epoch }).await?;
-            return Ok((committee, Self(Vec::new().into_iter())));
+            let alone = Self {
+                left: Vec::new().into_iter(),
+                is_choice: false,
+            };
+            return Ok((committee, alone));
         }
-        let mut candidates = Self(lot().order(&quorums).into_iter());
+        let mut candidates = Self {
+            left: lot().order(&quorums).into_iter(),
+            is_choice: true,
+        };
         let quorums = quorums.len();
         let first = candidates.next(provider, domain).await?;
         Ok((first.ok_or(CommitteeError::NoQuorum { quorums })?, candidates))
+    }
+
+    /// What `blob` is paid for as; none where the network has one quorum: then no two could keep it and both be paid.
+    pub fn purchase(&self, blob: &CodedBlob) -> Option<Purchase> {
+        self.is_choice.then(|| blob.purchase())
     }
 
     /// The present committee of the next quorum that takes blobs and has one; none when all were drawn.
@@ -133,7 +149,7 @@ impl Candidates {
     ) -> Result<Option<Committee>, CommitteeError> {
         // Asked each time: what the one before took to fail may have been an epoch's end.
         let epoch = epoch(provider).await?;
-        for quorum in self.0.by_ref() {
+        for quorum in self.left.by_ref() {
             if let Some(committee) = present(provider, domain, CommitteeId { quorum, epoch }).await? {
                 return Ok(Some(committee));
             }

@@ -4,7 +4,7 @@ use alloy_consensus::{Transaction as _, TxEip1559};
 use chain::{Ledger, PoolError, StoreError};
 use client::Wallet;
 use contracts::{Event, EventFilter, Mined, Provider, ProviderError, Request};
-use da::{Domain, Header, Payer, Permit};
+use da::{Domain, Header, Payer, Permit, Purchase};
 use evm::{BlockContext, CallEnd, CallRequest, State};
 use primitives::{Address, B256, Bytes, U256};
 use std::{sync::Arc, time::Duration};
@@ -116,8 +116,8 @@ impl Payer for LedgerProvider {
         self.wallet.address()
     }
 
-    fn promise(&self, domain: &Domain, header: &Header, deadline: u64) -> Permit {
-        Permit::sign(self.wallet.secret(), domain, header, deadline)
+    fn promise(&self, domain: &Domain, header: &Header, purchase: Option<Purchase>, deadline: u64) -> Permit {
+        Permit::sign(self.wallet.secret(), domain, header, purchase, deadline)
     }
 }
 

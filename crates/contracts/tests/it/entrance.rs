@@ -67,9 +67,15 @@ pub fn header(seed: u8) -> BlobHeader {
 
 /// A promise of `wallet` to pay for a blob.
 pub fn permit(wallet: &Wallet, header: &BlobHeader, deadline: u64) -> Permit {
+    permit_of(wallet, header, B256::ZERO, deadline)
+}
+
+/// A promise of `wallet` to pay for a blob, unless it paid for another under `purchase`.
+pub fn permit_of(wallet: &Wallet, header: &BlobHeader, purchase: B256, deadline: u64) -> Permit {
     Permit {
+        purchase,
         deadline,
-        signature: wallet.sign(permit_digest(CHAIN_ID, DA_ENTRANCE, header, deadline)),
+        signature: wallet.sign(permit_digest(CHAIN_ID, DA_ENTRANCE, header, purchase, deadline)),
     }
 }
 
@@ -464,6 +470,7 @@ fn a_promise_counts_for_its_blob_until_its_deadline_and_only_with_the_money_ther
     // Nobody's signature, and another's that has nothing: of another blob, of another deadline, or a stranger's.
     for signature in [Bytes::new(), Bytes::from(vec![1; 65]), Bytes::from(vec![0xff; 65])] {
         let permit = Permit {
+            purchase: B256::ZERO,
             deadline: DEADLINE,
             signature,
         };
@@ -475,10 +482,13 @@ fn a_promise_counts_for_its_blob_until_its_deadline_and_only_with_the_money_ther
     }
     let mut stretched = permit(&payer(), &header(1), DEADLINE);
     stretched.deadline += 1;
+    let mut renamed = permit_of(&payer(), &header(1), B256::repeat_byte(1), DEADLINE);
+    renamed.purchase = B256::repeat_byte(2);
     for permit in [
         permit(&Wallet::new(9), &header(1), DEADLINE),
         permit(&payer(), &header(2), DEADLINE),
         stretched,
+        renamed,
     ] {
         let reason = refused(&mut chain, permit);
         assert!(

@@ -279,6 +279,88 @@ fn a_promise_that_lapsed_pays_the_quorum_that_it_names() {
     }
 }
 
+/// Who was not answered by one quorum offers the payload to another. Its first promise is still there: whoever in the first quorum holds it can have the
+/// rows signed for and recorded.
+#[test]
+fn a_purchase_is_paid_for_once_whichever_quorum_certifies_it_first_and_the_other_promise_lapses() {
+    let (mut chain, operators) = network(4);
+    let second = second_quorum(&mut chain, &operators[2..]);
+    let (all, own): (Vec<_>, Vec<_>) = (operators.iter().collect(), operators[2..].iter().collect());
+    let purchase = B256::repeat_byte(0xb1);
+    let deadline = chain.block + 100;
+    let (here, there) = (header_of(DA_SERVICE, 1), header_of(second, 2));
+    let promised = |mut call: DAEntrance::submitCall, purchases: &[B256]| {
+        let permits = call.headers.iter().zip(purchases);
+        call.permits = permits
+            .map(|(header, purchase)| entrance::permit_of(&payer(), header, *purchase, deadline))
+            .collect();
+        call
+    };
+    let paid = |chain: &mut Chain, purchase| {
+        let payer = payer().address;
+        chain.view(DA_ENTRANCE, &DAEntrance::purchasedCall { payer, purchase })
+    };
+    let left = |chain: &mut Chain| {
+        let payer = payer().address;
+        chain.view(DA_ENTRANCE, &DAEntrance::escrowOfCall { payer }).balance
+    };
+    assert_eq!(paid(&mut chain, purchase), B256::ZERO);
+    let call = certificate(&chain, std::slice::from_ref(&there), &own, &[0, 1]);
+    chain.send(PAYER, DA_ENTRANCE, &promised(call, &[purchase])).unwrap();
+    assert_eq!(paid(&mut chain, purchase), there.root);
+
+    // The first quorum's certificate alone, and with other blobs, of which one is the same purchase's again.
+    let before = left(&mut chain);
+    let call = certificate(&chain, std::slice::from_ref(&here), &all, &[0, 1, 2]);
+    let refused = chain
+        .send(PAYER, DA_ENTRANCE, &promised(call, &[purchase]))
+        .err()
+        .unwrap();
+    assert_eq!(refused, format!("AlreadyCertified(root: {})", here.root));
+    assert_eq!(left(&mut chain), before);
+    let batch = [
+        here.clone(),
+        header_of(DA_SERVICE, 3),
+        header_of(DA_SERVICE, 4),
+        header_of(DA_SERVICE, 5),
+    ];
+    let other = B256::repeat_byte(0xb2);
+    let call = promised(
+        certificate(&chain, &batch, &all, &[0, 1, 2]),
+        &[purchase, other, other, B256::ZERO],
+    );
+    let fee = entrance::fee(&mut chain, &here);
+    let sent = chain.send(PAYER, DA_ENTRANCE, &call).unwrap();
+    let recorded: Vec<_> = sent
+        .events::<DAEntrance::BlobCertified>()
+        .iter()
+        .map(|event| event.root)
+        .collect();
+    assert_eq!(recorded, [batch[1].root, batch[3].root]);
+    assert_eq!(U256::from(before - left(&mut chain)), fee * U256::from(2));
+    assert_eq!(paid(&mut chain, other), batch[1].root);
+    assert_eq!(paid(&mut chain, B256::ZERO), B256::ZERO, "no purchase is none of them");
+
+    // Another payer's purchase of the same name is its own.
+    let stranger = crate::keys::Wallet::new(0x31);
+    let call = DAEntrance::purchasedCall {
+        payer: stranger.address,
+        purchase,
+    };
+    assert_eq!(chain.view(DA_ENTRANCE, &call), B256::ZERO);
+
+    // Disks of the first quorum waited for it: that much is charged.
+    chain.block = deadline + 1;
+    let before = left(&mut chain);
+    let lapse = DAEntrance::lapseCall {
+        permit: entrance::permit_of(&payer(), &here, purchase, deadline),
+        header: here,
+    };
+    chain.send(PAYER, DA_ENTRANCE, &lapse).unwrap();
+    let waited = U256::from(3072u64 * 1024 * 1_200 * contracts::PRICE_PER_BYTE_BLOCK_WEI);
+    assert_eq!(U256::from(before - left(&mut chain)), waited);
+}
+
 /// The second quorum has the same operators as the first in the opposite order, so that who is asked by a place is another.
 fn opposite() -> (Scene, u32) {
     Scene::with(|chain, operators, blobs| {

@@ -59,7 +59,7 @@ pub fn committee(count: u32, endpoints: &[SocketAddr]) -> Committee {
 /// A promise to pay for the blob of `header`, of an account that has enough, at any height that operators see.
 pub fn permit(header: &Header, height: u64) -> Permit {
     let payer = ecdsa::Secret::from_bytes(&[1; 32]).expect("a small number is a key");
-    Permit::sign(&payer, &peer(None).domain, header, height + LIFETIME_BLOCKS)
+    Permit::sign(&payer, &peer(None).domain, header, None, height + LIFETIME_BLOCKS)
 }
 
 /// What an operator sees instead of a chain.

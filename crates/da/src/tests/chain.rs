@@ -156,7 +156,7 @@ impl SimChain {
     /// A promise of [`payer`] to pay for the blob of `header`.
     pub(super) fn permit(&self, header: &Header) -> Permit {
         let deadline = self.height() + LIFETIME_BLOCKS;
-        Permit::sign(&payer(), &Domain::of_chain(CHAIN_ID), header, deadline)
+        Permit::sign(&payer(), &Domain::of_chain(CHAIN_ID), header, None, deadline)
     }
 
     /// Records a certificate, if it holds.

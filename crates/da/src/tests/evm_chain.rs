@@ -1,7 +1,9 @@
 //! A chain that runs the contracts themselves: every transaction is a block.
 
 use super::chain::{SEED, keys, payer};
-use crate::{Certificate, Committee, CommitteeId, Domain, Header, Payer, Permit, permit::LIFETIME_BLOCKS, quorum};
+use crate::{
+    Certificate, Committee, CommitteeId, Domain, Header, Payer, Permit, Purchase, permit::LIFETIME_BLOCKS, quorum,
+};
 use alloy_sol_types::SolCall;
 use commonware_cryptography::Signer;
 use commonware_utils::sync::Mutex;
@@ -117,7 +119,7 @@ impl EvmChain {
     /// A promise to pay for the blob of `header`, of who has the money.
     pub(super) fn permit(&self, header: &Header) -> Permit {
         let deadline = self.state.lock().block + LIFETIME_BLOCKS;
-        Permit::sign(&payer(), &Domain::of_chain(CHAIN_ID), header, deadline)
+        Permit::sign(&payer(), &Domain::of_chain(CHAIN_ID), header, None, deadline)
     }
 
     /// Records a certificate, and pays for it.
@@ -248,8 +250,8 @@ impl Payer for EvmChain {
         self.account
     }
 
-    fn promise(&self, domain: &Domain, header: &Header, deadline: u64) -> Permit {
-        Permit::sign(&payer(), domain, header, deadline)
+    fn promise(&self, domain: &Domain, header: &Header, purchase: Option<Purchase>, deadline: u64) -> Permit {
+        Permit::sign(&payer(), domain, header, purchase, deadline)
     }
 }
 

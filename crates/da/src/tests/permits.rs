@@ -43,7 +43,7 @@ fn nobodys_promise_and_one_without_the_money_are_refused_before_any_row() {
             refusals.collect::<Vec<_>>()
         };
         let height = network.chain.height();
-        let of_payer = |deadline| Permit::sign(&payer(), &domain, header, deadline);
+        let of_payer = |deadline| Permit::sign(&payer(), &domain, header, None, deadline);
         let nobodys = Permit {
             signature: [0; 65],
             ..of_payer(height + 10)
@@ -59,9 +59,9 @@ fn nobodys_promise_and_one_without_the_money_are_refused_before_any_row() {
         let first = public_blob(82, 2000);
         let both = fee(header) + fee(first.head().header());
         network.chain.set_escrow(poor.address(), both - 1);
-        let permit = Permit::sign(&poor, &domain, first.head().header(), height + 1_000);
+        let permit = Permit::sign(&poor, &domain, first.head().header(), None, height + 1_000);
         let certificate = disperse::disperse(&network.context, &guest(), &committee, &first, &permit, |_| {}).await;
-        let permit = Permit::sign(&poor, &domain, header, height + 1_000);
+        let permit = Permit::sign(&poor, &domain, header, None, height + 1_000);
         let refused = refusals(permit).await;
         assert!(
             refused
@@ -87,6 +87,7 @@ fn an_operator_that_has_not_seen_the_escrow_yet_is_asked_again() {
             &poor,
             &guest().domain,
             blob.head().header(),
+            None,
             network.chain.height() + 1_000,
         );
         let (committee, peer) = (network.chain.committee(), guest());

@@ -7,10 +7,11 @@ use super::{
     payload, request, seeded,
 };
 use crate::{
-    CodedBlob, Committee, CommitteeId, Privacy, Publisher, Record, Service,
+    CodedBlob, Committee, CommitteeId, Permit, Privacy, Publisher, Record, Service,
     disperse::{self, DeliveryError, DisperseError},
     encode::Request,
-    publish::PublishError,
+    permit::{self, LIFETIME_BLOCKS},
+    publish::{PublishError, Published},
     quorum::{self, Candidates, Lot},
     retrieve, sample,
     wire::Refusal,
@@ -18,10 +19,11 @@ use crate::{
 use alloy_sol_types::SolCall;
 use commonware_runtime::{Clock, Runner as _, Storage, Supervisor, deterministic};
 use contracts::{
-    DA_MIN_STAKE_WEI, DA_SEATS, DA_SERVICE, SERVICE_CREATION_WEI,
+    DA_MIN_STAKE_WEI, DA_SEATS, DA_SERVICE, PRICE_PER_BYTE_BLOCK_WEI, Provider, ProviderError, SERVICE_CREATION_WEI,
     abi::{DAEntrance, NetworkRegistry, OperatorRegistry},
     addresses::{DA_CHALLENGES, DA_ENTRANCE, FAUCET, NETWORK_REGISTRY, OPERATOR_REGISTRY},
 };
+use futures::FutureExt;
 use primitives::{Address, Epoch, U256};
 use std::{collections::BTreeSet, net::SocketAddr, time::Duration};
 
@@ -291,8 +293,8 @@ fn a_payload_whose_quorum_is_dead_is_kept_by_the_next() {
                 .publish_to_any(&scene.context, committee, candidates, &mut blob, |_| {});
             match publishing.await {
                 Ok(_) => assert_eq!(attempt, 0),
-                // Sent again, it is the same blob, which the chain does not take twice.
-                Err(PublishError::Record(_)) => assert_eq!(attempt, 1),
+                // Sent again, it is the same purchase, and nothing is sent or paid.
+                Err(PublishError::Purchased { root }) => assert_eq!((attempt, root), (1, roots[0])),
                 Err(error) => panic!("{error}"),
             }
             assert_eq!(blob.head().header().params.committee.quorum, DA_SERVICE);
@@ -318,5 +320,177 @@ fn a_payload_whose_quorum_is_dead_is_kept_by_the_next() {
             .publish_to_any(&scene.context, committee, candidates, &mut blob, |_| {});
         assert!(publishing.await.unwrap_err().is_no_quorum());
         assert_ne!(blob.head().header().params.committee, first);
+    });
+}
+
+/// What keeping a blob from a block on costs, wei.
+fn fee(blob: &CodedBlob, block: u64) -> U256 {
+    let price = U256::from(PRICE_PER_BYTE_BLOCK_WEI);
+    permit::fee_wei(blob.head().header(), price, block)
+}
+
+impl Scene {
+    /// Two quorums, of the first and of the last three operators, in an epoch in which both have a committee.
+    async fn divided(context: deterministic::Context) -> Self {
+        let scene = Self::new(context).await;
+        scene.divide().await;
+        for epoch in 1..=3 {
+            scene.begin_epoch(epoch).await;
+        }
+        scene
+    }
+
+    /// Stops the operators of the second quorum.
+    async fn stop_second(&mut self) {
+        for operator in OPERATORS / 2..OPERATORS {
+            self.services[operator as usize].take().unwrap().stop();
+        }
+        self.context.sleep(Duration::from_millis(10)).await;
+    }
+
+    /// Starts them again, with the rows that they had. A simulated port is not free again: they move, and say so on chain.
+    async fn start_second(&mut self) {
+        for operator in OPERATORS / 2..OPERATORS {
+            self.ports[operator as usize] += 1;
+            let moved = OperatorRegistry::setEndpointCall {
+                endpoint: endpoint(operator, self.ports[operator as usize]).to_string(),
+            };
+            self.write(account(operator), OPERATOR_REGISTRY, &moved, 0).await;
+            let service = self.start(operator).await;
+            self.services[operator as usize] = Some(service);
+        }
+        self.context.sleep(Duration::from_secs(2)).await;
+    }
+
+    /// A payload that the second quorum is drawn for, and the first if that does not take it.
+    fn seed_of_second(&self) -> u64 {
+        let order = |seed| Lot::of_payload(payer().address(), &payload(seed, BLOB_BYTES)).order(&[DA_SERVICE, SECOND]);
+        (20..).find(|seed| order(*seed)[0] == SECOND).unwrap()
+    }
+
+    /// Publishes a payload to whichever quorum takes it; the blob that it is then, or of which it is said that it is.
+    async fn publish_to_any(
+        &self,
+        seed: u64,
+        progress: impl FnMut(disperse::Progress<'_>),
+    ) -> (CodedBlob, Result<Published, PublishError>) {
+        let lot = || Lot::of_payload(payer().address(), &payload(seed, BLOB_BYTES));
+        let drawn = Candidates::draw(&self.chain, &guest().domain, lot).await;
+        let (committee, candidates) = drawn.unwrap();
+        let mut blob = self.blob(&committee, seed);
+        let publishing = self
+            .publisher
+            .publish_to_any(&self.context, committee, candidates, &mut blob, progress);
+        let published = publishing.await;
+        (blob, published)
+    }
+
+    /// What the payer has in escrow, wei.
+    async fn escrow(&self) -> U256 {
+        let call = DAEntrance::escrowOfCall {
+            payer: payer().address(),
+        };
+        U256::from(contracts::read(&self.chain, DA_ENTRANCE, &call).await.unwrap().balance)
+    }
+
+    /// A promise for `blob` as its publisher makes it, and the certificate of its quorum, as whoever was shown the promise can have it.
+    async fn kept_back(&self, blob: &CodedBlob) -> contracts::Request {
+        let (domain, header) = (guest().domain, blob.head().header());
+        let deadline = self.chain.height().await.unwrap() + LIFETIME_BLOCKS;
+        let permit = Permit::sign(&payer(), &domain, header, Some(blob.purchase()), deadline);
+        let committee = Committee::read(&self.chain, header.params.committee).await.unwrap();
+        // Enough for both, so that only what is charged moves.
+        self.publisher.fund(fee(blob, 0) * U256::from(4)).await.unwrap();
+        let certificate = disperse::disperse(&self.context, &guest(), &committee, blob, &permit, |_| {}).await;
+        certificate.unwrap().submission(&domain, &committee, &[permit])
+    }
+}
+
+/// The answer was lost, and meanwhile the operators that did not take the payload are there again.
+#[test]
+fn a_payload_sent_again_when_its_first_quorum_is_back_is_found_and_not_paid_for_twice() {
+    deterministic::Runner::seeded(94).start(|context| async move {
+        let mut scene = Scene::divided(context).await;
+        let seed = scene.seed_of_second();
+        scene.stop_second().await;
+        let (kept, published) = scene.publish_to_any(seed, |_| {}).await;
+        published.unwrap();
+        assert_eq!(kept.head().header().params.committee.quorum, DA_SERVICE);
+        let escrow = scene.escrow().await;
+        scene.start_second().await;
+        let (again, published) = scene.publish_to_any(seed, |_| panic!("nothing is sent")).await;
+        assert!(matches!(published, Err(PublishError::Purchased { root }) if root == kept.head().root()));
+        assert_eq!(again.head().root(), kept.head().root());
+        assert_eq!(scene.escrow().await, escrow);
+        // Also in the next epoch, in which it would be another blob of either quorum.
+        scene.begin_epoch(4).await;
+        let (again, published) = scene.publish_to_any(seed, |_| panic!("nothing is sent")).await;
+        assert!(matches!(published, Err(PublishError::Purchased { .. })));
+        assert_eq!(
+            (again.head().root(), scene.escrow().await),
+            (kept.head().root(), escrow)
+        );
+    });
+}
+
+/// *Paid by two.* Operators of a quorum that is given up keep the rows and the promise, sign for them among themselves, and have that recorded beside the
+/// certificate of the quorum that took the payload in the end.
+#[test]
+fn a_certificate_that_was_kept_back_is_not_charged_for_when_another_quorum_has_the_payload() {
+    deterministic::Runner::seeded(95).start(|context| async move {
+        let mut scene = Scene::divided(context).await;
+        let seed = scene.seed_of_second();
+        let second = scene.chain.committee_of(SECOND).await;
+        let kept_back = scene.kept_back(&scene.blob(&second, seed)).await;
+        scene.stop_second().await;
+        let before = scene.escrow().await;
+        let (blob, published) = scene.publish_to_any(seed, |_| {}).await;
+        let published = published.unwrap();
+        assert_eq!(blob.head().header().params.committee.quorum, DA_SERVICE);
+        let fee = fee(&blob, published.block);
+        assert_eq!(published.fee_wei, fee);
+        let refused = scene.chain.send(kept_back).await;
+        assert!(matches!(refused, Err(ProviderError::Reverted { .. })), "{refused:?}");
+        assert_eq!(before - scene.escrow().await, fee);
+        let root = blob.head().root();
+        assert!(Record::read(&scene.chain, &guest().domain, root).await.is_ok());
+    });
+}
+
+/// The same, and they are faster: their certificate is recorded while the rows are on their way to the next quorum. That one is not charged for.
+#[test]
+fn a_certificate_of_a_quorum_that_was_given_up_is_the_one_that_counts_when_it_comes_first() {
+    deterministic::Runner::seeded(96).start(|context| async move {
+        let mut scene = Scene::divided(context).await;
+        let seed = scene.seed_of_second();
+        let second = scene.chain.committee_of(SECOND).await;
+        let theirs = scene.blob(&second, seed);
+        let mut kept_back = Some(scene.kept_back(&theirs).await);
+        scene.stop_second().await;
+        let chain = scene.chain.clone();
+        let mut charged = None;
+        let (blob, published) = scene
+            .publish_to_any(seed, |step| {
+                // Only the first quorum's operators take anything.
+                if matches!(step, disperse::Progress::Sent { .. })
+                    && let Some(request) = kept_back.take()
+                {
+                    let sent = chain.send(request).now_or_never();
+                    charged = Some(sent.expect("this chain has each block at once").unwrap());
+                }
+            })
+            .await;
+        assert!(charged.is_some());
+        let root = theirs.head().root();
+        assert!(
+            matches!(published, Err(PublishError::Purchased { root: named }) if named == root),
+            "{published:?}"
+        );
+        assert_eq!(blob.head().root(), root);
+        let moved = theirs.moved_to(scene.chain.committee().await.id()).head().root();
+        assert!(
+            Record::read(&scene.chain, &guest().domain, moved).await.is_err(),
+            "it is not recorded twice"
+        );
     });
 }

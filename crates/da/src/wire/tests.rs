@@ -26,6 +26,7 @@ fn permit(blob: &CodedBlob) -> Permit {
         &payer,
         &Domain::of_chain(primitives::CHAIN_ID),
         blob.head().header(),
+        Some(blob.purchase()),
         77,
     )
 }
