@@ -7,9 +7,9 @@
 mod gather;
 
 use bytes::Bytes;
-use contracts::CallError;
+use contracts::{CallError, ProviderError};
 use da::{
-    CommitteeId, Meta,
+    CommitteeId, Meta, Purchase,
     bundle::{self, BundleError, Index},
 };
 use gather::Gatherer;
@@ -81,6 +81,9 @@ pub struct Publication {
     /// The name that the blob will have, if the quorum that it was coded for takes it; nobody else's payload has it. Where another one keeps it, the
     /// outcome says under which name.
     pub root: BlobRoot,
+    /// What is paid for once, whichever quorum keeps it: by that the chain names the blob that it became. None where the root is the only name that it
+    /// can have.
+    pub purchase: Option<Purchase>,
     /// Resolves when the certificate is final on chain, or will never be.
     pub outcome: Pin<Box<dyn Future<Output = Result<Published, PublishError>> + Send>>,
 }
@@ -122,12 +125,29 @@ pub enum PublishError {
 
 /// The chain was not asked.
 #[derive(Debug, thiserror::Error)]
-#[error("ask the chain for blob {root}")]
-pub struct FindError {
-    /// Which blob.
-    pub root: BlobRoot,
-    /// Why not.
-    pub source: Box<CallError>,
+pub enum FindError {
+    /// For a blob.
+    #[error("ask the chain for blob {root}")]
+    Blob {
+        /// Which.
+        root: BlobRoot,
+        /// Why not.
+        source: Box<CallError>,
+    },
+    /// For what a payer paid for.
+    #[error("ask the chain for what {payer} purchased")]
+    Purchase {
+        /// Who.
+        payer: Address,
+        /// Why not.
+        source: Box<CallError>,
+    },
+    /// How high it is.
+    #[error("ask the chain for its height")]
+    Height {
+        /// Why not.
+        source: ProviderError,
+    },
 }
 
 /// Why a certified blob was not read.
@@ -189,6 +209,24 @@ pub trait Blobs: Send + Sync + 'static {
     ///
     /// [`FindError`].
     fn find(&self, root: BlobRoot) -> impl Future<Output = Result<Option<Published>, FindError>> + Send;
+
+    /// The blob that `payer` has of `purchase`; `None` when the chain has no certificate of any.
+    ///
+    /// # Errors
+    ///
+    /// [`FindError`].
+    fn purchased(
+        &self,
+        payer: Address,
+        purchase: Purchase,
+    ) -> impl Future<Output = Result<Option<BlobRoot>, FindError>> + Send;
+
+    /// Whether what was being published when this process began is on chain by now, or never will be: every promise from before is over.
+    ///
+    /// # Errors
+    ///
+    /// [`FindError`].
+    fn is_settled(&self) -> impl Future<Output = Result<bool, FindError>> + Send;
 
     /// Reads a blob, every row checked against what the chain recorded.
     ///
@@ -366,9 +404,16 @@ impl<B: Blobs> Gateway<B> {
         if payload.bytes.len() as u64 <= BUNDLED_BYTES_MAX {
             return self.gather(payload).await;
         }
-        let Publication { root, outcome } = self.blobs().publish(payload).await?;
-        let name = Name { root, item: None };
-        Ok(Naming { name, outcome })
+        let Publication {
+            root,
+            purchase,
+            outcome,
+        } = self.blobs().publish(payload).await?;
+        Ok(Naming {
+            name: Name { root, item: None },
+            purchase,
+            outcome,
+        })
     }
 
     /// Reads a payload of `blob`: the item of that number, or all of it.
@@ -414,6 +459,8 @@ impl<B: Blobs> Gateway<B> {
 /// A payload that has its name and is on its way. The work goes on whether or not anybody waits for it.
 pub(crate) struct Naming {
     pub(crate) name: Name,
+    /// As [`Publication::purchase`].
+    pub(crate) purchase: Option<Purchase>,
     /// As [`Publication::outcome`].
     pub(crate) outcome: Pin<Box<dyn Future<Output = Result<Published, PublishError>> + Send>>,
 }

@@ -6,16 +6,17 @@ use crate::{layout::Ports, provider::LedgerProvider};
 use api::{
     alt_da,
     blobs::{Blobs, FindError, Gateway, Memory, Payload, Publication, PublishError, Published, ReadError, Room, cause},
-    disperser::{self, Disperser},
+    disperser::{self, Disperser, RequestKey},
     http,
 };
 use commonware_runtime::{Clock, Spawner, Supervisor as _, tokio::Context};
 use contracts::{Provider, abi::DAEntrance, read};
 use da::{
-    CodedBlob, Committee, CommitteeId, Domain, Meta, Payer as _, Privacy, Publisher, Record, VerifiedHead,
+    CodedBlob, Committee, CommitteeId, Domain, Meta, Payer as _, Privacy, Publisher, Purchase, Record, VerifiedHead,
     disperse::Peer,
     encode,
     header::Secrecy,
+    permit::LIFETIME_BLOCKS,
     quorum::{Candidates, Lot},
     retrieve::{self, Blob, RetrieveError},
 };
@@ -66,6 +67,8 @@ pub struct NetworkBlobs {
     pub publisher: Arc<Publisher<LedgerProvider, Context>>,
     /// Heads that were fetched.
     pub heads: Heads,
+    /// Height of the chain when this process began: nothing was promised by it before.
+    pub began_block: u64,
 }
 
 /// Checked heads of blobs, the newest last.
@@ -178,7 +181,7 @@ impl Blobs for NetworkBlobs {
             .await
             .map_err(|error| failed("code the payload", error))?;
         let blob = blob.map_err(|error| failed("code the payload", error))?;
-        let root = blob.head().root();
+        let (root, purchase) = (blob.head().root(), candidates.purchase(&blob));
 
         let (ended, end) = oneshot::channel();
         let outgoing = Outgoing {
@@ -196,12 +199,32 @@ impl Blobs for NetworkBlobs {
         let outcome = async { end.await.unwrap_or_else(|_| Err(failed("publish", "the node stopped"))) };
         Ok(Publication {
             root,
+            purchase,
             outcome: Box::pin(outcome),
         })
     }
 
     async fn find(&self, root: BlobRoot) -> Result<Option<Published>, FindError> {
         find(&self.provider, &self.peer.domain, root).await
+    }
+
+    async fn purchased(&self, payer: Address, purchase: Purchase) -> Result<Option<BlobRoot>, FindError> {
+        let call = DAEntrance::purchasedCall {
+            payer,
+            purchase: purchase.0.0,
+        };
+        let root = read(&self.provider, self.peer.domain.entrance, &call).await;
+        let root = root.map_err(|source| FindError::Purchase {
+            payer,
+            source: source.into(),
+        })?;
+        Ok((!root.is_zero()).then_some(BlobRoot(root)))
+    }
+
+    async fn is_settled(&self) -> Result<bool, FindError> {
+        let height = self.provider.height().await;
+        let height = height.map_err(|source| FindError::Height { source })?;
+        Ok(height > self.began_block + LIFETIME_BLOCKS)
     }
 
     async fn read(&self, blob: Published) -> Result<Vec<u8>, ReadError> {
@@ -268,7 +291,7 @@ fn failed(what: &'static str, source: impl Into<Box<dyn Error + Send + Sync>>) -
 async fn find(provider: &impl Provider, domain: &Domain, root: BlobRoot) -> Result<Option<Published>, FindError> {
     let blob = read(provider, domain.entrance, &DAEntrance::blobCall { root: root.0 })
         .await
-        .map_err(|source| FindError {
+        .map_err(|source| FindError::Blob {
             root,
             source: source.into(),
         })?;
@@ -359,12 +382,16 @@ pub struct Interop {
 }
 
 impl Interop {
-    /// Listens on those of `ports` that the network's file names.
+    /// Listens on those of `ports` that the network's file names; the disperser's request ids are tagged with `request_key`.
     ///
     /// # Errors
     ///
     /// What the system says, with what was tried, when a port is taken.
-    pub async fn start(gateway: Gateway<NetworkBlobs>, ports: Ports) -> Result<Self, (&'static str, u16, io::Error)> {
+    pub async fn start(
+        gateway: Gateway<NetworkBlobs>,
+        ports: Ports,
+        request_key: RequestKey,
+    ) -> Result<Self, (&'static str, u16, io::Error)> {
         let (stop, stopped) = watch::channel(());
         let stopped = || {
             let mut stopped = stopped.clone();
@@ -383,7 +410,12 @@ impl Interop {
         }
         if let Some(port) = ports.disperser {
             let listener = bind("listen for gRPC on", port).await?;
-            let server = disperser::serve(listener, Disperser::new(gateway), CONNECTIONS_MAX, stopped());
+            let server = disperser::serve(
+                listener,
+                Disperser::new(gateway, request_key),
+                CONNECTIONS_MAX,
+                stopped(),
+            );
             servers.push(tokio::spawn(async {
                 if let Err(error) = server.await {
                     tracing::error!(%error, "the disperser ended");

@@ -1,5 +1,6 @@
 //! A node's secrets, all derived from one 32-byte seed in one file, and the accounts that every local network funds.
 
+use api::disperser::RequestKey;
 use chain::ValidatorKeys;
 use client::Wallet;
 use crypto::bls;
@@ -95,10 +96,20 @@ impl NodeKeys {
     /// The account that carries messages between the root chain and a shard, on both of them. It is another one than the node's, so that neither
     /// takes the other's nonces.
     pub fn carrier(&self, shard: u64) -> Wallet {
-        let secret = Zeroizing::new(self.wallet.secret().to_bytes());
-        let material = Zeroizing::new([secret.as_slice(), &shard.to_be_bytes()].concat());
-        let derived = Zeroizing::new(blake3::derive_key("aloft/node/carrier/v1", &material));
+        let derived = self.derive("aloft/node/carrier/v1", &shard.to_be_bytes());
         Wallet::from_bytes(&derived).expect("a hash outside the curve's order has probability 2^-128")
+    }
+
+    /// What the request ids of its disperser are tagged with.
+    pub fn request_key(&self) -> RequestKey {
+        RequestKey::new(*self.derive("aloft/node/request-ids/v1", &[]))
+    }
+
+    /// A secret for one purpose, of the account's, which every node has.
+    fn derive(&self, context: &str, purpose: &[u8]) -> Zeroizing<[u8; 32]> {
+        let secret = Zeroizing::new(self.wallet.secret().to_bytes());
+        let material = Zeroizing::new([secret.as_slice(), purpose].concat());
+        Zeroizing::new(blake3::derive_key(context, &material))
     }
 
     /// Draws a seed and keeps it in [`SEED_FILE`] in `folder`, which is made if need be, its owner's alone; or opens the one that is there.

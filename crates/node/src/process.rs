@@ -247,6 +247,8 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     };
     let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
 
+    let request_key = keys.request_key();
+    let began_block = ledger.latest().header.number;
     let wallet = Arc::new(keys.wallet);
     let provider = LedgerProvider::new(ledger.clone(), wallet.clone());
     let reporting = tokio::spawn(validators::report(seen, provider.clone()));
@@ -308,6 +310,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         )),
         peer,
         heads: Heads::default(),
+        began_block,
     }
     .gateway();
     let models = tokio::spawn(services::follow_models(context.child("models"), catalogue));
@@ -332,7 +335,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     // The HTTP server ends with the process: what it acknowledged is on disk already.
     let router = api.router_beside(http::blobs(blobs.clone()));
     let http = tokio::spawn(http::serve(listener, router, limits.connections_max, pending()));
-    let interop = Interop::start(blobs, entry.ports)
+    let interop = Interop::start(blobs, entry.ports, request_key)
         .await
         .map_err(|(what, port, source)| system(what, Ports::loopback(port), source))?;
     tracing::info!(name = entry.name, rpc = %eth.address(), http = %listen, "the node is up");

@@ -88,7 +88,8 @@ for (const [index, each] of shared.entries()) {
 
 const nobody = randomBytes(32);
 const { NOT_FOUND, INVALID_ARGUMENT, OUT_OF_RANGE, UNIMPLEMENTED } = grpc.status;
-assert.equal(await code(call('disperser', 'GetBlobStatus', { request_id: nobody })), NOT_FOUND);
+assert.equal(await code(call('disperser', 'GetBlobStatus', { request_id: randomBytes(120) })), NOT_FOUND);
+assert.equal(await code(call('disperser', 'GetBlobStatus', { request_id: nobody })), INVALID_ARGUMENT);
 assert.equal(await code(call('disperser', 'RetrieveBlob', { ...header, storage_root: nobody })), NOT_FOUND);
 assert.equal(await code(call('retriever', 'RetrieveBlob', { ...header, epoch: header.epoch + 1 })), NOT_FOUND);
 assert.equal(await code(call('disperser', 'RetrieveBlob', { ...header, storage_root: Buffer.from('short') })), INVALID_ARGUMENT);

@@ -7,7 +7,8 @@
 //! The same payload again is not published again: it is the same item of the same slot or, for an hour, of an earlier one. That is
 //! remembered in this process only, and for a bounded number of payloads.
 
-use super::{Blobs, Gateway, Name, Naming, OCTETS, Payload, Publication, PublishError, Published, Room, bundle, cause};
+use super::{Blobs, Gateway, Name, Naming, OCTETS, Payload, PublishError, Published, Room, bundle, cause};
+use da::Purchase;
 use futures::{
     FutureExt,
     channel::oneshot,
@@ -34,6 +35,7 @@ const RECENT_FOR: Duration = Duration::from_secs(3600);
 #[derive(Clone)]
 struct Sent {
     name: Name,
+    purchase: Option<Purchase>,
     outcome: Shared<BoxFuture<'static, Result<Published, PublishError>>>,
 }
 
@@ -144,10 +146,15 @@ impl<B: Blobs> Gateway<B> {
                 }
             }
         };
-        let Sent { name, outcome } = ticket.sent.await?;
+        let Sent {
+            name,
+            purchase,
+            outcome,
+        } = ticket.sent.await?;
         let item = name.item.map(|_| ticket.item);
         Ok(Naming {
             name: Name { item, ..name },
+            purchase,
             outcome: outcome.boxed(),
         })
     }
@@ -219,9 +226,10 @@ impl<B: Blobs> Gateway<B> {
             room,
         };
         let sent = self.blobs().publish(payload).await;
-        let sent = sent.map(|Publication { root, outcome }| Sent {
-            name: Name { root, item },
-            outcome: outcome.shared(),
+        let sent = sent.map(|sent| Sent {
+            name: Name { root: sent.root, item },
+            purchase: sent.purchase,
+            outcome: sent.outcome.shared(),
         });
         // Nobody may wait any more; whoever asks again finds the same.
         let _ = named.send(sent);

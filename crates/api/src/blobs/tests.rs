@@ -6,7 +6,7 @@ use std::{
     collections::HashMap,
     sync::{
         Mutex,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use tokio::sync::Notify;
@@ -45,6 +45,10 @@ struct Inner {
     bytes_read: AtomicU64,
     fate: Mutex<Fate>,
     kept: Mutex<HashMap<BlobRoot, Kept>>,
+    /// Roots of what was moved, by purchase.
+    purchases: Mutex<HashMap<Purchase, BlobRoot>>,
+    /// Whether nothing is left of what was promised before.
+    settled: AtomicBool,
     height: AtomicU64,
     /// When set, publications wait for [`Shelf::release`].
     held: Mutex<Option<Arc<Notify>>>,
@@ -56,6 +60,8 @@ impl Shelf {
             bytes_read: AtomicU64::new(0),
             fate: Mutex::new(Fate::Certified),
             kept: Mutex::default(),
+            purchases: Mutex::default(),
+            settled: AtomicBool::new(true),
             height: AtomicU64::new(100),
             held: Mutex::default(),
         }))
@@ -95,6 +101,11 @@ impl Shelf {
         self.0.height.store(height, Ordering::Relaxed);
     }
 
+    /// Whether promises from before this moment may still be kept.
+    pub(crate) fn settle(&self, settled: bool) {
+        self.0.settled.store(settled, Ordering::Relaxed);
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.kept.lock().unwrap().len()
     }
@@ -113,6 +124,7 @@ impl Blobs for Shelf {
         let root = BlobRoot(Digest::of(&payload.bytes).0);
         let (shelf, fate) = (self.clone(), *self.0.fate.lock().unwrap());
         let held = self.0.held.lock().unwrap().clone();
+        let purchase = (fate == Fate::Moved).then(|| Purchase(Digest::of(b"but for its committee")));
         let outcome = async move {
             if let Some(held) = held {
                 held.notified().await;
@@ -132,6 +144,9 @@ impl Blobs for Shelf {
                 Fate::Moved => moved(root),
                 _ => root,
             };
+            if let Some(purchase) = purchase {
+                shelf.0.purchases.lock().unwrap().insert(purchase, kept_as);
+            }
             let height = shelf.0.height.load(Ordering::Relaxed);
             let published = Published {
                 root: kept_as,
@@ -151,11 +166,25 @@ impl Blobs for Shelf {
         // The work goes on when nobody waits for it.
         let task = tokio::spawn(outcome);
         let outcome = Box::pin(async move { task.await.unwrap() });
-        Ok(Publication { root, outcome })
+        Ok(Publication {
+            root,
+            purchase,
+            outcome,
+        })
     }
 
     async fn find(&self, root: BlobRoot) -> Result<Option<Published>, FindError> {
         Ok(self.0.kept.lock().unwrap().get(&root).map(|kept| kept.published))
+    }
+
+    async fn purchased(&self, payer: Address, purchase: Purchase) -> Result<Option<BlobRoot>, FindError> {
+        let own = payer == self.payer();
+        let purchases = self.0.purchases.lock().unwrap();
+        Ok(purchases.get(&purchase).filter(|_| own).copied())
+    }
+
+    async fn is_settled(&self) -> Result<bool, FindError> {
+        Ok(self.0.settled.load(Ordering::Relaxed))
     }
 
     async fn read(&self, blob: Published) -> Result<Vec<u8>, ReadError> {

@@ -35,7 +35,7 @@ pub struct DisperseBlobReply {
     /// [`BlobStatus::Processing`].
     #[prost(enumeration = "BlobStatus", tag = "1")]
     pub result: i32,
-    /// The root that the blob will have, 32 bytes; and which of its items the payload is, 4 bytes, when it shares the blob.
+    /// 120 bytes that any node of the network answers for.
     #[prost(bytes = "vec", tag = "2")]
     pub request_id: Vec<u8>,
 }

@@ -2,19 +2,22 @@
 //!
 //! | call of `disperser.Disperser` | answer |
 //! |---|---|
-//! | `DisperseBlob` | PROCESSING and a request id: the root that the blob will have, and the item where it shares one |
+//! | `DisperseBlob` | PROCESSING and a request id |
 //! | `GetBlobStatus` | PROCESSING, then FINALIZED with `(storage root, epoch, quorum)`; or INSUFFICIENT_SIGNATURES, FAILED |
 //! | `RetrieveBlob` | the payload; also as `retriever.Retriever/RetrieveBlob` |
 //!
-//! A request id is found on chain once it is finalized, so it outlives this process and any node answers for it. Whoever reaches
-//! this server spends its node's coin: it belongs on loopback. See docs/spec/da.md#interop.
+//! A request id says all that it takes to find its blob on chain, so it outlives this process and any node answers for it once it is finalized. Of one
+//! that is not, the node that took it says that it is processed as long as that may still be recorded, and then that it failed, also when it was
+//! started again in between. Whoever reaches this server spends its node's coin: it belongs on loopback. See docs/spec/da.md#interop.
 
+mod id;
 pub mod message;
 mod request;
 mod service;
 #[cfg(test)]
 mod tests;
 
+pub use id::RequestKey;
 pub use request::MAX_FAILURES;
 pub use service::Disperser;
 

@@ -2,23 +2,17 @@
 
 use super::message::BlobStatus;
 use crate::blobs::Name;
-use primitives::BlobRoot;
 use std::collections::{HashMap, VecDeque};
 
-/// Failed requests that are remembered; the oldest are forgotten first, and are then as unknown as if they had never been made.
+/// Failed requests of which it is remembered how; the oldest are forgotten first, and have then just failed.
 pub const MAX_FAILURES: usize = 1024;
 
-/// Requests whose blob another quorum keeps than the one that the request id was made for: the oldest are forgotten first, as [`MAX_FAILURES`].
-pub const MAX_MOVED: usize = 1024;
-
-/// Requests under way, the last that failed, and the last whose blob has another root than was announced. Every other one that succeeded is on chain,
-/// where every node finds it.
+/// Requests under way, and how the last ones failed. Every one that succeeded is on chain, where every node finds it.
 #[derive(Debug, Default)]
 pub(super) struct Requests {
     /// By name, how many clients asked for the same. Their payloads' memory bounds them.
     under_way: HashMap<Name, u32>,
     failed: VecDeque<(Name, BlobStatus)>,
-    moved: VecDeque<(Name, BlobRoot)>,
 }
 
 impl Requests {
@@ -27,7 +21,7 @@ impl Requests {
     }
 
     /// A request ended, with a blob on chain, or with [`BlobStatus::Failed`] or [`BlobStatus::InsufficientSignatures`].
-    pub(super) fn end(&mut self, name: Name, outcome: Result<BlobRoot, BlobStatus>) {
+    pub(super) fn end(&mut self, name: Name, outcome: Result<(), BlobStatus>) {
         if let Some(count) = self.under_way.get_mut(&name) {
             *count -= 1;
             if *count == 0 {
@@ -35,28 +29,12 @@ impl Requests {
             }
         }
         self.failed.retain(|(failed, _)| *failed != name);
-        match outcome {
-            Err(status) => {
-                if self.failed.len() == MAX_FAILURES {
-                    self.failed.pop_front();
-                }
-                self.failed.push_back((name, status));
+        if let Err(status) = outcome {
+            if self.failed.len() == MAX_FAILURES {
+                self.failed.pop_front();
             }
-            Ok(root) if root != name.root => {
-                self.moved.retain(|(moved, _)| *moved != name);
-                if self.moved.len() == MAX_MOVED {
-                    self.moved.pop_front();
-                }
-                self.moved.push_back((name, root));
-            }
-            Ok(_) => {}
+            self.failed.push_back((name, status));
         }
-    }
-
-    /// The blob of a request: the one that it names, unless another quorum took it.
-    pub(super) fn root_of(&self, name: Name) -> BlobRoot {
-        let moved = self.moved.iter().find(|(moved, _)| *moved == name);
-        moved.map_or(name.root, |(_, root)| *root)
     }
 
     pub(super) fn is_under_way(&self, name: Name) -> bool {
@@ -92,7 +70,7 @@ mod tests {
         requests.begin(name(1));
         requests.end(name(1), Err(BlobStatus::Failed));
         assert!(requests.is_under_way(name(1)));
-        requests.end(name(1), Ok(name(1).root));
+        requests.end(name(1), Ok(()));
         assert!(!requests.is_under_way(name(1)));
         // The second one succeeded: what the first one met is history.
         assert_eq!(requests.failure(name(1)), None);
@@ -108,18 +86,5 @@ mod tests {
         assert_eq!(requests.failure(name(0)), None);
         assert_eq!(requests.failure(name(1)), Some(BlobStatus::InsufficientSignatures));
         assert_eq!((requests.failed.len(), requests.under_way.len()), (MAX_FAILURES, 0));
-    }
-
-    #[test]
-    fn a_request_whose_blob_has_another_root_in_the_end_is_found_by_the_one_it_was_told() {
-        let mut requests = Requests::default();
-        for number in 0..=MAX_MOVED as u64 {
-            requests.begin(name(number));
-            requests.end(name(number), Ok(name(number + 7_000).root));
-        }
-        assert_eq!(requests.root_of(name(0)), name(0).root, "the oldest is forgotten");
-        assert_eq!(requests.root_of(name(1)), name(7_001).root);
-        assert_eq!(requests.root_of(name(9_999)), name(9_999).root);
-        assert_eq!(requests.moved.len(), MAX_MOVED);
     }
 }

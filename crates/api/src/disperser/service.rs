@@ -1,6 +1,7 @@
 //! The calls, over one [`Gateway`]. Which call a request is, is its path; what generated code would do with it is a `match`.
 
 use super::{
+    id::{RequestId, RequestIdError, RequestKey},
     message::{
         BlobHeader, BlobInfo, BlobStatus, BlobStatusReply, BlobStatusRequest, DisperseBlobReply, DisperseBlobRequest,
         RetrieveBlobReply, RetrieveBlobRequest,
@@ -8,7 +9,7 @@ use super::{
     request::Requests,
 };
 use crate::blobs::{
-    Blobs, Busy, FindError, Gateway, Name, OCTETS, PAYLOAD_BYTES_MAX, Payload, PublishError, ReadError, Room,
+    Blobs, Busy, FindError, Gateway, OCTETS, PAYLOAD_BYTES_MAX, Payload, PublishError, Published, ReadError, Room,
 };
 use axum::http;
 use http_body_util::BodyExt;
@@ -43,6 +44,7 @@ const WHOLE: u64 = 0;
 /// `disperser.Disperser` and `retriever.Retriever`. Clones share everything.
 pub struct Disperser<B> {
     gateway: Gateway<B>,
+    key: RequestKey,
     requests: Arc<Mutex<Requests>>,
 }
 
@@ -50,16 +52,18 @@ impl<B> Clone for Disperser<B> {
     fn clone(&self) -> Self {
         Self {
             gateway: self.gateway.clone(),
+            key: self.key.clone(),
             requests: self.requests.clone(),
         }
     }
 }
 
 impl<B: Blobs> Disperser<B> {
-    /// Serves what `gateway` publishes and reads.
-    pub fn new(gateway: Gateway<B>) -> Self {
+    /// Serves what `gateway` publishes and reads, and knows the requests of `key` as its own.
+    pub fn new(gateway: Gateway<B>, key: RequestKey) -> Self {
         Self {
             gateway,
+            key,
             requests: Arc::default(),
         }
     }
@@ -126,12 +130,17 @@ impl<B: Blobs> Disperser<B> {
         };
         let naming = self.gateway.publish(payload).await?;
         let name = naming.name;
+        let id = RequestId {
+            name,
+            payer: self.gateway.blobs().payer(),
+            purchase: naming.purchase,
+        };
         self.requests().begin(name);
         let requests = self.requests.clone();
         // The client asks again for what becomes of it.
         tokio::spawn(async move {
             let outcome = match naming.outcome.await {
-                Ok(published) => Ok(published.root),
+                Ok(_) => Ok(()),
                 Err(error) => {
                     tracing::warn!(%name, error = %Causes(&error), "a client's blob was not published");
                     match error {
@@ -145,12 +154,13 @@ impl<B: Blobs> Disperser<B> {
         });
         Ok(DisperseBlobReply {
             result: BlobStatus::Processing.into(),
-            request_id: request_id(name),
+            request_id: id.to_bytes(&self.key),
         })
     }
 
     async fn blob_status(&self, request: BlobStatusRequest) -> Result<BlobStatusReply, Status> {
-        let name = name_of(&request.request_id)?;
+        let (id, is_own) = RequestId::from_bytes(&request.request_id, &self.key)?;
+        let name = id.name;
         let reply = |status: BlobStatus, info| BlobStatusReply {
             status: status.into(),
             info,
@@ -159,8 +169,7 @@ impl<B: Blobs> Disperser<B> {
         if self.requests().is_under_way(name) {
             return Ok(reply(BlobStatus::Processing, None));
         }
-        let root = self.requests().root_of(name);
-        if let Some(blob) = self.gateway.blobs().find(root).await? {
+        if let Some(blob) = self.find(id).await? {
             let blob_header = Some(BlobHeader {
                 storage_root: blob.root.as_bytes().to_vec(),
                 epoch: blob.committee.epoch.0,
@@ -168,10 +177,32 @@ impl<B: Blobs> Disperser<B> {
             });
             return Ok(reply(BlobStatus::Finalized, Some(BlobInfo { blob_header })));
         }
-        let failure = self.requests().failure(name);
-        failure
-            .map(|status| reply(status, None))
-            .ok_or_else(|| Status::not_found(format!("no request {name} is known")))
+        if let Some(status) = self.requests().failure(name) {
+            return Ok(reply(status, None));
+        }
+        if !is_own {
+            return Err(Status::not_found(format!("no request {name} is known")));
+        }
+        // It was taken before this process began, or failed so long ago that it was forgotten how.
+        Ok(match self.gateway.blobs().is_settled().await? {
+            true => reply(BlobStatus::Failed, None),
+            false => reply(BlobStatus::Processing, None),
+        })
+    }
+
+    /// The blob that a request became, as the chain has it.
+    async fn find(&self, id: RequestId) -> Result<Option<Published>, FindError> {
+        let blobs = self.gateway.blobs();
+        if let Some(blob) = blobs.find(id.name.root).await? {
+            return Ok(Some(blob));
+        }
+        let Some(purchase) = id.purchase else {
+            return Ok(None);
+        };
+        match blobs.purchased(id.payer, purchase).await? {
+            None => Ok(None),
+            Some(root) => blobs.find(root).await,
+        }
     }
 
     async fn retrieve_blob(&self, request: RetrieveBlobRequest) -> Result<Response<RetrieveBlobReply>, Status> {
@@ -231,20 +262,10 @@ fn root(field: &str, bytes: &[u8]) -> Result<BlobRoot, Status> {
     Ok(root.into())
 }
 
-/// `root 32`, or `root 32 | item 4`, big endian.
-fn request_id(name: Name) -> Vec<u8> {
-    let mut bytes = name.root.as_bytes().to_vec();
-    bytes.extend(name.item.into_iter().flat_map(u32::to_be_bytes));
-    bytes
-}
-
-fn name_of(request_id: &[u8]) -> Result<Name, Status> {
-    let (name, item) = match request_id.split_last_chunk() {
-        Some((name, item)) if name.len() == 32 => (name, Some(u32::from_be_bytes(*item))),
-        _ => (request_id, None),
-    };
-    let root = root("request_id", name)?;
-    Ok(Name { root, item })
+impl From<RequestIdError> for Status {
+    fn from(error: RequestIdError) -> Self {
+        Self::invalid_argument(error.to_string())
+    }
 }
 
 impl From<Busy> for Status {

@@ -1,6 +1,6 @@
 //! The calls as a client makes them, in one process; the bytes of the messages against the `.proto` files.
 
-use super::{Disperser, message::*};
+use super::{Disperser, RequestKey, id::REQUEST_ID_BYTES, message::*};
 use crate::blobs::{
     PAYLOAD_BYTES_MAX,
     tests::{EPOCH, Fate, Shelf, moved},
@@ -20,8 +20,13 @@ const DATA: &[u8] = b"a blob of a client of 0G";
 struct Client(Disperser<Shelf>);
 
 impl Client {
+    /// Of the node that there is first, and of the same node when it was started again.
     fn of(shelf: &Shelf) -> Self {
-        Self(Disperser::new(shelf.gateway()))
+        Self(Disperser::new(shelf.gateway(), RequestKey::new([1; 32])))
+    }
+
+    fn of_another_node(shelf: &Shelf) -> Self {
+        Self(Disperser::new(shelf.gateway(), RequestKey::new([2; 32])))
     }
 
     async fn call<Ask, Reply>(&self, path: &'static str, ask: Ask) -> Result<Reply, Status>
@@ -75,6 +80,11 @@ impl Client {
     }
 }
 
+/// The root that a request id begins with.
+fn announced(request_id: &[u8]) -> BlobRoot {
+    BlobRoot::from(*request_id.first_chunk::<32>().unwrap())
+}
+
 fn header_of(reply: &BlobStatusReply) -> BlobHeader {
     reply.info.clone().unwrap().blob_header.unwrap()
 }
@@ -85,7 +95,10 @@ async fn a_blob_dispersed_is_processed_then_finalized_then_retrieved() {
     shelf.hold();
     let client = Client::of(&shelf);
     let reply = client.disperse(DATA).await.unwrap();
-    assert_eq!((reply.result(), reply.request_id.len()), (BlobStatus::Processing, 32));
+    assert_eq!(
+        (reply.result(), reply.request_id.len()),
+        (BlobStatus::Processing, REQUEST_ID_BYTES)
+    );
 
     let status = client.status(&reply.request_id).await.unwrap();
     assert_eq!((status.status(), status.info), (BlobStatus::Processing, None));
@@ -101,12 +114,15 @@ async fn a_blob_dispersed_is_processed_then_finalized_then_retrieved() {
 #[tokio::test]
 async fn blobs_of_one_moment_share_a_certificate_and_are_retrieved_one_by_one() {
     let shelf = Shelf::new();
-    let client = Client(Disperser::new(shelf.gathering(std::time::Duration::from_millis(300))));
+    let client = Client(Disperser::new(
+        shelf.gathering(std::time::Duration::from_millis(300)),
+        RequestKey::new([1; 32]),
+    ));
     let blobs: Vec<Vec<u8>> = (0..10u8).map(|number| vec![number; 500]).collect();
     let replies = futures::future::join_all(blobs.iter().map(|data| client.disperse(data))).await;
     for (data, reply) in blobs.iter().zip(replies) {
         let request_id = reply.unwrap().request_id;
-        assert_eq!(request_id.len(), 36);
+        assert_eq!(request_id.len(), REQUEST_ID_BYTES);
         let status = client.ended(&request_id).await;
         assert_eq!(status.status(), BlobStatus::Finalized);
         let header = header_of(&status);
@@ -130,11 +146,11 @@ async fn a_finalized_request_is_known_to_a_node_that_never_saw_it() {
     let client = Client::of(&shelf);
     let request_id = client.disperse(DATA).await.unwrap().request_id;
     client.ended(&request_id).await;
-    let other = Client::of(&shelf);
+    let other = Client::of_another_node(&shelf);
     assert_eq!(other.status(&request_id).await.unwrap().status(), BlobStatus::Finalized);
 }
 
-/// The request id is answered before it is known which quorum takes the blob: this node remembers what became of it, and the header is for all.
+/// The request id is answered before it is known which quorum takes the blob: by its purchase the chain says what became of it, to any node.
 #[tokio::test]
 async fn a_blob_that_another_quorum_keeps_is_found_by_the_request_and_retrieved_by_its_header() {
     let shelf = Shelf::new();
@@ -142,11 +158,59 @@ async fn a_blob_that_another_quorum_keeps_is_found_by_the_request_and_retrieved_
     let client = Client::of(&shelf);
     let request_id = client.disperse(DATA).await.unwrap().request_id;
     let header = header_of(&client.ended(&request_id).await);
-    let announced = BlobRoot::from(<[u8; 32]>::try_from(&request_id[..]).unwrap());
-    assert_eq!(header.storage_root, moved(announced).as_bytes());
-    let other = Client::of(&shelf);
-    assert_eq!(other.retrieve(&header).await.unwrap(), DATA);
-    assert_eq!(other.status(&request_id).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(header.storage_root, moved(announced(&request_id)).as_bytes());
+    for other in [Client::of(&shelf), Client::of_another_node(&shelf)] {
+        assert_eq!(other.retrieve(&header).await.unwrap(), DATA);
+        assert_eq!(header_of(&other.status(&request_id).await.unwrap()), header);
+    }
+}
+
+/// The process ends at each of the moments between taking a request and its certificate's block. Nobody works on what was not sent, but the certificate of
+/// what was may be in a pool or in a block that is not final.
+#[tokio::test]
+async fn a_request_that_was_taken_before_a_restart_is_processed_while_it_may_be_recorded_and_then_finalized_or_failed()
+{
+    for (fate, recorded) in [
+        (Fate::Certified, true),
+        (Fate::Moved, true),
+        (Fate::Certified, false),
+        (Fate::Moved, false),
+    ] {
+        let shelf = Shelf::new();
+        shelf.decide(fate);
+        shelf.hold();
+        let request_id = Client::of(&shelf).disperse(DATA).await.unwrap().request_id;
+        // Started again, the node finds the chain as it was.
+        shelf.settle(false);
+        let client = Client::of(&shelf);
+        let status = async |client: &Client| client.status(&request_id).await.map(|reply| reply.status());
+        assert_eq!(status(&client).await.unwrap(), BlobStatus::Processing);
+        let other = Client::of_another_node(&shelf);
+        assert_eq!(status(&other).await.unwrap_err().code(), Code::NotFound);
+        if recorded {
+            shelf.release();
+            assert_eq!(client.ended(&request_id).await.status(), BlobStatus::Finalized);
+        }
+        shelf.settle(true);
+        let ended = if recorded {
+            BlobStatus::Finalized
+        } else {
+            BlobStatus::Failed
+        };
+        for client in [client, Client::of(&shelf)] {
+            assert_eq!(status(&client).await.unwrap(), ended, "{fate:?}");
+        }
+    }
+}
+
+/// The process remembers how its last requests failed, and nothing of those before: that they failed is known without.
+#[tokio::test]
+async fn a_failure_that_was_forgotten_is_a_failure() {
+    let shelf = Shelf::new();
+    shelf.decide(Fate::NoQuorum);
+    let request_id = Client::of(&shelf).disperse(DATA).await.unwrap().request_id;
+    let again = Client::of(&shelf);
+    assert_eq!(again.status(&request_id).await.unwrap().status(), BlobStatus::Failed);
 }
 
 #[tokio::test]
@@ -172,7 +236,10 @@ async fn what_is_not_known_is_not_found_and_what_is_no_name_is_an_invalid_argume
     let request_id = client.disperse(DATA).await.unwrap().request_id;
     let header = header_of(&client.ended(&request_id).await);
 
-    assert_eq!(client.status(&[1; 32]).await.unwrap_err().code(), Code::NotFound);
+    assert_eq!(
+        client.status(&[1; REQUEST_ID_BYTES]).await.unwrap_err().code(),
+        Code::NotFound
+    );
     for wrong in [
         BlobHeader {
             storage_root: vec![1; 32],
@@ -189,7 +256,7 @@ async fn what_is_not_known_is_not_found_and_what_is_no_name_is_an_invalid_argume
     ] {
         assert_eq!(client.retrieve(&wrong).await.unwrap_err().code(), Code::NotFound);
     }
-    for length in [0, 31, 33] {
+    for length in [0, 31, 33, REQUEST_ID_BYTES + 1] {
         let name = vec![1; length];
         assert_eq!(client.status(&name).await.unwrap_err().code(), Code::InvalidArgument);
         let wrong = BlobHeader {
@@ -208,7 +275,7 @@ async fn rows_that_are_not_found_now_are_unavailable_and_gone_once_they_expired(
     let client = Client::of(&shelf);
     let request_id = client.disperse(DATA).await.unwrap().request_id;
     let header = header_of(&client.ended(&request_id).await);
-    shelf.lose(BlobRoot::from(<[u8; 32]>::try_from(&request_id[..]).unwrap()));
+    shelf.lose(announced(&request_id));
     assert_eq!(client.retrieve(&header).await.unwrap_err().code(), Code::Unavailable);
     shelf.rise_to(5000);
     assert_eq!(client.retrieve(&header).await.unwrap_err().code(), Code::NotFound);
@@ -243,7 +310,7 @@ async fn raw(path: &str, body: Vec<u8>) -> Option<Code> {
         .header(http::header::CONTENT_TYPE, "application/grpc")
         .body(body)
         .unwrap();
-    let response = Disperser::new(Shelf::new().gateway()).oneshot(request).await.unwrap();
+    let response = Client::of(&Shelf::new()).0.oneshot(request).await.unwrap();
     let code = response.headers().get("grpc-status")?.to_str().unwrap().to_owned();
     Some(Code::from_bytes(code.as_bytes()))
 }
