@@ -38,7 +38,7 @@ use commonware_utils::{NZUsize, NonZeroDuration, TryCollect as _, channel::mpsc,
 use std::{
     collections::{BTreeMap, VecDeque},
     convert::Infallible,
-    num::NonZeroUsize,
+    num::{NonZeroU64, NonZeroUsize},
     sync::Arc,
     time::Duration,
 };
@@ -74,6 +74,7 @@ where
     /// Begins the names of the engines' journals.
     pub(super) prefix: String,
     pub(super) epocher: FixedEpocher,
+    pub(super) epoch_blocks: NonZeroU64,
     pub(super) schemes: Schemes,
     pub(super) marshal: Mailbox<Scheme, Blocks>,
     pub(super) automaton: Deferred<E, Scheme, Application, Block, FixedEpocher>,
@@ -227,7 +228,7 @@ where
             context,
             simplex::Config {
                 scheme,
-                elector: Turns::new(&committee),
+                elector: Turns::new(&committee, self.epoch_blocks),
                 blocker,
                 automaton: self.automaton.clone(),
                 relay: self.automaton.clone(),

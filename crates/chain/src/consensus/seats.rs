@@ -34,7 +34,13 @@ use commonware_p2p::{
 };
 use commonware_runtime::{IoBuf, IoBufs};
 use commonware_utils::{Participant, channel::mpsc, ordered::Set};
-use std::{collections::VecDeque, fmt, num::NonZeroUsize, sync::Arc, time::SystemTime};
+use std::{
+    collections::VecDeque,
+    fmt,
+    num::{NonZeroU64, NonZeroUsize},
+    sync::Arc,
+    time::SystemTime,
+};
 
 /// A vote of this chain.
 type Ballot = Vote<Scheme, BlockDigest>;
@@ -343,14 +349,19 @@ impl<B: Blocker<PublicKey = Identity>> Blocker for SeatBlocker<B> {
 }
 
 /// Whose turn it is to propose: seats take turns in the order of their names, and the first seat of a validator acts for each of its seats.
+///
+/// An epoch goes on where the one before it ended if that had one view a block. So with any number of seats and any length of epochs no seat waits for
+/// more blocks than there are seats, as long as the committee stays the same: an epoch of eight blocks beginning anywhere else would leave out most of
+/// a hundred seats for long.
 #[derive(Clone)]
 pub(super) struct Turns {
     /// First seat of the validator of each seat.
     leaders: Arc<[Participant]>,
+    epoch_blocks: NonZeroU64,
 }
 
 impl Turns {
-    pub(super) fn new(committee: &Committee) -> Self {
+    pub(super) fn new(committee: &Committee, epoch_blocks: NonZeroU64) -> Self {
         let leaders = committee.seat_keys().into_keys();
         let leader = |name| {
             let holder = committee.holder(name).expect("each seat has a holder");
@@ -358,6 +369,7 @@ impl Turns {
         };
         Self {
             leaders: leaders.iter().map(leader).collect(),
+            epoch_blocks,
         }
     }
 }
@@ -383,7 +395,8 @@ impl Elector<Scheme> for Turns {
     }
 
     fn elect(&self, round: Round, (): ()) -> Participant {
-        let turn = round.epoch().get().wrapping_add(round.view().get()) % self.leaders.len() as u64;
+        let first = round.epoch().get().wrapping_mul(self.epoch_blocks.get());
+        let turn = first.wrapping_add(round.view().get()) % self.leaders.len() as u64;
         self.leaders[turn as usize]
     }
 }

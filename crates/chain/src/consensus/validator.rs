@@ -424,6 +424,7 @@ where
         pace,
         prefix,
         epocher,
+        epoch_blocks,
         schemes,
         marshal: marshal_mailbox,
         automaton,
