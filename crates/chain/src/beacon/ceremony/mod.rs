@@ -1,25 +1,25 @@
 //! One validator's part in a ceremony, with all its seats: as dealers and as players.
 
+mod dealer;
+
 use super::{
-    DealerPublic, DealerShare, PlayerAck, SeatKey, SeatSecret, conclusion,
+    PlayerAck, SeatKey, SeatSecret, conclusion,
     message::{Acks, Dealing},
     plan::Plan,
 };
 use crate::keys::{Identity, ValidatorKeys};
 use alloy_primitives::Bytes;
-use commonware_codec::Encode as _;
 use commonware_cryptography::{
     Signer as _,
     bls12381::{
         dkg::feldman_desmedt::{self as dkg, FinalizeError},
         primitives::{group::Share, variant::MinSig},
     },
-    transcript::{Transcript, Version},
 };
 use commonware_parallel::Sequential;
-use commonware_utils::{N3f1, ordered::Quorum as _};
-use rand_core::CryptoRng;
-use std::collections::{BTreeMap, BTreeSet};
+use commonware_utils::N3f1;
+use dealer::Dealer;
+use std::collections::BTreeMap;
 
 /// A dealer's log, to be posted to the contract.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,20 +32,6 @@ pub struct Post {
     pub seat: usize,
     /// The log, signed by the seat.
     pub log: Bytes,
-}
-
-/// A seat of ours that deals.
-struct Dealer {
-    public: DealerPublic,
-    shares: BTreeMap<SeatKey, DealerShare>,
-    /// Who has not acknowledged its share.
-    missing: BTreeSet<SeatKey>,
-    phase: Phase,
-}
-
-enum Phase {
-    Dealing(Box<dkg::Dealer<MinSig, SeatSecret>>),
-    Closed(Bytes),
 }
 
 /// A seat of ours that receives shares.
@@ -81,7 +67,10 @@ pub(super) enum MessageError {
 pub(super) struct Taken {
     /// The part of it that is new, to be durable before `acks` leave.
     pub(super) new: Option<Dealing>,
+    /// Of the shares that are sound.
     pub(super) acks: Acks,
+    /// Why the first share that is not sound was not taken.
+    pub(super) refused: Option<MessageError>,
 }
 
 impl Ceremony {
@@ -106,7 +95,7 @@ impl Ceremony {
         let mut dealers = BTreeMap::new();
         for (key, secret) in &secrets {
             if plan.dealers.holder(key) == Some(&own)
-                && let Some(dealer) = deal(&plan, key, secret, held)?
+                && let Some(dealer) = Dealer::deal(&plan, key, secret, held)?
             {
                 dealers.insert(key.clone(), dealer);
             }
@@ -141,28 +130,10 @@ impl Ceremony {
 
     /// What is still to be dealt, and to whom, ourselves among them: all that was not acknowledged.
     pub(super) fn outstanding(&self) -> Vec<(Identity, Dealing)> {
-        let mut outstanding = Vec::new();
-        for (key, dealer) in &self.dealers {
-            if matches!(dealer.phase, Phase::Closed(_)) {
-                continue;
-            }
-            let mut of_node: BTreeMap<&Identity, Vec<(SeatKey, DealerShare)>> = BTreeMap::new();
-            for player in &dealer.missing {
-                if let (Some(holder), Some(share)) = (self.plan.players.holder(player), dealer.shares.get(player)) {
-                    of_node.entry(holder).or_default().push((player.clone(), share.clone()));
-                }
-            }
-            outstanding.extend(of_node.into_iter().map(|(holder, shares)| {
-                let dealing = Dealing {
-                    epoch: self.plan.epoch,
-                    dealer: key.clone(),
-                    public: dealer.public.clone(),
-                    shares,
-                };
-                (holder.clone(), dealing)
-            }));
-        }
-        outstanding
+        let dealers = self.dealers.iter();
+        dealers
+            .flat_map(|(key, dealer)| dealer.outstanding(&self.plan, key))
+            .collect()
     }
 
     fn check(&self, epoch: u64, dealer: &SeatKey, sender: &Identity) -> Result<(), MessageError> {
@@ -176,11 +147,12 @@ impl Ceremony {
         }
     }
 
-    /// Takes what a seat of `sender` deals to ours. The first dealing of a seat counts; what comes later is acknowledged as the first was.
+    /// Takes what a seat of `sender` deals to ours. The first dealing of a seat counts; what comes later is acknowledged as the first was. Of shares that
+    /// are not sound none is acknowledged: the dealer has to show them to all, or is left out.
     ///
     /// # Errors
     ///
-    /// [`MessageError`]. Nothing is acknowledged then: the dealer has to show our shares to all, or is left out.
+    /// [`MessageError`]. Nothing is taken then.
     pub(super) fn take_dealing(&mut self, sender: &Identity, dealing: Dealing) -> Result<Taken, MessageError> {
         self.check(dealing.epoch, &dealing.dealer, sender)?;
         let Dealing {
@@ -189,15 +161,23 @@ impl Ceremony {
             public,
             shares,
         } = dealing;
-        let (mut new, mut acks) = (Vec::new(), Vec::new());
+        if !shares.iter().all(|(key, _)| self.players.contains_key(key)) {
+            return Err(MessageError::NotOurs);
+        }
+        let (mut new, mut acks, mut refused) = (Vec::new(), Vec::new(), None);
         for (key, share) in shares {
-            let player = self.players.get_mut(&key).ok_or(MessageError::NotOurs)?;
-            if let Some(ack) = player
+            let player = self.players.get_mut(&key).expect("all are ours");
+            let taken = player
                 .inner
-                .dealer_message::<N3f1>(dealer.clone(), public.clone(), share.clone())?
-            {
-                player.acks.insert(dealer.clone(), ack);
-                new.push((key.clone(), share));
+                .dealer_message::<N3f1>(dealer.clone(), public.clone(), share.clone());
+            match taken {
+                Ok(Some(ack)) => {
+                    player.acks.insert(dealer.clone(), ack);
+                    new.push((key.clone(), share));
+                }
+                Ok(None) => {}
+                // Those before it were taken: a player takes one dealing of each dealer, and whoever acknowledges it later must find it kept.
+                Err(error) => refused = refused.or(Some(error.into())),
             }
             acks.extend(player.acks.get(&dealer).map(|ack| (key, ack.clone())));
         }
@@ -208,7 +188,7 @@ impl Ceremony {
             shares: new,
         });
         let acks = Acks { epoch, dealer, acks };
-        Ok(Taken { new, acks })
+        Ok(Taken { new, acks, refused })
     }
 
     /// Takes acknowledgements of what our seat dealt.
@@ -222,50 +202,32 @@ impl Ceremony {
         let Some(dealer) = self.dealers.get_mut(&acks.dealer) else {
             return Ok(());
         };
-        let Phase::Dealing(inner) = &mut dealer.phase else {
-            return Ok(());
-        };
         for (player, ack) in acks.acks {
             if self.plan.players.holder(&player) != Some(sender) {
                 return Err(MessageError::NotItsSeat);
             }
-            if dealer.missing.contains(&player) {
-                inner.receive_player_ack(player.clone(), ack)?;
-                dealer.missing.remove(&player);
-            }
+            dealer.take_ack(player, ack)?;
         }
         Ok(())
     }
 
     /// Closes the logs of those of our seats whose shares are all acknowledged, and of all of them if they are `due`.
     pub(super) fn close(self, due: bool) -> Self {
-        let dealers = self.dealers.into_iter().map(|(key, dealer)| {
-            let phase = match dealer.phase {
-                Phase::Dealing(inner) if due || dealer.missing.is_empty() => {
-                    Phase::Closed(inner.finalize::<N3f1>().encode().into())
-                }
-                phase => phase,
-            };
-            (key, Dealer { phase, ..dealer })
-        });
+        let dealers = self.dealers.into_iter();
         Self {
-            dealers: dealers.collect(),
+            dealers: dealers.map(|(key, dealer)| (key, dealer.close(due))).collect(),
             ..self
         }
     }
 
     /// Whether a log of ours is closed.
     pub(super) fn has_closed(&self) -> bool {
-        self.dealers
-            .values()
-            .any(|dealer| matches!(dealer.phase, Phase::Closed(_)))
+        self.dealers.values().any(|dealer| dealer.log().is_some())
     }
 
     /// Whether all logs of ours are closed.
     pub(super) fn is_closed(&self) -> bool {
-        self.dealers
-            .values()
-            .all(|dealer| matches!(dealer.phase, Phase::Closed(_)))
+        self.dealers.values().all(|dealer| dealer.log().is_some())
     }
 
     /// The logs that our seats closed and that are not among those `posted`.
@@ -274,14 +236,13 @@ impl Ceremony {
         let committee = self.plan.previous.as_ref().map_or(self.plan.epoch, |(from, _)| *from);
         let closed = self.dealers.iter().filter(|(key, _)| !posted.contains_key(*key));
         closed
-            .filter_map(|(key, dealer)| match &dealer.phase {
-                Phase::Closed(log) => Some(Post {
+            .filter_map(|(key, dealer)| {
+                Some(Post {
                     epoch: self.plan.epoch,
                     committee,
                     seat: self.plan.dealers.seat(key)?,
-                    log: log.clone(),
-                }),
-                Phase::Dealing(_) => None,
+                    log: dealer.log()?.clone(),
+                })
             })
             .collect()
     }
@@ -301,35 +262,4 @@ impl Ceremony {
         }
         shares
     }
-}
-
-/// What a seat deals; `None` if it holds no share of the key that is to be handed on.
-fn deal(plan: &Plan, key: &SeatKey, secret: &SeatSecret, held: &[Share]) -> Result<Option<Dealer>, dkg::Error> {
-    let share = match &plan.previous {
-        Some((_, output)) => {
-            let index = output.players().index(key);
-            let Some(share) = held.iter().find(|share| Some(share.index) == index) else {
-                return Ok(None);
-            };
-            Some(share.clone())
-        }
-        None => None,
-    };
-    let (inner, public, shares) =
-        dkg::Dealer::start::<N3f1>(chance(plan, secret), plan.info.clone(), secret.clone(), share)?;
-    let shares: BTreeMap<_, _> = shares.into_iter().collect();
-    Ok(Some(Dealer {
-        public,
-        missing: shares.keys().cloned().collect(),
-        shares,
-        phase: Phase::Dealing(Box::new(inner)),
-    }))
-}
-
-/// What a seat's polynomial is drawn from: its secret, and all that makes this ceremony another than any other.
-fn chance(plan: &Plan, secret: &SeatSecret) -> impl CryptoRng + use<> {
-    let mut transcript = Transcript::new(b"aloft-beacon-deal", Version::V1);
-    transcript.commit(secret.encode());
-    transcript.commit(plan.summary.0.as_slice());
-    transcript.noise(b"dealer")
 }
