@@ -4,8 +4,9 @@
 //! count (varint) | count times: length (varint) | transaction (EIP-2718)
 //! ```
 //!
-//! Every validator hears of a transaction from the one that a user gave it to; nobody passes it on. What is lost on the way is
-//! not sent again: the validator that has it proposes it when its turn comes.
+//! Every validator hears of a transaction from the one that a user gave it to; nobody passes on what it heard. What still waits some blocks
+//! later may have been lost on the way, and is told again, a few times and so many bytes a second at most: the turn to propose of the node that
+//! has it may be far, and one without a seat has none.
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,10 @@ const COUNT_BYTES: usize = 5;
 /// How long transactions gather before a batch leaves: under the quota of 64 batches a second, and short beside a block.
 const BATCH_INTERVAL: Duration = Duration::from_millis(20);
 const _: () = assert!(MAX_TRANSACTION_BYTES + TRANSACTION_OVERHEAD_BYTES + COUNT_BYTES <= MAX_BATCH_BYTES);
+/// Least time between two batches of what is told again.
+const AGAIN_INTERVAL: Duration = Duration::from_secs(1);
+/// Most bytes of such a batch, hence of a second: the largest transaction, or 1,100 transfers.
+const AGAIN_BYTES_MAX: usize = MAX_TRANSACTION_BYTES + TRANSACTION_OVERHEAD_BYTES;
 
 /// Some transactions, encoded.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,22 +96,29 @@ impl Read for Batch {
     }
 }
 
-/// Tells the others what users give this node.
+/// Tells the others what users give this node, and again what still waits.
 pub(super) async fn tell<E: Runtime>(context: E, ledger: Ledger, mut sender: impl Sender<PublicKey = Identity>) {
     let mut arrivals = ledger.pool().arrivals();
+    let mut again = context.current() + AGAIN_INTERVAL;
     loop {
         arrivals.forget();
-        loop {
-            let batch = ledger.pool().take_untold(MAX_BATCH_BYTES - COUNT_BYTES);
-            if batch.is_empty() {
-                break;
+        if context.current() >= again {
+            again = context.current() + AGAIN_INTERVAL;
+            let told = ledger.pool().take_told(AGAIN_BYTES_MAX);
+            if !told.is_empty() {
+                let _ = sender.send(Recipients::All, Batch(told).encode(), false);
             }
+        }
+        let batch = ledger.pool().take_untold(MAX_BATCH_BYTES - COUNT_BYTES);
+        if !batch.is_empty() {
             let _ = sender.send(Recipients::All, Batch(batch).encode(), false);
             context.sleep(BATCH_INTERVAL).await;
+            continue;
         }
         select! {
             _ = context.stopped() => return,
-            () = arrivals.changed() => {}
+            () = arrivals.changed() => {},
+            _ = context.sleep_until(again) => {},
         }
     }
 }

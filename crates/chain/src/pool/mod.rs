@@ -7,6 +7,7 @@
 mod admission;
 mod arrivals;
 mod error;
+mod outbox;
 mod selection;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use crate::{block::TRANSACTION_OVERHEAD_BYTES, senders};
 use alloy_eips::eip2718::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use evm::Transaction;
+use outbox::{Again, Outbox};
 use rayon::prelude::*;
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -56,8 +58,8 @@ impl Default for PoolLimits {
     }
 }
 
-/// Most bytes of transactions waiting to be told to the other validators; beyond it the oldest are not told.
-const OUTBOX_BYTES_MAX: usize = 8 << 20;
+/// Told transactions that a pool remembers, for each that it may hold: those that left it are forgotten when there are more.
+const TOLD_PER_WAITING: usize = 2;
 /// Arrivals that who follows them may be behind: half a MiB of hashes, and about two seconds of as many transactions as a chain of one validator takes.
 pub const RECENT_MAX: usize = 1 << 14;
 
@@ -106,8 +108,7 @@ struct State {
     waiting: Waiting,
     /// The last that arrived, oldest first, at most [`RECENT_MAX`].
     recent: VecDeque<B256>,
-    outbox: VecDeque<Bytes>,
-    outbox_bytes: usize,
+    outbox: Outbox,
 }
 
 impl Pool {
@@ -139,12 +140,24 @@ impl Pool {
         admission::check(&transaction.encoded_2718(), self.chain_id, &self.limits).map(drop)
     }
 
-    /// As [`Self::admit`], of each of `batch`, on all threads: senders are recovered many at a time.
+    /// As [`Self::admit`], of each of `batch`, on all threads: senders are recovered many at a time, and not of what waits here already.
     pub fn admit_all(&self, batch: &[impl AsRef<[u8]> + Sync]) -> Vec<Result<Transaction, PoolError>> {
-        let checked: Vec<_> = batch
+        let mut checked: Vec<_> = batch
             .par_iter()
             .map(|raw| admission::check(raw.as_ref(), self.chain_id, &self.limits))
             .collect();
+        {
+            // What others tell again must cost no signature.
+            let state = self.state();
+            for one in &mut checked {
+                if one
+                    .as_ref()
+                    .is_ok_and(|envelope| state.waiting.get(envelope.tx_hash()).is_some())
+                {
+                    *one = Err(PoolError::AlreadyKnown);
+                }
+            }
+        }
         let good: Vec<_> = checked.iter().flatten().collect();
         let mut senders = senders::recover(&good).into_iter();
         checked
@@ -175,11 +188,7 @@ impl Pool {
         }
         state.recent.push_back(hash);
         if origin == Origin::User {
-            state.outbox_bytes += encoded.len();
-            state.outbox.push_back(encoded);
-            while state.outbox_bytes > OUTBOX_BYTES_MAX {
-                state.forget_oldest_untold();
-            }
+            state.outbox.push(hash, encoded);
         }
         drop(state);
         self.arrivals.increment();
@@ -206,18 +215,41 @@ impl Pool {
         (state.recent.range(known - new..).copied().collect(), arrived)
     }
 
-    /// Takes the next transactions to tell the other validators, up to `bytes_max` encoded bytes with their lengths; none if there
-    /// are none.
+    /// Takes the next transactions to tell the other validators for the first time, up to `bytes_max` encoded bytes with their lengths; none if
+    /// there are none.
     pub fn take_untold(&self, bytes_max: usize) -> Vec<Bytes> {
         let mut state = self.state();
+        let State { waiting, outbox, .. } = &mut *state;
+        let told_max = self.limits.transactions_max.saturating_mul(TOLD_PER_WAITING);
         let (mut taken, mut bytes) = (Vec::new(), 0);
-        while let Some(next) = state.outbox.front() {
-            bytes += next.len() + TRANSACTION_OVERHEAD_BYTES;
+        while let Some(next) = outbox.next_bytes() {
+            bytes += next + TRANSACTION_OVERHEAD_BYTES;
             if bytes > bytes_max {
                 break;
             }
-            taken.extend(state.forget_oldest_untold());
+            taken.extend(outbox.tell_next(told_max, |hash| waiting.get(hash).is_some()));
         }
+        taken
+    }
+
+    /// As [`Self::take_untold`], those that were told some blocks ago and still wait. Each is given a few times, with more blocks in between each
+    /// time; how often this is called, and for how much, bounds what a node says twice.
+    pub fn take_told(&self, bytes_max: usize) -> Vec<Bytes> {
+        let mut state = self.state();
+        let State { waiting, outbox, .. } = &mut *state;
+        let (mut taken, mut bytes) = (Vec::new(), 0);
+        outbox.tell_again(|hash| {
+            let Some(pooled) = waiting.get(hash) else {
+                return Again::Gone;
+            };
+            let more = pooled.bytes + TRANSACTION_OVERHEAD_BYTES;
+            if bytes + more > bytes_max {
+                return Again::Full;
+            }
+            bytes += more;
+            taken.push(Bytes::from(pooled.transaction.encoded_2718()));
+            Again::Told
+        });
         taken
     }
 
@@ -268,7 +300,9 @@ impl Pool {
     /// Forgets what a final block made obsolete: its transactions, and those that its senders can no longer use or afford.
     pub fn settle(&self, included: &[Transaction], funds: impl Fn(&Address) -> AccountFunds) {
         let senders: BTreeSet<Address> = included.iter().map(Transaction::signer).collect();
-        self.state().waiting.settle(senders, funds);
+        let mut state = self.state();
+        state.waiting.settle(senders, funds);
+        state.outbox.settle();
     }
 
     /// Forgets what `senders` can no longer use or afford, after their accounts were changed by hand; who waits for a transaction
@@ -292,13 +326,5 @@ impl Pool {
     pub(crate) fn put_back(&self, earlier: Waiting) {
         self.state().waiting.replace(earlier);
         self.arrivals.increment();
-    }
-}
-
-impl State {
-    fn forget_oldest_untold(&mut self) -> Option<Bytes> {
-        let oldest = self.outbox.pop_front()?;
-        self.outbox_bytes -= oldest.len();
-        Some(oldest)
     }
 }

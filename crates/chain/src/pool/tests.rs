@@ -308,6 +308,91 @@ fn users_transactions_are_told_once_in_batches_and_others_never() {
     assert_eq!(pool.take_untold(1_000).len(), 0);
 }
 
+/// `count` blocks with nothing of this pool in them.
+fn empty_blocks(pool: &Pool, count: u64) {
+    for _ in 0..count {
+        pool.settle(&[], |_| RICH);
+    }
+}
+
+#[test]
+fn what_still_waits_some_blocks_later_is_told_again_a_few_times_and_then_no_more() {
+    let pool = pool(PoolLimits::default());
+    let mine = encoded(&Wallet::nth(0), transfer(0));
+    add(&pool, 0, transfer(0), RICH).unwrap();
+    let heard = pool.admit(&encoded(&Wallet::nth(1), transfer(0))).unwrap();
+    pool.insert(heard, RICH, Origin::Validator).unwrap();
+    empty_blocks(&pool, 1_000);
+    assert_eq!(pool.take_told(1_000), [] as [Bytes; 0], "it was not told at all");
+    assert_eq!(pool.take_untold(1_000), std::slice::from_ref(&mine));
+    for again in 0..outbox::AGAIN_MAX {
+        let pause = outbox::AGAIN_AFTER_BLOCKS << again;
+        empty_blocks(&pool, pause - 1);
+        assert_eq!(pool.take_told(1_000).len(), 0, "{again}");
+        empty_blocks(&pool, 1);
+        assert_eq!(pool.take_told(1_000), std::slice::from_ref(&mine), "{again}");
+    }
+    empty_blocks(&pool, 1_000);
+    assert_eq!(pool.take_told(1_000).len(), 0);
+    assert_eq!(pool.len(), 2);
+}
+
+#[test]
+fn what_left_the_pool_is_not_told_again_and_the_oldest_come_first_as_far_as_there_is_room() {
+    let pool = pool(PoolLimits::default());
+    let all: Vec<_> = (0..4).map(|nonce| encoded(&Wallet::nth(0), transfer(nonce))).collect();
+    for nonce in 0..4 {
+        add(&pool, 0, transfer(nonce), RICH).unwrap();
+        assert_eq!(pool.take_untold(1_000).len(), 1);
+    }
+    let first = pool.admit(&all[0]);
+    let included = first.unwrap();
+    pool.settle(&[included], |_| AccountFunds { nonce: 1, ..RICH });
+    empty_blocks(&pool, outbox::AGAIN_AFTER_BLOCKS);
+    let room = all[1].len() + all[2].len() + 2 * TRANSACTION_OVERHEAD_BYTES;
+    assert_eq!(
+        pool.take_told(all[1].len()),
+        [] as [Bytes; 0],
+        "its length has to fit, too"
+    );
+    assert_eq!(pool.take_told(room), all[1..3]);
+    assert_eq!(pool.take_told(room), all[3..]);
+    assert_eq!(pool.take_told(room).len(), 0);
+}
+
+/// Those that left are forgotten when there are too many, so that what is remembered is no more than twice what may wait.
+#[test]
+fn a_stream_of_transactions_that_leave_at_once_is_not_remembered() {
+    let limits = PoolLimits {
+        transactions_max: 5,
+        ..PoolLimits::default()
+    };
+    let pool = pool(limits);
+    let kept = add(&pool, 1, transfer(0), RICH).unwrap();
+    for nonce in 0..200 {
+        let hash = add(&pool, 0, transfer(nonce), RICH).unwrap();
+        assert!(!pool.take_untold(1_000).is_empty());
+        assert!(pool.remove(&hash));
+        assert!(pool.state().outbox.remembered() <= 10);
+    }
+    empty_blocks(&pool, outbox::AGAIN_AFTER_BLOCKS);
+    let again = pool.take_told(1_000);
+    assert_eq!(again, [encoded(&Wallet::nth(1), transfer(0))]);
+    assert!(pool.get(&kept).is_some());
+}
+
+/// What peers tell again is found by its hash, before its signature.
+#[test]
+fn what_waits_already_is_refused_among_others_that_do_not() {
+    let pool = pool(PoolLimits::default());
+    add(&pool, 0, transfer(0), RICH).unwrap();
+    let batch = [0, 1, 0].map(|nonce| encoded(&Wallet::nth(0), transfer(nonce)));
+    let admitted = pool.admit_all(&batch);
+    let known = |index: usize| matches!(admitted[index], Err(PoolError::AlreadyKnown));
+    assert!(known(0) && !known(1) && known(2), "{admitted:?}");
+    assert_eq!(admitted[1].as_ref().unwrap().signer(), Wallet::nth(0).address());
+}
+
 /// Whatever comes and goes, in whatever order, the books balance and the limits hold.
 #[test]
 fn random_operations_keep_the_limits_and_leave_nothing_behind() {
