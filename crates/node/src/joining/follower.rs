@@ -11,7 +11,10 @@ use chain::{
     sync::{FinalRun, RUN_BLOCKS_MAX, RunError},
 };
 use primitives::B256;
-use std::{num::NonZeroU64, time::Duration};
+use std::{
+    num::NonZeroU64,
+    time::{Duration, Instant},
+};
 
 /// Pause before a node that had nothing new is asked again, a little more than a block takes under load.
 const POLL: Duration = Duration::from_millis(200);
@@ -21,6 +24,8 @@ const RETRY: Duration = Duration::from_secs(1);
 const BLOCKS_AT_A_TIME: u64 = 16;
 /// Bytes of waiting transactions handed over at a time.
 const TRANSACTIONS_BYTES: usize = 256 << 10;
+/// Least time between two rounds of what is handed over again.
+const AGAIN_INTERVAL: Duration = Duration::from_secs(1);
 /// Blocks between two lines of the log while the node catches up.
 const PROGRESS_BLOCKS: u64 = 1_000;
 
@@ -86,6 +91,8 @@ pub(super) struct Follower {
     certificate: Option<FinalityProof>,
     /// Height told of last in the log.
     told: u64,
+    /// When transactions were handed over again last.
+    handed_again: Instant,
 }
 
 impl Follower {
@@ -99,6 +106,7 @@ impl Follower {
             stream_key,
             certificate: None,
             sources: sources.iter().map(|url| Source::new(url)).collect(),
+            handed_again: Instant::now(),
             ledger,
         }
     }
@@ -191,11 +199,17 @@ impl Follower {
         Ok(certified + 1 - next)
     }
 
-    /// Gives the transactions of this node's users to a node that validators hear.
-    async fn hand_over(&self) {
+    /// Gives the transactions of this node's users to a node that validators hear, and again those that still wait.
+    async fn hand_over(&mut self) {
+        let pool = self.ledger.pool();
+        let mut transactions = pool.take_untold(TRANSACTIONS_BYTES);
+        if self.handed_again.elapsed() >= AGAIN_INTERVAL {
+            self.handed_again = Instant::now();
+            transactions.extend(pool.take_told(TRANSACTIONS_BYTES));
+        }
         let Some(source) = self.sources.first() else { return };
-        for transaction in self.ledger.pool().take_untold(TRANSACTIONS_BYTES) {
-            // What it refuses waits here until it lapses, as with any node: nobody is told twice.
+        for transaction in transactions {
+            // Another may be first among the nodes to ask when it is given again.
             if let Err(error) = source.submit(&transaction).await {
                 tracing::debug!(url = source.url(), %error, "a transaction was not taken");
             }
