@@ -4,6 +4,7 @@ use super::{
     arrival::{ArrivalError, arrive},
     folder::{FolderError, Joined},
     follower::{FollowError, Follower},
+    registration::registered,
     standing::Standing,
 };
 use crate::{
@@ -27,7 +28,6 @@ use chain::{
 };
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio as runtime};
-use contracts::{abi::OperatorRegistry, addresses::OPERATOR_REGISTRY};
 use crypto::bls;
 use da::{Domain, disperse::Peer, service::StartError};
 use primitives::{Address, B256, U256};
@@ -270,7 +270,10 @@ impl Rows {
     /// Takes and gives rows from the moment that the operator is registered: which are its own, committees say.
     async fn keep(self, context: runtime::Context) -> Result<Infallible, JoinedError> {
         let failed = |error| NodeError::Availability(Box::new(error));
-        self.until_registered().await.map_err(failed)?;
+        let stream_key = B256::from_slice(self.peer.stream_key.public_key().as_ref());
+        registered(&self.provider, stream_key, &self.bls_key.public_key())
+            .await
+            .map_err(|error| failed(StartError::from(error)))?;
         let config = da::service::Config {
             listen: self.listen,
             peer: self.peer,
@@ -292,21 +295,5 @@ impl Rows {
         service.collect_lapsed(context.child("lapses"), self.provider, U256::from(GAS_PRICE_WEI));
         tracing::info!(listen = %self.listen, "the operator is registered: the node takes rows");
         pending().await
-    }
-
-    /// Waits until the operator's stream key is in the registry.
-    async fn until_registered(&self) -> Result<(), StartError> {
-        let call = OperatorRegistry::numberOfKeyCall {
-            streamKey: B256::from_slice(self.peer.stream_key.public_key().as_ref()),
-        };
-        let mut finals = self.provider.ledger().subscribe();
-        loop {
-            match contracts::read(&self.provider, OPERATOR_REGISTRY, &call).await {
-                Ok(_) => return Ok(()),
-                Err(contracts::CallError::Provider(contracts::ProviderError::Reverted { .. })) => {}
-                Err(error) => return Err(error.into()),
-            }
-            let _ = finals.recv().await;
-        }
     }
 }
