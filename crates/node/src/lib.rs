@@ -44,7 +44,8 @@ pub use release_key::DealError;
 pub use shards::{
     Endowment, EvidenceError, FoundingError, FoundingStep, LocalPort, MAX_LOCAL_SHARDS, Port, Proved, RelayError,
     Relayed, Relayer, Retired, RetiringError, RetiringStep, SHARD_GAS_LIMIT_MIN, ShardFile, ShardFileError, ShardNode,
-    ShardPorts, ShardSettings, add_shard, finality, retire_shard, root_url, run_shard, shard_report_calls, shard_url,
+    ShardPorts, ShardSettings, add_shard, finality, report_shard_offence, retire_shard, root_url, run_shard,
+    shard_report_calls, shard_url,
 };
 pub use supervisor::{MergedLog, Process, Program, SupervisorError};
 pub use validators::{ReportError, StakedCommittees, report_call};

@@ -26,7 +26,7 @@ pub use file::{
 pub use founding::{FoundingError, FoundingStep, add_shard, root_url, shard_url};
 #[cfg(test)]
 pub(crate) use metrics::ShardMetrics;
-pub use offences::shard_report_calls;
+pub use offences::{report_shard_offence, shard_report_calls};
 pub use port::{LocalPort, Port, Proved};
 pub use process::run_shard;
 pub(crate) use processes::ShardProcesses;

@@ -82,12 +82,37 @@ fn vote(vote: &SignedVote) -> Vote {
     }
 }
 
+/// Reports an offence on shard `chain` to the root chain: the block that has the report, or `None` if the root chain refuses it, most often because it has
+/// been told before.
+///
+/// # Errors
+///
+/// [`CallError`] when the root chain does not answer.
+pub async fn report_shard_offence(
+    root: &impl Provider,
+    chain: u64,
+    offence: &Offence,
+) -> Result<Option<u64>, CallError> {
+    for call in shard_report_calls(root, chain, offence).await? {
+        match write(root, SHARD_SLASHER, &call, U256::ZERO).await {
+            Ok(mined) => return Ok(Some(mined.block)),
+            Err(ProviderError::Reverted { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
 /// Reports each offence once, from the account of `root`, until no more come.
 pub(super) async fn report(chain: u64, mut offences: mpsc::Receiver<Offence>, root: RootNode, carried: Carried) {
     while let Some(offence) = offences.recv().await {
         let (validator, epoch, view) = (&offence.validator, offence.epoch, offence.view);
         for last in (0..TRIES).rev() {
-            match report_one(chain, &offence, &root).await {
+            let reported = match root.connect().await {
+                Ok(root) => report_shard_offence(&root, chain, &offence).await,
+                Err(error) => Err(error.into()),
+            };
+            match reported {
                 Ok(Some(block)) => {
                     carried.offence();
                     tracing::warn!(%validator, epoch, view, block, "reported a validator that voted twice on the shard");
@@ -108,17 +133,4 @@ pub(super) async fn report(chain: u64, mut offences: mpsc::Receiver<Offence>, ro
             }
         }
     }
-}
-
-/// Reports an offence: the block that has the report, or `None` if the root chain refuses it.
-async fn report_one(chain: u64, offence: &Offence, root: &RootNode) -> Result<Option<u64>, CallError> {
-    let root = root.connect().await?;
-    for call in shard_report_calls(&root, chain, offence).await? {
-        match write(&root, SHARD_SLASHER, &call, U256::ZERO).await {
-            Ok(mined) => return Ok(Some(mined.block)),
-            Err(ProviderError::Reverted { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(None)
 }

@@ -6,7 +6,7 @@ use commonware_runtime::IoBuf;
 use std::{
     num::NonZeroUsize,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU8, Ordering},
     },
 };
@@ -31,40 +31,63 @@ pub enum BeaconFault {
     Garbage,
     /// Hears no signatures, so that as a leader it has no value to put into its block.
     NoValues,
+    /// Deals to one other validator only.
+    FewDealings,
+    /// Deals a share that does not fit to that one, and sound ones to the others.
+    TwoFaced,
+    /// Posts no log, though it deals.
+    NoLog,
+    /// Posts each log twice.
+    LogTwice,
 }
 
-const FAULTS: [BeaconFault; 5] = [
+const FAULTS: [BeaconFault; 9] = [
     BeaconFault::None,
     BeaconFault::NoSignatures,
     BeaconFault::NoDealings,
     BeaconFault::Garbage,
     BeaconFault::NoValues,
+    BeaconFault::FewDealings,
+    BeaconFault::TwoFaced,
+    BeaconFault::NoLog,
+    BeaconFault::LogTwice,
 ];
 
 /// How a machine's beacon is at fault now.
 #[derive(Clone, Default)]
-pub(super) struct Gag(Arc<AtomicU8>);
+pub(super) struct Gag(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    fault: AtomicU8,
+    /// The validator that is treated otherwise than the rest: the first that is dealt to.
+    singled_out: Mutex<Option<Identity>>,
+}
 
 impl Gag {
     pub(super) fn set(&self, fault: BeaconFault) {
-        self.0.store(fault as u8, Ordering::Relaxed);
+        self.0.fault.store(fault as u8, Ordering::Relaxed);
     }
 
-    fn fault(&self) -> BeaconFault {
-        FAULTS[usize::from(self.0.load(Ordering::Relaxed))]
+    pub(super) fn fault(&self) -> BeaconFault {
+        FAULTS[usize::from(self.0.fault.load(Ordering::Relaxed))]
     }
 
-    /// What leaves the machine instead of `message`.
-    pub(super) fn say(&self, message: IoBuf) -> Option<IoBuf> {
+    fn singles_out(&self, recipients: &[Identity]) -> bool {
+        let mut singled_out = self.0.singled_out.lock().expect("no holder of the lock panics");
+        let one = singled_out.get_or_insert_with(|| recipients[0].clone());
+        recipients.contains(one)
+    }
+
+    /// What leaves the machine instead of `message`, which is for these.
+    pub(super) fn say(&self, message: IoBuf, recipients: &[Identity]) -> Option<IoBuf> {
         let kind = message.as_ref().first().copied();
+        let dealt = kind == Some(DEALING) && !recipients.is_empty();
         match (self.fault(), kind) {
             (BeaconFault::NoSignatures, Some(SIGNATURES)) | (BeaconFault::NoDealings, Some(DEALING | ACKS)) => None,
-            (BeaconFault::Garbage, Some(DEALING)) => {
-                let mut bytes = message.as_ref().to_vec();
-                // The last byte of a dealing is the lowest of its last share.
-                *bytes.last_mut()? ^= 1;
-                Some(IoBuf::from(bytes))
-            }
+            (BeaconFault::Garbage, Some(DEALING)) => spoilt(&message),
+            (BeaconFault::FewDealings, _) if dealt && !self.singles_out(recipients) => None,
+            (BeaconFault::TwoFaced, _) if dealt && self.singles_out(recipients) => spoilt(&message),
             _ => Some(message),
         }
     }
@@ -72,6 +95,13 @@ impl Gag {
     fn hears(&self, message: &IoBuf) -> bool {
         self.fault() != BeaconFault::NoValues || message.as_ref().first() != Some(&SIGNATURES)
     }
+}
+
+/// A dealing whose last share does not fit: its last byte is the lowest of that share.
+fn spoilt(dealing: &IoBuf) -> Option<IoBuf> {
+    let mut bytes = dealing.as_ref().to_vec();
+    *bytes.last_mut()? ^= 1;
+    Some(IoBuf::from(bytes))
 }
 
 /// A channel as a machine hears it whose beacon may be at fault.

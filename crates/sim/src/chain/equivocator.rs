@@ -140,7 +140,7 @@ impl<S: Sender<PublicKey = Identity>, C: CheckedSender<PublicKey = Identity>> Ch
     fn send(mut self, message: impl Into<IoBufs> + Send, priority: bool) -> Unreliable<Feedback> {
         let mut message = message.into().coalesce();
         if let Some(gag) = &self.gag {
-            let Some(said) = gag.say(message) else {
+            let Some(said) = gag.say(message, &self.inner.recipients()) else {
                 return Unreliable::Rejected;
             };
             message = said;

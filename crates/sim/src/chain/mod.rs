@@ -88,6 +88,14 @@ struct Staked {
     beacon: Option<usize>,
 }
 
+/// A chain that was made elsewhere.
+#[derive(Clone, Debug)]
+struct Given {
+    genesis: evm::Genesis,
+    keys: Vec<ValidatorKeys>,
+    epoch_blocks: NonZeroU64,
+}
+
 /// A simulated network of validators. Made by its methods one after another; [`Network::run`] runs it.
 #[derive(Clone, Debug)]
 pub struct Network {
@@ -97,6 +105,10 @@ pub struct Network {
     pace: Pace,
     events: Vec<(When, Event)>,
     staked: Option<Staked>,
+    /// Validators that a given chain's first block names.
+    given: Option<Given>,
+    /// Machines of which there are two with the same keys.
+    twins: Vec<usize>,
     /// Pause between two transfers of a user who never stops.
     steady: Option<Duration>,
 }
@@ -111,6 +123,8 @@ impl Network {
             pace: Pace::default(),
             events: Vec::new(),
             staked: None,
+            given: None,
+            twins: Vec::new(),
             steady: None,
         }
     }
@@ -159,6 +173,24 @@ impl Network {
         self
     }
 
+    /// Runs the chain that begins with `genesis`, whose state says who of the machines with `keys` votes, in epochs of `epoch_blocks`. What is at stake is
+    /// on another chain: offences are not reported on this one, they are among what comes of the run.
+    pub fn shard(mut self, genesis: evm::Genesis, keys: Vec<ValidatorKeys>, epoch_blocks: NonZeroU64) -> Self {
+        self.validators = keys.len();
+        self.given = Some(Given {
+            genesis,
+            keys,
+            epoch_blocks,
+        });
+        self
+    }
+
+    /// Gives a machine a twin from the start on: a second one with the same keys and a disk of its own, each unaware of the other.
+    pub fn twin(mut self, validator: usize) -> Self {
+        self.twins.push(validator);
+        self
+    }
+
     /// Lets validators that stake chooses run a randomness beacon, and gives each operator `votes` of its own, at most
     /// [`SEATS_PER_FOUNDER`].
     ///
@@ -190,9 +222,12 @@ impl Network {
     }
 
     async fn simulate(self, context: deterministic::Context, height: u64, limit_ms: u64) -> Outcome {
-        let keys: Vec<_> = (0..self.validators)
-            .map(|index| ValidatorKeys::from_seed(&[index as u8 + 1; 32]))
-            .collect();
+        let keys: Vec<_> = match &self.given {
+            Some(given) => given.keys.clone(),
+            None => (0..self.validators)
+                .map(|index| ValidatorKeys::from_seed(&[index as u8 + 1; 32]))
+                .collect(),
+        };
         let identities: Vec<Identity> = keys.iter().map(ValidatorKeys::identity).collect();
         let config = simulated::Config {
             max_size: max_message_bytes(),
@@ -213,6 +248,7 @@ impl Network {
         let mut nodes: Vec<Node> = (keys.into_iter().enumerate())
             .map(|(index, keys)| Node::new(index, keys, setup.clone()))
             .collect();
+        self.twins.iter().for_each(|twin| nodes[*twin].double());
         for node in &mut nodes {
             node.start(&context, &oracle).await;
         }
@@ -295,7 +331,12 @@ impl Network {
             fixed: Some(fixed),
             epoch_blocks: NonZeroU64::MAX,
             beacon: false,
+            stake_elsewhere: self.given.is_some(),
         };
+        if let Some(given) = &self.given {
+            setup.genesis = given.genesis.clone();
+            (setup.fixed, setup.epoch_blocks) = (None, given.epoch_blocks);
+        }
         if let Some(Staked {
             founders,
             epoch_blocks,

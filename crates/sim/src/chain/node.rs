@@ -16,8 +16,8 @@ use chain::{
     },
     keys::Identity,
 };
-use commonware_p2p::simulated::Oracle;
-use commonware_runtime::{Clock as _, Supervisor as _, deterministic};
+use commonware_p2p::simulated::{self, Oracle, SplitTarget};
+use commonware_runtime::{Clock as _, Quota, Supervisor as _, deterministic};
 use node::{ContractBeacon, StakedCommittees};
 use rand::RngExt as _;
 use std::{num::NonZeroU64, sync::Arc, time::Duration};
@@ -26,6 +26,8 @@ use tokio::sync::mpsc;
 /// How long what was aborted takes, at most, to let go of its files.
 const SETTLE: Duration = Duration::from_millis(1);
 
+/// Byte of the account that is paid for the blocks of a second machine with the same keys: no machine's number.
+const TWINS_BENEFICIARY: u8 = 0xf7;
 /// Offences of others that wait until the observer's next look.
 const OFFENCES_WAITING: usize = 64;
 /// Logs of its seats that wait, too.
@@ -41,7 +43,25 @@ pub(super) struct Setup {
     pub(super) epoch_blocks: NonZeroU64,
     /// Whether there is a randomness beacon.
     pub(super) beacon: bool,
+    /// Whether what is at stake is on another chain, so that offences are not reported on this one.
+    pub(super) stake_elsewhere: bool,
 }
+
+/// Channels of a machine: what each carries and how often is [`quotas`].
+const CHANNELS: [Quota; 7] = [
+    quotas::VOTES,
+    quotas::CERTIFICATES,
+    quotas::RESOLVER,
+    quotas::BLOCKS,
+    quotas::BACKFILL,
+    quotas::TRANSACTIONS,
+    quotas::BEACON,
+];
+
+type WireSender = simulated::Sender<Identity, deterministic::Context>;
+type WireReceiver = simulated::Receiver<Identity>;
+/// The ends of all channels, in the order of [`CHANNELS`].
+type Wires = Vec<(WireSender, WireReceiver)>;
 
 pub(super) struct Node {
     pub(super) index: usize,
@@ -49,8 +69,12 @@ pub(super) struct Node {
     setup: Setup,
     disk: MemoryDisk,
     running: Option<Running>,
+    /// A second machine with the same keys, if there is one: its disk, and what runs on it.
+    twin: Option<(MemoryDisk, Option<Running>)>,
     equivocator: Arc<Equivocator>,
     gag: Gag,
+    /// What it saw of others, where nobody is told.
+    pub(super) offences: Vec<Offence>,
 }
 
 struct Running {
@@ -71,42 +95,79 @@ impl Node {
             setup,
             disk: MemoryDisk::new(),
             running: None,
+            twin: None,
             gag: Gag::default(),
+            offences: Vec::new(),
         }
     }
 
-    /// Switches the machine on.
+    /// Gives it a second machine with the same keys, from the next start on.
+    pub(super) fn double(&mut self) {
+        self.twin = Some((MemoryDisk::new(), None));
+    }
+
+    /// Switches the machine on, and its twin if it has one: both hear all that is said to either, and both speak in the same name.
     pub(super) async fn start(
         &mut self,
         context: &deterministic::Context,
         oracle: &Oracle<Identity, deterministic::Context>,
     ) {
         assert!(self.running.is_none(), "validator {} is up", self.index);
-        let store = Store::in_memory(&self.disk).expect("the disk holds a whole database, or none");
+        let control = oracle.control(self.keys.identity());
+        let (mut own, mut of_twin) = (Wires::new(), Wires::new());
+        for (number, quota) in (0..).zip(CHANNELS) {
+            let (sender, receiver) = control.register(number, quota).await.expect("the network is up");
+            if self.twin.is_some() {
+                let both = receiver.split_with(context.child("twin").with_attribute("channel", number), |_| {
+                    SplitTarget::Both
+                });
+                own.push((sender.clone(), both.0));
+                of_twin.push((sender, both.1));
+            } else {
+                own.push((sender, receiver));
+            }
+        }
+        self.running = Some(self.run(context, oracle, own, &self.disk, "validator", self.index as u8 + 1));
+        if let Some((disk, _)) = &self.twin {
+            // The twin's blocks are others, if only for who is paid for them.
+            let running = self.run(context, oracle, of_twin, disk, "twin", TWINS_BENEFICIARY);
+            self.twin = Some((disk.clone(), Some(running)));
+        }
+    }
+
+    /// Runs a validator of its keys on a disk.
+    fn run(
+        &self,
+        context: &deterministic::Context,
+        oracle: &Oracle<Identity, deterministic::Context>,
+        wires: Wires,
+        disk: &MemoryDisk,
+        name: &'static str,
+        beneficiary: u8,
+    ) -> Running {
+        let store = Store::in_memory(disk).expect("the disk holds a whole database, or none");
         let ledger =
             Ledger::open(&self.setup.genesis, store, PoolLimits::default()).expect("the disk holds this chain");
-        let control = oracle.control(self.keys.identity());
-        let channel = async |number, quota| {
-            let (sender, receiver) = control.register(number, quota).await.expect("the network is up");
-            (
-                Wire::honest(sender),
-                Ear {
-                    inner: receiver,
-                    gag: None,
-                },
-            )
-        };
-        let (votes, received_votes) = channel(0, quotas::VOTES).await;
-        let (beacon, heard) = channel(6, quotas::BEACON).await;
+        let mut wires = wires.into_iter().map(|(sender, receiver)| {
+            let ear = Ear {
+                inner: receiver,
+                gag: None,
+            };
+            (Wire::honest(sender), ear)
+        });
+        let mut next = || wires.next().expect("each channel has its wire");
+        let (votes, received_votes) = next();
+        let (certificates_wire, resolver, blocks, backfill, transactions) = (next(), next(), next(), next(), next());
+        let (beacon, heard) = next();
         let gag = Some(self.gag.clone());
         let transport = Transport {
             channels: Channels {
                 votes: (votes.with(self.equivocator.clone()), received_votes),
-                certificates: channel(1, quotas::CERTIFICATES).await,
-                resolver: channel(2, quotas::RESOLVER).await,
-                blocks: channel(3, quotas::BLOCKS).await,
-                backfill: channel(4, quotas::BACKFILL).await,
-                transactions: channel(5, quotas::TRANSACTIONS).await,
+                certificates: certificates_wire,
+                resolver,
+                blocks,
+                backfill,
+                transactions,
                 beacon: (beacon.gagged(self.gag.clone()), Ear { gag, ..heard }),
             },
             blocker: oracle.control(self.keys.identity()),
@@ -128,8 +189,8 @@ impl Node {
             committees,
             epoch_blocks: self.setup.epoch_blocks,
             ledger: ledger.clone(),
-            beneficiary: Address::repeat_byte(self.index as u8 + 1),
-            partition_prefix: format!("validator-{}", self.index),
+            beneficiary: Address::repeat_byte(beneficiary),
+            partition_prefix: format!("{name}-{}", self.index),
             pace: self.setup.pace,
             offences: Some(seen),
             certificates: certificates.clone(),
@@ -137,28 +198,33 @@ impl Node {
             floor: None,
         };
         let validator = consensus::start(
-            context.child("validator").with_attribute("index", self.index),
+            context.child(name).with_attribute("index", self.index),
             config,
             transport,
         );
-        self.running = Some(Running {
+        Running {
             ledger,
             validator,
             offences,
             certificates,
             posts: posted,
-        });
+        }
     }
 
     /// Cuts the machine's power: tasks end where they are, and each unsynced write is there afterwards or not.
     pub(super) async fn crash(&mut self, context: &deterministic::Context) {
-        let mut running = self.running.take().expect("it is up");
-        running.validator.abort();
-        running.validator.halted().await;
-        drop(running);
+        let running = self.running.take().expect("it is up");
+        let of_twin = self.twin.as_mut().and_then(|(_, running)| running.take());
+        for mut running in std::iter::once(running).chain(of_twin) {
+            running.validator.abort();
+            running.validator.halted().await;
+        }
         context.sleep(SETTLE).await;
         let mut chance = context.child("chance");
         self.disk.crash(|| chance.random_bool(0.5));
+        if let Some((disk, _)) = &self.twin {
+            disk.crash(|| chance.random_bool(0.5));
+        }
     }
 
     /// The node's view of the chain, while it has power.
@@ -185,6 +251,10 @@ impl Node {
     pub(super) fn report(&mut self, stakes: &mut Stakes) {
         let Some(running) = &mut self.running else { return };
         while let Ok(offence) = running.offences.try_recv() {
+            if self.setup.stake_elsewhere {
+                self.offences.push(offence);
+                continue;
+            }
             let call = node::report_call(&running.ledger, &offence).expect("the state knows who offends");
             let transaction = stakes.report(self.index, &call);
             running.ledger.submit(&transaction).expect("an operator can pay");
@@ -228,14 +298,21 @@ impl Node {
     pub(super) fn post(&mut self, stakes: &mut Stakes) {
         let Some(running) = &mut self.running else { return };
         let account = stakes.account(self.index);
+        let times = match self.gag.fault() {
+            BeaconFault::NoLog => 0,
+            BeaconFault::LogTwice => 2,
+            _ => 1,
+        };
         while let Ok(post) = running.posts.try_recv() {
             let call = node::post_call(&running.ledger, account, &post).expect("it deals for its own seats");
-            let (_, state) = running.ledger.pending();
-            let final_nonce = state.account(&account).map_or(0, |account| account.nonce);
-            // A post that was lost with power is no gap.
-            let nonce = running.ledger.pool().next_nonce(&account, final_nonce);
-            let transaction = stakes.post(self.index, nonce, &call);
-            running.ledger.submit(&transaction).expect("an operator can pay");
+            for _ in 0..times {
+                let (_, state) = running.ledger.pending();
+                let final_nonce = state.account(&account).map_or(0, |account| account.nonce);
+                // A post that was lost with power is no gap.
+                let nonce = running.ledger.pool().next_nonce(&account, final_nonce);
+                let transaction = stakes.post(self.index, nonce, &call);
+                running.ledger.submit(&transaction).expect("an operator can pay");
+            }
         }
     }
 

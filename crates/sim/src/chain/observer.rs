@@ -2,7 +2,7 @@
 
 use super::node::Node;
 use alloy_primitives::B256;
-use chain::{Sealed, beacon::SignatureBytes};
+use chain::{Sealed, beacon::SignatureBytes, consensus::Offence};
 use commonware_codec::{Copying, DecodeExt as _};
 use commonware_cryptography::{
     Hasher as _, Sha256,
@@ -41,6 +41,8 @@ pub struct Outcome {
     pub values: BTreeMap<u64, SignatureBytes>,
     /// Height of the block that brought it.
     pub value_blocks: BTreeMap<u64, u64>,
+    /// What validators saw of others that voted twice, where it is not reported on the same chain; each as often as somebody saw it.
+    pub offences: Vec<Offence>,
     /// Simulated milliseconds.
     pub elapsed_ms: u64,
     /// What was observed, line by line: the same for the same seed.
@@ -231,6 +233,7 @@ impl Observer {
             proposers: self.proposers,
             longest_wait: self.longest_wait,
             stakes_wei,
+            offences: nodes.iter().flat_map(|node| node.offences.iter().cloned()).collect(),
             ceremonies: self.ceremonies,
             values: self.values,
             value_blocks: self.value_blocks,

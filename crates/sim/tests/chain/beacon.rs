@@ -119,6 +119,81 @@ fn a_dealer_of_garbage_is_left_out_and_three_others_hand_the_key_on() {
     assert_values(&outcome, first(2), 1);
 }
 
+/// A dealer that gives a share to one other validator only, one that gives that one a wrong share, one that posts nothing and one that posts twice: three
+/// others are enough, or its own log is sound after all, and everybody has the same key.
+#[test]
+fn a_dealer_that_is_two_faced_or_keeps_to_itself_what_is_due_stops_no_ceremony() {
+    for (seed, fault, posted) in [
+        (72, BeaconFault::FewDealings, 4),
+        (73, BeaconFault::TwoFaced, 4),
+        (74, BeaconFault::NoLog, 3),
+        (75, BeaconFault::LogTwice, 4),
+    ] {
+        let outcome = network(seed, 4, 4)
+            .at_height(1, Event::FailBeacon(1, fault))
+            .run(first(2) + 4, 60_000);
+        assert_eq!(
+            succeeded(&outcome),
+            [(0, true), (1, true)],
+            "{fault:?}\n{}",
+            outcome.log
+        );
+        let ends = &outcome.ceremonies;
+        assert_eq!(ends[&1].posted, posted, "{fault:?} {ends:?}");
+        assert_values(&outcome, first(2), 1);
+    }
+}
+
+/// Two of four that fail in different ways are too many: the holders keep the key, the block says so, and it is handed on when they mend their ways.
+#[test]
+fn two_dealers_that_fail_each_in_its_way_leave_the_key_where_it_is() {
+    for (seed, faults, posted) in [
+        (76, [BeaconFault::FewDealings, BeaconFault::NoLog], 3),
+        (77, [BeaconFault::NoLog, BeaconFault::NoLog], 2),
+        (78, [BeaconFault::FewDealings, BeaconFault::FewDealings], 4),
+    ] {
+        let mut network = network(seed, 4, 4);
+        for (machine, fault) in [(1, faults[0]), (3, faults[1])] {
+            network = network
+                .at_height(first(1) - 3, Event::FailBeacon(machine, fault))
+                .at_height(first(2) - 3, Event::FailBeacon(machine, BeaconFault::None));
+        }
+        let outcome = network.run(first(3) + 4, 60_000);
+        let ends = [(0, true), (1, false), (2, true)];
+        assert_eq!(succeeded(&outcome), ends, "{faults:?}\n{}", outcome.log);
+        let failed = outcome.ceremonies[&1];
+        assert!(
+            failed.counted < failed.required && failed.posted == posted,
+            "{failed:?}"
+        );
+        assert_values(&outcome, first(3), 1);
+    }
+}
+
+/// One machine after another loses power while a ceremony goes on, on several seeds, each time with what it had not synced there or not by chance.
+#[test]
+fn machines_that_restart_one_after_another_during_ceremonies_keep_one_key() {
+    for seed in 80..84 {
+        let mut network = network(seed, 4, 4);
+        for (place, height) in (1..first(2)).enumerate() {
+            let machine = (seed as usize + place) % 4;
+            network = network
+                .at_height(height, Event::Crash(machine))
+                .at_height(height, Event::Restart(machine));
+        }
+        let outcome = network.run(first(3) + 4, 120_000);
+        // Whether each ceremony had the time is chance; the observer fails a run with another key, or a height with two values.
+        assert_eq!(outcome.ceremonies.len(), 3, "\n{}", outcome.log);
+        assert!(outcome.ceremonies[&2].succeeded, "\n{}", outcome.log);
+        assert!(
+            outcome.heights.iter().all(|height| *height >= first(3) + 4),
+            "\n{}",
+            outcome.log
+        );
+        assert!(outcome.value_blocks.contains_key(&first(3)), "\n{}", outcome.log);
+    }
+}
+
 /// Two of four are too many: the ceremony fails and says so, the holders keep the key and go on, and the next ceremony works.
 #[test]
 fn a_ceremony_that_too_many_refuse_keeps_the_key_where_it_is_and_the_next_one_works() {

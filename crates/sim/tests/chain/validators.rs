@@ -78,6 +78,26 @@ fn a_validator_that_slept_through_two_epochs_comes_back() {
     assert!(leaders(&outcome, 4).contains(&2), "\n{}", outcome.log);
 }
 
+/// A machine whose operator joined and has no seat yet never proposes: what its users give it while nobody hears it, it has to say again.
+#[test]
+fn what_was_told_to_nobody_is_told_again_by_a_node_that_never_leads() {
+    let cut = Event::Partition(vec![vec![0, 1, 2, 3], vec![4]]);
+    let outcome = network(46, 4, 5)
+        .at_height(2, Event::Register(4))
+        .at_height(41, Event::Join(4))
+        .at_height(51, cut)
+        .at_height(52, Event::Transfers { to: 4, count: 3 })
+        .at_height(54, Event::Heal)
+        .run(66, 60_000);
+    assert_reached(&outcome, 66);
+    assert!(
+        !outcome.proposers.values().any(|leader| *leader == 4),
+        "\n{}",
+        outcome.log
+    );
+    assert_eq!(outcome.missing, 0, "\n{}", outcome.log);
+}
+
 /// A validator is cut off while one joins and one leaves; when the cables are back it finds a committee that it has never heard of, and votes
 /// in it.
 #[test]
@@ -89,9 +109,15 @@ fn a_committee_that_changes_during_a_partition_is_learnt_when_it_heals() {
         .at_height(44, split)
         .at_height(45, Event::Leave(0))
         .at_height(72, Event::Heal)
-        .run(88, 240_000);
-    assert_reached(&outcome, 88);
-    assert_eq!(leaders(&outcome, 8), [1, 2, 3, 4], "\n{}", outcome.log);
+        .run(98, 240_000);
+    assert_reached(&outcome, 98);
+    // Everybody's turn comes within as many blocks as there are seats, which are sixteen.
+    let led = [leaders(&outcome, 8), leaders(&outcome, 9)].concat();
+    assert!(
+        !led.contains(&0) && (1..5).all(|index| led.contains(&index)),
+        "{led:?}\n{}",
+        outcome.log
+    );
 }
 
 /// Wherever around the boundary the power goes, the votes of both epochs are kept and nobody contradicts itself.
