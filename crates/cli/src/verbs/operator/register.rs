@@ -8,7 +8,7 @@ use crate::{
 use anyhow::Context as _;
 use client::HttpProvider;
 use contracts::{
-    CallError,
+    CallError, ProviderError,
     abi::{OperatorRegistry, ValidatorRegistry},
     addresses::{OPERATOR_REGISTRY, VALIDATOR_REGISTRY},
 };
@@ -125,15 +125,18 @@ impl Registration<'_> {
         let stream_key = B256::from_slice(self.keys.validator.identity().as_ref());
         let bls_key = key.public_key().to_eip2537();
         let Some(operator) = number_of(self.provider, account).await? else {
+            self.check_stream_key(stream_key).await?;
             let register = OperatorRegistry::registerCall {
                 streamKey: stream_key,
                 blsKey: bls_key.into(),
                 possession: key.prove_possession(account).to_eip2537().into(),
                 endpoint: endpoint.to_owned(),
             };
-            self.send(OPERATOR_REGISTRY, &register)
-                .await
-                .context("register the operator")?;
+            if let Err(error) = self.send(OPERATOR_REGISTRY, &register).await {
+                // Somebody may have been faster.
+                self.check_stream_key(stream_key).await?;
+                return Err(error).context("register the operator");
+            }
             let number = number_of(self.provider, account).await?;
             return number.context("the node does not know the operator that it just registered");
         };
@@ -151,6 +154,22 @@ impl Registration<'_> {
                 .context("say where it listens")?;
         }
         Ok(operator)
+    }
+
+    /// Whether the stream key is free: it is proved by nothing, so anybody who has seen it could register it.
+    async fn check_stream_key(&self, stream_key: B256) -> anyhow::Result<()> {
+        let call = OperatorRegistry::numberOfKeyCall { streamKey: stream_key };
+        let operator = match contracts::read(self.provider, OPERATOR_REGISTRY, &call).await {
+            Ok(operator) => operator,
+            Err(CallError::Provider(ProviderError::Reverted { .. })) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
+        let call = OperatorRegistry::accountOfCall { operator };
+        let account = contracts::read(self.provider, OPERATOR_REGISTRY, &call).await?;
+        anyhow::bail!(
+            "account {account} registered the stream key of these keys as operator {operator}'s; it can do nothing with it, and you cannot have \
+             it: join with a new folder of keys, which has nothing at stake yet"
+        )
     }
 
     /// Adds vote keys until there are `wanted`, and says where the validator listens; how many keys there are.
