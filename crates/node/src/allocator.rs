@@ -23,7 +23,9 @@ mod tests {
     #[test]
     fn the_option_set_is_the_one_that_is_ten_milliseconds_unless_told() {
         // SAFETY: as above; reading changes nothing.
-        assert_eq!(unsafe { mi_option_get(PURGE_DELAY) }, 10);
+        let before = unsafe { mi_option_get(PURGE_DELAY) };
+        // Other tests of this process run nodes, which may have told it already. The options beside it are neither.
+        assert!([10, -1].contains(&before), "{before}");
         keep_freed_memory();
         // SAFETY: as above.
         assert_eq!(unsafe { mi_option_get(PURGE_DELAY) }, -1);
