@@ -122,14 +122,6 @@ fn main() {
     report("derive_coefficients", best(|| Coefficients::derive(&seed, ROW_BYTES)));
     let coefficients = Coefficients::derive(&seed, ROW_BYTES);
     report("combine_data_rows", best(|| coefficients.combine_rows(data, ROW_BYTES)));
-    report(
-        "combine_data_rows_one_by_one",
-        best(|| {
-            data.chunks(ROW_BYTES)
-                .map(|row| coefficients.combine(row)[0])
-                .fold(0, |a, b| a ^ b)
-        }),
-    );
     if let Ok(coefficients) = Coefficients::derive_with_instructions(&seed, ROW_BYTES, Instructions::Avx2) {
         report(
             "combine_data_rows_avx2",

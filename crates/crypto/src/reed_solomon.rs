@@ -9,12 +9,12 @@
 //! chosen at run time.
 
 #[cfg(target_arch = "x86_64")]
-mod avx2;
+pub(crate) mod avx2;
 #[cfg(target_arch = "x86_64")]
-mod gfni;
+pub(crate) mod gfni;
 mod portable;
 #[cfg(target_arch = "x86_64")]
-mod strips;
+pub(crate) mod strips;
 #[cfg(test)]
 mod tests;
 

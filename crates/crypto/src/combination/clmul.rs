@@ -1,17 +1,25 @@
-//! The combination by carry-less products, for processors with AVX2 and no GFNI.
+//! The last step of the combination by carry-less products: a block's elements, each times one of as many others.
 //!
-//! As polynomials over GF(2), symbols multiply without carries, and a sum of products needs to be reduced only once, at its end.
-//! Two symbols 32 bits apart, times two coefficients in the other order, have the sum of their two products in bits 32 to 62:
-//! one instruction does two multiplications and their addition.
+//! As polynomials over GF(2), symbols multiply without carries, and a sum of products needs to be reduced only once, at its end. A word
+//! holds two coordinates of an element, with and without `u_0`, 32 bits apart: one instruction multiplies two such words, with all four products
+//! of coordinates, of which the mixed ones meet in the middle. Karatsuba's rule makes nine products of words out of sixteen.
 
-use super::{Combined, LANES};
+use super::{Block, Combined, bytes_of, field};
 use crate::galois::{self, CANTOR_BASIS, CHUNK_BYTES, CHUNK_SYMBOLS};
-use std::{arch::x86_64::*, sync::LazyLock};
+use std::{arch::x86_64::*, array::from_fn, sync::LazyLock};
 
 /// Registers of eight symbols that a chunk fills.
 const PARTS: usize = CHUNK_SYMBOLS / 8;
-/// Bit of the sum of a pair's products.
-const SUM_SHIFT: u32 = 32;
+/// Words of an element.
+const WORDS: usize = field::DEGREE / 2;
+/// What is multiplied of them.
+const TERMS: usize = 9;
+/// Registers of two elements' words that a block fills for each of an element's words.
+const REGISTERS: usize = 32;
+
+/// Elements that others are multiplied by: the terms of every two.
+#[derive(Clone, Debug)]
+pub(super) struct Factors([[[u8; 16]; TERMS]; REGISTERS]);
 
 /// Products of the sixteen values of each nibble of a symbol with the change of basis: low bytes, then high bytes.
 struct Change([[[u8; 16]; 2]; 4]);
@@ -29,63 +37,123 @@ static CHANGE: LazyLock<Change> = LazyLock::new(|| {
     }))
 });
 
-/// And back.
-static INVERSE: LazyLock<[u16; 16]> = LazyLock::new(|| galois::invert(CANTOR_BASIS));
+/// The symbols that the four bytes of a product of two symbols' polynomials stand for.
+static SYMBOLS: LazyLock<[[u16; 256]; 4]> = LazyLock::new(|| {
+    let back = galois::invert(CANTOR_BASIS);
+    let symbol = |mut product: u32| {
+        for bit in (16..32).rev() {
+            if product >> bit & 1 == 1 {
+                product ^= galois::POLYNOMIAL << (bit - 16);
+            }
+        }
+        galois::apply(&back, product as u16)
+    };
+    [0, 8, 16, 24].map(|shift| from_fn(|byte| symbol((byte as u32) << shift)))
+});
 
 /// Whether this processor has the instructions.
 pub(super) fn available() -> bool {
     is_x86_feature_detected!("avx2") && is_x86_feature_detected!("pclmulqdq")
 }
 
-/// Coefficients as polynomials, each pair of neighbouring pairs exchanged, in place.
+/// The elements of `block`, made ready.
 ///
 /// # Safety
 ///
 /// The processor is [`available`].
 #[target_feature(enable = "avx2,pclmulqdq")]
-pub(super) unsafe fn convert(coefficients: &mut [u8]) {
-    for chunk in coefficients.as_chunks_mut::<CHUNK_BYTES>().0 {
-        let parts = polynomials(chunk);
-        for (part, bytes) in parts.into_iter().zip(chunk.as_chunks_mut::<16>().0) {
+pub(super) unsafe fn prepare(block: &Block) -> Factors {
+    let mut factors = [[[0; 16]; TERMS]; REGISTERS];
+    let mut next = factors.iter_mut();
+    each_two(block, |words| {
+        let factors = next.next().expect("a place for every two elements");
+        for (bytes, term) in factors.iter_mut().zip(terms(words)) {
             // SAFETY: 16 bytes are written to as many.
-            unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), _mm_shuffle_epi32::<0xb1>(part)) };
+            unsafe { _mm_storeu_si128(bytes.as_mut_ptr().cast(), term) };
+        }
+    });
+    Factors(factors)
+}
+
+/// The sum of a block's elements, each times that at its place in `factors`.
+///
+/// # Safety
+///
+/// The processor is [`available`].
+#[target_feature(enable = "avx2,pclmulqdq")]
+pub(super) unsafe fn inner_product(factors: &Factors, block: &Block) -> Combined {
+    let mut sums = [_mm_setzero_si128(); TERMS];
+    let mut next = factors.0.iter();
+    each_two(block, |words| {
+        let factors = next.next().expect("factors of every two elements");
+        for ((sum, term), factor) in sums.iter_mut().zip(terms(words)).zip(factors) {
+            // SAFETY: 16 bytes are read from as many.
+            let factor = unsafe { _mm_loadu_si128(factor.as_ptr().cast()) };
+            let first = _mm_clmulepi64_si128::<0x00>(term, factor);
+            let second = _mm_clmulepi64_si128::<0x11>(term, factor);
+            *sum = _mm_xor_si128(*sum, _mm_xor_si128(first, second));
+        }
+    });
+    let symbols = &*SYMBOLS;
+    let symbol = |product: u32| {
+        let [a, b, c, d] = product.to_le_bytes().map(usize::from);
+        symbols[0][a] ^ symbols[1][b] ^ symbols[2][c] ^ symbols[3][d]
+    };
+    let products = sums.map(|sum| {
+        let (low_and_mixed, high) = (_mm_cvtsi128_si64(sum) as u64, _mm_extract_epi64::<1>(sum) as u64);
+        let [low, mixed, high] = [low_and_mixed, low_and_mixed >> 32, high].map(|product| symbol(product as u32));
+        [low, high, low ^ high ^ mixed]
+    });
+    bytes_of(field::recombined(from_fn(|part| {
+        from_fn(|term| products[3 * part + term / 3][term % 3])
+    })))
+}
+
+/// Calls `each` with the words of every two elements of a block.
+#[target_feature(enable = "avx2,pclmulqdq")]
+#[inline]
+fn each_two(block: &Block, mut each: impl FnMut([__m128i; WORDS])) {
+    let zero = _mm_setzero_si128();
+    let chunks = block.as_chunks::<CHUNK_BYTES>().0;
+    for half in 0..2 {
+        let coordinates: [[__m128i; PARTS]; field::DEGREE] = from_fn(|place| polynomials(&chunks[2 * place + half]));
+        for part in 0..PARTS {
+            let coordinates = coordinates.map(|parts| parts[part]);
+            // Of each word, four registers of two elements.
+            let words: [[__m128i; 4]; WORDS] = from_fn(|word| {
+                let (without, with) = (coordinates[2 * word], coordinates[2 * word + 1]);
+                let (low, high) = (_mm_unpacklo_epi16(without, zero), _mm_unpackhi_epi16(without, zero));
+                let (low_with, high_with) = (_mm_unpacklo_epi16(with, zero), _mm_unpackhi_epi16(with, zero));
+                [
+                    _mm_unpacklo_epi32(low, low_with),
+                    _mm_unpackhi_epi32(low, low_with),
+                    _mm_unpacklo_epi32(high, high_with),
+                    _mm_unpackhi_epi32(high, high_with),
+                ]
+            });
+            for two in 0..4 {
+                each(words.map(|word| word[two]));
+            }
         }
     }
 }
 
-/// What `row` combines to, under coefficients that [`convert`] converted.
-///
-/// # Safety
-///
-/// The processor is [`available`].
-#[target_feature(enable = "avx2,pclmulqdq")]
-pub(super) unsafe fn combine(coefficients: &[u8], row: &[u8]) -> Combined {
-    let coefficients = coefficients.as_chunks::<CHUNK_BYTES>().0.as_chunks::<LANES>().0;
-    let chunks = row.as_chunks::<CHUNK_BYTES>().0;
-    assert_eq!(coefficients.len(), chunks.len(), "coefficients for rows of this length");
-    let even = _mm_set1_epi32(0xffff);
-    let mut sums = [_mm_setzero_si128(); LANES];
-    for (chunk, coefficients) in chunks.iter().zip(coefficients) {
-        let parts = polynomials(chunk).map(|part| (_mm_and_si128(part, even), _mm_srli_epi32::<16>(part)));
-        for (sum, coefficients) in sums.iter_mut().zip(coefficients) {
-            for (part, (evens, odds)) in parts.into_iter().enumerate() {
-                // SAFETY: a lane's coefficients for a chunk are four times 16 bytes.
-                let factors = unsafe { _mm_loadu_si128(coefficients.as_ptr().add(16 * part).cast()) };
-                let (even_factors, odd_factors) = (_mm_and_si128(factors, even), _mm_srli_epi32::<16>(factors));
-                let a = _mm_clmulepi64_si128::<0x00>(evens, even_factors);
-                let b = _mm_clmulepi64_si128::<0x11>(evens, even_factors);
-                let c = _mm_clmulepi64_si128::<0x00>(odds, odd_factors);
-                let d = _mm_clmulepi64_si128::<0x11>(odds, odd_factors);
-                *sum = _mm_xor_si128(*sum, _mm_xor_si128(_mm_xor_si128(a, b), _mm_xor_si128(c, d)));
-            }
-        }
-    }
-    let mut combined = [0; 16];
-    for (bytes, sum) in combined.as_chunks_mut::<2>().0.iter_mut().zip(sums) {
-        let product = (_mm_cvtsi128_si64(sum) as u64 >> SUM_SHIFT) as u32;
-        *bytes = galois::apply(&INVERSE, reduce(product)).to_le_bytes();
-    }
-    combined
+/// What of an element's words is multiplied, by `u_2` and `u_1`.
+#[target_feature(enable = "avx2")]
+#[inline]
+fn terms([a, b, c, d]: [__m128i; WORDS]) -> [__m128i; TERMS] {
+    let (low, high) = (_mm_xor_si128(a, c), _mm_xor_si128(b, d));
+    [
+        a,
+        b,
+        _mm_xor_si128(a, b),
+        c,
+        d,
+        _mm_xor_si128(c, d),
+        low,
+        high,
+        _mm_xor_si128(low, high),
+    ]
 }
 
 /// A chunk's symbols as polynomials of 16 bits: symbols 0..8, 16..24, 8..16, 24..32, in registers of eight.
@@ -118,14 +186,4 @@ fn polynomials(chunk: &[u8; CHUNK_BYTES]) -> [__m128i; PARTS] {
             _mm256_extracti128_si256::<1>(b),
         ]
     }
-}
-
-/// A product of two symbols' polynomials modulo the field's.
-fn reduce(mut product: u32) -> u16 {
-    for bit in (16..31).rev() {
-        if product >> bit & 1 == 1 {
-            product ^= galois::POLYNOMIAL << (bit - 16);
-        }
-    }
-    product as u16
 }

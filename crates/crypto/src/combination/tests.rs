@@ -31,7 +31,6 @@ fn every_row_combines_to_what_the_code_says() {
     }
 }
 
-/// Enough rows for tables to be made, of a length that is no whole number of strips.
 #[test]
 fn many_rows_combine_as_each_of_them_does() {
     let row_bytes = 640;
@@ -54,29 +53,73 @@ fn a_row_changed_in_any_bit_combines_to_something_else() {
     }
 }
 
-/// The format's definition, symbol by symbol, against what other implementations must find.
+/// The format's definition, symbol by symbol and without Karatsuba's rule, against what other implementations must find. Rows end within a block.
 #[test]
 fn a_combination_is_the_sum_that_the_format_states() {
+    /// The product of the units of two coordinates, in coordinates.
+    fn product_of_units(a: usize, b: usize) -> [u16; 8] {
+        // An element times `u_i`, where `u_i² = u_i + ν · (u_j for every j < i)`.
+        fn times(element: [u16; 8], i: usize) -> [u16; 8] {
+            let mut product = [0; 8];
+            let mut squared = [0; 8];
+            for (coordinate, symbol) in element.into_iter().enumerate() {
+                match coordinate >> i & 1 {
+                    0 => product[coordinate | 1 << i] ^= symbol,
+                    _ => {
+                        product[coordinate] ^= symbol;
+                        squared[coordinate & !(1 << i)] ^= crate::galois::multiply(symbol, 0x8000);
+                    }
+                }
+            }
+            if squared != [0; 8] {
+                squared = (0..i).fold(squared, times);
+            }
+            std::array::from_fn(|coordinate| product[coordinate] ^ squared[coordinate])
+        }
+        let unit = std::array::from_fn(|coordinate| u16::from(coordinate == a));
+        (0..3).filter(|i| b >> i & 1 == 1).fold(unit, times)
+    }
     let seed = Digest::of(b"seed");
-    let row = bytes(3, 128);
-    let mut coefficients = vec![0; 8 * 128];
-    blake3::Hasher::new_derive_key("aloft/da/rlc/v1")
+    let row_bytes = 1024 + 3 * 128;
+    let row = bytes(3, row_bytes);
+    let mut derived = vec![0; 1024 + 2 * 16];
+    blake3::Hasher::new_derive_key("aloft/da/rlc/v2")
         .update(seed.as_bytes())
         .finalize_xof()
-        .fill(&mut coefficients);
-    let symbol = |chunk: &[u8], index: usize| u16::from_le_bytes([chunk[index], chunk[32 + index]]);
-    let mut expected = Vec::new();
-    for lane in 0..8 {
-        let mut sum = 0;
-        for chunk in 0..2 {
-            for index in 0..32 {
-                let factor = symbol(&coefficients[(8 * chunk + lane) * 64..], index);
-                sum ^= crate::galois::multiply(symbol(&row[chunk * 64..], index), factor);
+        .fill(&mut derived);
+    let (of_elements, of_blocks) = derived.split_at(1024);
+    let padded: Vec<u8> = row.iter().copied().chain([0; 640]).collect();
+    let symbol = |bytes: &[u8], block: usize, coordinate: usize, index: usize| {
+        let chunk = &bytes[1024 * block + 64 * (2 * coordinate + index / 32)..][..64];
+        u16::from_le_bytes([chunk[index % 32], chunk[32 + index % 32]])
+    };
+    let multiply = |a: [u16; 8], b: [u16; 8]| {
+        let mut sum = [0u16; 8];
+        for (i, j) in (0..8).flat_map(|i| (0..8).map(move |j| (i, j))) {
+            let product = crate::galois::multiply(a[i], b[j]);
+            for (sum, unit) in sum.iter_mut().zip(product_of_units(i, j)) {
+                *sum ^= crate::galois::multiply(product, unit);
             }
         }
-        expected.extend(u16::to_le_bytes(sum));
+        sum
+    };
+    let element = |bytes: &[u8], block: usize, index: usize| {
+        std::array::from_fn(|coordinate| symbol(bytes, block, coordinate, index))
+    };
+    let mut expected = [0u16; 8];
+    for (block, index) in (0..2).flat_map(|block| (0..64).map(move |index| (block, index))) {
+        let of_block = std::array::from_fn(|coordinate| {
+            let at = 16 * block + 2 * coordinate;
+            u16::from_le_bytes([of_blocks[at], of_blocks[at + 1]])
+        });
+        let factor = multiply(of_block, element(of_elements, 0, index));
+        let product = multiply(element(&padded, block, index), factor);
+        for (expected, product) in expected.iter_mut().zip(product) {
+            *expected ^= product;
+        }
     }
-    for coefficients in each(&seed, 128) {
+    let expected: Vec<u8> = expected.into_iter().flat_map(u16::to_le_bytes).collect();
+    for coefficients in each(&seed, row_bytes) {
         assert_eq!(coefficients.combine(&row).to_vec(), expected);
     }
 }

@@ -4,13 +4,13 @@ use super::strips::{Lanes, Work};
 use std::arch::x86_64::*;
 
 /// 32 symbols: their low bytes, then their high bytes.
-#[derive(Clone, Copy)]
-pub(super) struct Avx2(__m256i, __m256i);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Avx2(__m256i, __m256i);
 
 /// Products of the constant with the sixteen values of each of a symbol's four nibbles, lowest first: low bytes, high bytes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[repr(C, align(16))]
-pub(super) struct Products([[[u8; 16]; 2]; 4]);
+pub(crate) struct Products([[[u8; 16]; 2]; 4]);
 
 // SAFETY: every function but `available`, `enter` and `factor` uses the instructions that `available` checks, and is inlined
 // into `enter`, which is compiled for them.

@@ -5,12 +5,12 @@ use crate::galois;
 use std::arch::x86_64::*;
 
 /// 64 symbols: their low bytes, then their high bytes.
-#[derive(Clone, Copy)]
-pub(super) struct Gfni(__m512i, __m512i);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Gfni(__m512i, __m512i);
 
 /// The matrices low to low, high to low, low to high, high to high.
-#[derive(Clone, Copy)]
-pub(super) struct Matrices([u64; 4]);
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Matrices([u64; 4]);
 
 // SAFETY: every function but `available`, `enter` and `factor` uses the instructions that `available` checks, and is inlined
 // into `enter`, which is compiled for them.

@@ -36,7 +36,7 @@ const STREAM_BYTES_MIN: usize = 1 << 22;
 /// # Safety
 ///
 /// Functions may use instructions that [`Lanes::available`] speaks of: they are called only from within [`Lanes::enter`].
-pub(super) unsafe trait Lanes: Copy + Sized + 'static {
+pub(crate) unsafe trait Lanes: Copy + Sized + 'static {
     /// Multiplication by a constant.
     type Factor: Copy + Send + Sync;
     /// Registers that hash rows, of instructions that are there wherever these are.
@@ -71,7 +71,7 @@ pub(super) unsafe trait Lanes: Copy + Sized + 'static {
 }
 
 /// What [`Lanes::enter`] runs.
-pub(super) trait Work {
+pub(crate) trait Work {
     /// Does it; always inlined, so that it is compiled for the instructions of the caller.
     unsafe fn run(self);
 }
