@@ -80,7 +80,7 @@ pub fn measure(figures: &mut Figures) -> Vec<Point> {
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
     figures.set("weak_scaling_cap_bytes_per_s", CAP_BYTES_PER_S as f64);
     println!("    N    rows MB/s    of N x cap    node CPU s/GB    node MB/s received    busy cores");
-    let mut pass = || COUNTS.map(|count| point(&source, count, cores));
+    let pass = || COUNTS.map(|count| point(&source, count, cores));
     let mut points = pass();
     for _ in 1..PASSES {
         for (point, again) in points.iter_mut().zip(pass()) {
