@@ -5,6 +5,7 @@
 //! formats and the arithmetic, so that another implementation can be checked against this one.
 
 pub mod bls;
+pub mod ceremony;
 pub mod classic;
 pub mod combination;
 pub mod digest;

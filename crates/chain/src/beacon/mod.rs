@@ -5,8 +5,8 @@
 //! others check them before they vote, and a system call writes them into `RandomnessBeacon`.
 //!
 //! The first epoch's committee makes the key, with no dealer that would know it; every later epoch hands it on to the next epoch's committee
-//! (commonware's Joint-Feldman key generation and resharing). [`ceremony`] deals, acknowledges and closes logs, dealers post these to the
-//! contract, [`conclusion`] is what they come to, [`values`] gathers signatures, [`rules`] says what a block may bring. All of that has no
+//! ([`crypto::ceremony`]). [`ceremony`] is a validator's part in that, dealers post their logs to the
+//! contract, [`conclusion`] is what blocks say of them, [`values`] gathers signatures, [`rules`] says what a block may bring. All of that has no
 //! clock, no socket and no disk: those are [`actor`]'s and [`vault`]'s. See docs/spec/chain.md#beacon.
 
 mod actor;
@@ -33,7 +33,6 @@ pub use state::{BeaconState, KeyBytes, RecordedSharing, SignatureBytes, Standing
 use alloy_primitives::B256;
 use commonware_cryptography::bls12381::{
     self,
-    dkg::feldman_desmedt as dkg,
     primitives::variant::{self, MinSig, Variant},
 };
 
@@ -48,17 +47,13 @@ type PublicKey = <MinSig as Variant>::Public;
 /// A signature by one share.
 type PartialSignature = variant::PartialSignature<MinSig>;
 /// What a ceremony comes to.
-type Output = dkg::Output<MinSig, SeatKey>;
-/// What a ceremony is about.
-type Info = dkg::Info<MinSig, SeatKey>;
+type Output = crypto::ceremony::Outcome<SeatKey>;
 /// A dealer's commitment, which all may see.
-type DealerPublic = dkg::DealerPubMsg<MinSig>;
+type DealerPublic = crypto::ceremony::DealerPublic;
 /// A dealer's secret message to one player.
-type DealerShare = dkg::DealerPrivMsg;
+type DealerShare = crypto::ceremony::DealerShare;
 /// A player's acknowledgement of it.
-type PlayerAck = dkg::PlayerAck<SeatKey>;
-/// A dealer's log, after its signature was checked.
-type DealerLog = dkg::DealerLog<MinSig, SeatKey>;
+type PlayerAck = crypto::ceremony::PlayerAck<SeatKey>;
 
 /// What everything that is signed for a network's beacon begins with: `aloft-beacon | chain id (8, big endian) | prevRandao of the genesis
 /// block (32)`, as votes do.

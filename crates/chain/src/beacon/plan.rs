@@ -1,23 +1,17 @@
 //! Who deals to whom in an epoch's ceremony.
 
 use super::{
-    DealerLog, Info, Output, SeatKey,
+    Output, SeatKey,
     state::{BeaconState, StateError},
 };
 use crate::keys::{Committee, Identity, MAX_VOTES};
 use alloy_primitives::{B256, Bytes};
-use commonware_codec::{Decode as _, Encode as _};
-use commonware_cryptography::bls12381::{
-    dkg::feldman_desmedt::{self as dkg, Reveal, SignedDealerLog},
-    primitives::{
-        sharing::{Mode, ModeVersion},
-        variant::MinSig,
-    },
-};
-use commonware_cryptography::{Hasher as _, Sha256, sha256};
-use commonware_utils::{N3f1, NZU32, TryCollect as _, ordered::Set};
+use commonware_utils::{NZU32, TryCollect as _, ordered::Set};
+use crypto::ceremony::{self, Application, Round};
 use std::{collections::BTreeMap, num::NonZeroU32};
 
+/// Keeps the beacon's ceremonies apart from all others.
+const APPLICATION: Application = Application("aloft-beacon");
 /// Participants of a ceremony at most.
 pub(super) const MAX_PARTICIPANTS: NonZeroU32 = NZU32!(MAX_VOTES as u32);
 
@@ -54,13 +48,11 @@ impl Seats {
 pub(super) struct Plan {
     /// The epoch, which is the ceremony's round, too: a ceremony that fails uses its number up.
     pub(super) epoch: u64,
-    pub(super) info: Info,
-    /// How the key is shared while the ceremony goes on.
-    pub(super) previous: Option<(u64, Output)>,
+    pub(super) round: Round<SeatKey>,
+    /// Epoch from which on the key is shared as it is while the ceremony goes on; none where the ceremony makes the key.
+    pub(super) previous: Option<u64>,
     pub(super) dealers: Seats,
     pub(super) players: Seats,
-    /// Hash of all that makes this ceremony another than any other.
-    pub(super) summary: sha256::Digest,
 }
 
 /// Why there can be no ceremony.
@@ -83,14 +75,14 @@ pub enum PlanError {
         /// The epoch.
         epoch: u64,
         /// Why.
-        source: dkg::Error,
+        source: ceremony::Error,
     },
 }
 
 /// Reads what a block recorded.
 pub(super) fn read_output(from_epoch: u64, output: &Bytes) -> Result<Output, PlanError> {
-    let config = (MAX_PARTICIPANTS, ModeVersion::v0());
-    Output::decode_cfg(output.0.clone(), &config).map_err(|source| PlanError::Sharing { from_epoch, source })
+    ceremony::read_outcome(output.0.clone(), MAX_PARTICIPANTS)
+        .map_err(|source| PlanError::Sharing { from_epoch, source })
 }
 
 impl Plan {
@@ -116,39 +108,23 @@ impl Plan {
         players: &Committee,
     ) -> Result<Self, PlanError> {
         let (dealers, players) = (Seats::of(dealers), Seats::of(players));
-        let output = previous.as_ref().map(|(_, output)| output.clone());
-        let dealing = output
-            .as_ref()
-            .map_or_else(|| dealers.keys(), |output| output.players().clone());
-        let receiving = players.keys();
-        let summary = Sha256::hash(&[
-            b"aloft-beacon-ceremony",
-            &(namespace.to_vec(), epoch, output.clone()).encode(),
-            &(dealing.clone(), receiving.clone()).encode(),
-        ]);
-        let info = Info::new::<N3f1>(
+        let (from_epoch, output) = previous.unzip();
+        let round = Round::new(
+            APPLICATION,
             namespace,
             epoch,
             output,
-            Mode::NonZeroCounter,
-            Reveal::V1,
-            dealing,
-            receiving,
+            dealers.keys(),
+            players.keys(),
+            MAX_PARTICIPANTS,
         )
         .map_err(|source| PlanError::Participants { epoch, source })?;
         Ok(Self {
             epoch,
-            info,
-            previous,
+            round,
+            previous: from_epoch,
             dealers,
             players,
-            summary,
         })
-    }
-
-    /// A log that a dealer signed for this ceremony; `None` if the bytes are none.
-    pub(super) fn read_log(&self, bytes: &Bytes) -> Option<(SeatKey, DealerLog)> {
-        let signed = SignedDealerLog::<MinSig, SeatKey>::decode_cfg(bytes.0.clone(), &MAX_PARTICIPANTS).ok()?;
-        signed.check(&self.info)
     }
 }

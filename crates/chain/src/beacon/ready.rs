@@ -11,6 +11,7 @@ use super::{
 use crate::block::Context;
 use alloy_primitives::B256;
 use commonware_cryptography::sha256;
+use crypto::ceremony::digest;
 use evm::{BeaconCeremony, BeaconNews};
 use std::{
     collections::BTreeMap,
@@ -82,7 +83,7 @@ impl Beacon {
             .filter(|found| found.ceremony.epoch == epoch);
         if let Some(found) = waiting
             && rules::check_moment(self.schedule, &standing, number, epoch).is_ok()
-            && conclusion::digest(&self.state.logs(parent, epoch)?) == found.logs
+            && digest(&conclusion::plain(&self.state.logs(parent, epoch)?)) == found.logs
         {
             news.ceremony = Some(found.ceremony);
         }
@@ -127,7 +128,7 @@ impl Beacon {
     /// How the ceremony of `epoch` ended, in whose last quarter the block after `at` is. Computed once for the same logs.
     pub(super) fn conclude(&self, at: &B256, epoch: u64) -> Result<BeaconCeremony, NewsError> {
         let logs = self.state.logs(at, epoch)?;
-        let digest = conclusion::digest(&logs);
+        let digest = digest(&conclusion::plain(&logs));
         let known = self.ready().conclusion.clone();
         if let Some(known) = known.filter(|known| known.logs == digest && known.ceremony.epoch == epoch) {
             return Ok(known.ceremony);

@@ -59,8 +59,9 @@ impl<E: Runtime, S: Sender<PublicKey = Identity>, B: Blocker<PublicKey = Identit
         let beacon = &self.setup.beacon;
         let plan = Plan::read(&*beacon.state, at, &beacon.namespace, epoch)?;
         let logs = beacon.state.logs(at, epoch)?;
-        let previous = plan.previous.as_ref().map(|(from_epoch, _)| *from_epoch);
-        let held = previous.map_or(&[][..], |from_epoch| self.vault().shares(from_epoch));
+        let held = plan
+            .previous
+            .map_or(&[][..], |from_epoch| self.vault().shares(from_epoch));
         let kept = self.vault().dealings(epoch);
         Ok(Ceremony::begin(plan, &self.setup.keys, held, kept, &logs)?)
     }

@@ -20,7 +20,6 @@ use crate::{
     ledger::Ledger,
 };
 use commonware_codec::{DecodeExt as _, Encode as _};
-use commonware_cryptography::bls12381::dkg::feldman_desmedt as dkg;
 use commonware_macros::select;
 use commonware_p2p::{Blocker, Receiver, Recipients, Sender};
 use commonware_storage::metadata;
@@ -62,7 +61,7 @@ enum Trouble {
     #[error(transparent)]
     News(#[from] NewsError),
     #[error("what is kept of the ceremony does not fit what is posted")]
-    Kept(#[from] dkg::Error),
+    Kept(#[from] crypto::ceremony::Error),
     #[error("a task was cut off")]
     Cut,
 }

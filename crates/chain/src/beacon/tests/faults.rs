@@ -181,10 +181,8 @@ const POSTED: [&[usize]; 5] = [&[], &[0], &[1], &[0, 1], &[1, 0]];
 /// at times, too.
 fn hostile(mut hall: Hall, liars: &[u8], random: &mut StdRng) -> (BeaconCeremony, BTreeMap<u8, Vec<Share>>, usize) {
     // The same dealers with other polynomials, for the same ceremony.
-    let elsewhere = Plan {
-        summary: commonware_cryptography::sha256::Digest([0; 32]),
-        ..hall.plan.clone()
-    };
+    let mut elsewhere = hall.plan.clone();
+    elsewhere.round.summary = commonware_cryptography::sha256::Digest([0; 32]);
     let mut others: BTreeMap<u8, Ceremony> = liars
         .iter()
         .map(|liar| {
@@ -333,7 +331,7 @@ fn a_log_that_is_posted_twice_counts_once() {
         .map(|post| post.log)
         .collect();
     let twice = [&logs[..], &logs[..2]].concat();
-    assert_eq!(conclusion::signed(&hall.plan, &twice).len(), 4);
+    assert_eq!(hall.plan.round.signed(&conclusion::plain(&twice)).len(), 4);
     // Whoever sees its log posted posts it no more.
     assert!(closed.iter().all(|ceremony| ceremony.posts(&twice).is_empty()));
 }

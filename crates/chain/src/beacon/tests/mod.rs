@@ -115,10 +115,8 @@ impl Hall {
     /// All logs, and how the ceremony ends by them.
     fn run(mut self, faults: &Faults<'_>) -> (BeaconCeremony, Option<Shared>) {
         // The same dealers in a ceremony that nobody else is in: other polynomials.
-        let elsewhere = Plan {
-            summary: commonware_cryptography::sha256::Digest([0; 32]),
-            ..self.plan.clone()
-        };
+        let mut elsewhere = self.plan.clone();
+        elsewhere.round.summary = commonware_cryptography::sha256::Digest([0; 32]);
         let mut sent = Vec::new();
         for (from, node) in &self.nodes {
             let dealt = node.ceremony.outstanding();

@@ -1,24 +1,16 @@
 //! One validator's part in a ceremony, with all its seats: as dealers and as players.
 
-mod dealer;
-
 use super::{
-    PlayerAck, SeatKey, SeatSecret, conclusion,
+    DealerShare, PlayerAck, SeatKey, SeatSecret, conclusion,
     message::{Acks, Dealing},
     plan::Plan,
 };
 use crate::keys::{Identity, ValidatorKeys};
 use alloy_primitives::Bytes;
-use commonware_cryptography::{
-    Signer as _,
-    bls12381::{
-        dkg::feldman_desmedt::{self as dkg, FinalizeError},
-        primitives::{group::Share, variant::MinSig},
-    },
-};
-use commonware_parallel::Sequential;
+use commonware_codec::Encode as _;
+use commonware_cryptography::{Signer as _, bls12381::primitives::group::Share};
 use commonware_utils::N3f1;
-use dealer::Dealer;
+use crypto::ceremony::{self, Dealer, FinalizeError};
 use std::collections::BTreeMap;
 
 /// A dealer's log, to be posted to the contract.
@@ -36,7 +28,7 @@ pub struct Post {
 
 /// A seat of ours that receives shares.
 struct Player {
-    inner: dkg::Player<MinSig, SeatSecret>,
+    inner: ceremony::Player<SeatSecret>,
     acks: BTreeMap<SeatKey, PlayerAck>,
 }
 
@@ -44,7 +36,7 @@ struct Player {
 pub(super) struct Ceremony {
     plan: Plan,
     own: Identity,
-    dealers: BTreeMap<SeatKey, Dealer>,
+    dealers: BTreeMap<SeatKey, Dealer<SeatSecret>>,
     players: BTreeMap<SeatKey, Player>,
 }
 
@@ -58,9 +50,9 @@ pub(super) enum MessageError {
     #[error("the seat that is dealt to is not ours")]
     NotOurs,
     #[error("the dealing is not sound")]
-    Dealing(#[from] dkg::DealerMessageError),
+    Dealing(#[from] ceremony::DealerMessageError),
     #[error("the acknowledgement is not sound")]
-    Ack(#[from] dkg::PlayerAckError),
+    Ack(#[from] ceremony::PlayerAckError),
 }
 
 /// What came of a dealing.
@@ -79,14 +71,14 @@ impl Ceremony {
     ///
     /// # Errors
     ///
-    /// [`dkg::Error`] when what is kept does not fit what is posted.
+    /// [`ceremony::Error`] when what is kept does not fit what is posted.
     pub(super) fn begin(
         plan: Plan,
         keys: &ValidatorKeys,
         held: &[Share],
         kept: &[Dealing],
         logs: &[Bytes],
-    ) -> Result<Self, dkg::Error> {
+    ) -> Result<Self, ceremony::Error> {
         let own = keys.identity();
         let secrets: BTreeMap<SeatKey, SeatSecret> = keys
             .seat_secrets()
@@ -95,12 +87,12 @@ impl Ceremony {
         let mut dealers = BTreeMap::new();
         for (key, secret) in &secrets {
             if plan.dealers.holder(key) == Some(&own)
-                && let Some(dealer) = Dealer::deal(&plan, key, secret, held)?
+                && let Some(dealer) = Dealer::deal(&plan.round, secret, &secret.encode(), held)?
             {
                 dealers.insert(key.clone(), dealer);
             }
         }
-        let posted = conclusion::signed(&plan, logs);
+        let posted = plan.round.signed(&conclusion::plain(logs));
         let mut players = BTreeMap::new();
         for (key, secret) in secrets {
             if plan.players.holder(&key) != Some(&own) {
@@ -113,7 +105,7 @@ impl Ceremony {
                     let (_, share) = dealing.shares.iter().find(|(player, _)| *player == key)?;
                     Some((dealing.dealer.clone(), dealing.public.clone(), share.clone()))
                 });
-            let (inner, acks) = dkg::Player::resume::<N3f1>(plan.info.clone(), secret, &posted, dealt)?;
+            let (inner, acks) = ceremony::Player::resume::<N3f1>(plan.round.info.clone(), secret, &posted, dealt)?;
             players.insert(key, Player { inner, acks });
         }
         Ok(Self {
@@ -130,10 +122,25 @@ impl Ceremony {
 
     /// What is still to be dealt, and to whom, ourselves among them: all that was not acknowledged.
     pub(super) fn outstanding(&self) -> Vec<(Identity, Dealing)> {
-        let dealers = self.dealers.iter();
-        dealers
-            .flat_map(|(key, dealer)| dealer.outstanding(&self.plan, key))
-            .collect()
+        let mut of_node: BTreeMap<(&SeatKey, &Identity), Vec<(SeatKey, DealerShare)>> = BTreeMap::new();
+        for (key, dealer) in &self.dealers {
+            for (player, share) in dealer.outstanding() {
+                if let Some(holder) = self.plan.players.holder(player) {
+                    let shares = of_node.entry((key, holder)).or_default();
+                    shares.push((player.clone(), share.clone()));
+                }
+            }
+        }
+        let dealings = of_node.into_iter().map(|((key, holder), shares)| {
+            let dealing = Dealing {
+                epoch: self.plan.epoch,
+                dealer: key.clone(),
+                public: self.dealers[key].public().clone(),
+                shares,
+            };
+            (holder.clone(), dealing)
+        });
+        dealings.collect()
     }
 
     fn check(&self, epoch: u64, dealer: &SeatKey, sender: &Identity) -> Result<(), MessageError> {
@@ -232,8 +239,8 @@ impl Ceremony {
 
     /// The logs that our seats closed and that are not among those `posted`.
     pub(super) fn posts(&self, posted: &[Bytes]) -> Vec<Post> {
-        let posted = conclusion::signed(&self.plan, posted);
-        let committee = self.plan.previous.as_ref().map_or(self.plan.epoch, |(from, _)| *from);
+        let posted = self.plan.round.signed(&conclusion::plain(posted));
+        let committee = self.plan.previous.unwrap_or(self.plan.epoch);
         let closed = self.dealers.iter().filter(|(key, _)| !posted.contains_key(*key));
         closed
             .filter_map(|(key, dealer)| {
@@ -241,7 +248,7 @@ impl Ceremony {
                     epoch: self.plan.epoch,
                     committee,
                     seat: self.plan.dealers.seat(key)?,
-                    log: dealer.log()?.clone(),
+                    log: dealer.log()?.clone().into(),
                 })
             })
             .collect()
@@ -249,11 +256,11 @@ impl Ceremony {
 
     /// Our seats' shares of the key, of a ceremony whose logs were enough; a seat that lost what it acknowledged has none.
     pub(super) fn finish(self, logs: &[Bytes]) -> Vec<Share> {
-        let (gathered, mut weights) = conclusion::checked(&self.plan, logs);
+        let (checked, mut weights) = self.plan.round.checked(&conclusion::plain(logs));
         let mut shares = Vec::new();
         for (key, player) in self.players {
-            match player.inner.finalize(&mut weights, gathered.clone(), &Sequential) {
-                Ok((_, share)) => shares.push(share),
+            match self.plan.round.share(player.inner, &checked, &mut weights) {
+                Ok(share) => shares.push(share),
                 Err(FinalizeError::Failure(_)) => {}
                 Err(FinalizeError::Error(error)) => {
                     tracing::error!(%error, seat = %key, epoch = self.plan.epoch, "a seat has no share of the beacon's key");
