@@ -20,7 +20,7 @@ for (const [name, version] of Object.entries(manifest(".").devDependencies)) {
 }
 const solc = require("solc");
 
-/** Contracts with an artifact: those in genesis, in its order, the last one in that of shards. */
+/** Contracts with an artifact: those in genesis, in its order (of the two that release, a network has one), the last one in that of shards. */
 const contracts = [
   "OperatorRegistry",
   "StakeVault",
@@ -38,6 +38,7 @@ const contracts = [
   "ModelRegistry",
   "ReaderBook",
   "DealtReleaseCommittee",
+  "ReleaseCeremony",
   "DAChallenges",
   "DALottery",
   "ChainClient",

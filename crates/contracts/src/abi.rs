@@ -84,6 +84,11 @@ contract!(
     "../../contracts/artifacts/DealtReleaseCommittee.json"
 );
 contract!(
+    release_ceremony,
+    ReleaseCeremony,
+    "../../contracts/artifacts/ReleaseCeremony.json"
+);
+contract!(
     da_challenges,
     DAChallenges,
     "../../contracts/artifacts/DAChallenges.json"

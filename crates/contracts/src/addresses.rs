@@ -34,7 +34,8 @@ pub const VALIDATOR_REGISTRY: Address = address!("0xa10f700000000000000000000000
 pub const CONSENSUS_SLASHER: Address = address!("0xa10f70000000000000000000000000000000000e");
 /// [`RandomnessBeacon`](crate::abi::RandomnessBeacon): one random number for each height.
 pub const RANDOMNESS_BEACON: Address = address!("0xa10f70000000000000000000000000000000000f");
-/// [`DealtReleaseCommittee`](crate::abi::DealtReleaseCommittee): who releases the keys of encrypted blobs.
+/// [`DealtReleaseCommittee`](crate::abi::DealtReleaseCommittee) or [`ReleaseCeremony`](crate::abi::ReleaseCeremony): who releases the keys of encrypted
+/// blobs.
 pub const RELEASE_COMMITTEE: Address = address!("0xa10f700000000000000000000000000000000010");
 /// [`Mailbox`](crate::abi::Mailbox): messages to and from other chains; the same address on all of them.
 pub const MAILBOX: Address = address!("0xa10f700000000000000000000000000000000011");

@@ -15,6 +15,11 @@ pub fn docs() -> String {
     }
     let _ = writeln!(
         page,
+        "\nA network whose members make the key that releases others among themselves has `ReleaseCeremony` at `{}`.",
+        addresses::RELEASE_COMMITTEE
+    );
+    let _ = writeln!(
+        page,
         "\nOn a shard, `ChainClient` and `Mailbox` are where they are here, `ShardValidators` is at `{}`, and there are no others.",
         addresses::SHARD_VALIDATORS
     );
@@ -132,6 +137,12 @@ pub fn docs() -> String {
         DealtReleaseCommitteeCalls,
         events!(DealtReleaseCommittee, DealtReleaseCommitteeEvents),
         DealtReleaseCommitteeErrors
+    );
+    section!(
+        ReleaseCeremony,
+        ReleaseCeremonyCalls,
+        events!(ReleaseCeremony, ReleaseCeremonyEvents),
+        ReleaseCeremonyErrors
     );
     section!(
         DAChallenges,

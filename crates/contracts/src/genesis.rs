@@ -65,6 +65,19 @@ pub const SEATS_PER_FOUNDER: u32 = 4;
 /// Least stake of an operator that agrees on blocks, wei: ten coins, all of which it loses when it votes twice.
 pub const CONSENSUS_MIN_STAKE_WEI: u128 = 10 * SLASH_WEI;
 
+/// Number of the service that releases keys, the third one, in a network whose members make that key among themselves.
+pub const RELEASE_SERVICE: u32 = 2;
+/// Seats of its committees at most: each is a share, and combining them is quadratic.
+pub const RELEASE_SEATS_MAX: u32 = 64;
+/// Least stake of an operator that releases, wei.
+pub const RELEASE_MIN_STAKE_WEI: u128 = SLASH_WEI;
+
+/// Seats of the service that releases keys in a network of `founders`: a multiple of their count, so that equal stakes have equal shares.
+pub fn release_seats(founders: u32) -> u32 {
+    let each = (RELEASE_SEATS_MAX / founders.max(1)).clamp(1, SEATS_PER_FOUNDER);
+    (founders * each).clamp(1, RELEASE_SEATS_MAX)
+}
+
 /// Seats of the service that agrees on blocks in a network of `founders`: a multiple of their count, so that equal stakes have equal votes.
 pub fn consensus_seats(founders: u32) -> u32 {
     let each = (CONSENSUS_SEATS_MAX / founders.max(1)).clamp(1, SEATS_PER_FOUNDER);
@@ -95,6 +108,17 @@ pub struct Terms {
     pub faucet: Address,
     /// Blocks of an epoch.
     pub epoch_blocks: u64,
+    /// Where the key that releases others comes from.
+    pub release_key: ReleaseKey,
+}
+
+/// Where the key that releases others comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseKey {
+    /// From whoever makes the network, if at all: `DealtReleaseCommittee`.
+    Dealt,
+    /// From the members, who make it among themselves: `ReleaseCeremony`.
+    Generated,
 }
 
 impl Default for Terms {
@@ -102,6 +126,7 @@ impl Default for Terms {
         Self {
             faucet: addresses::FAUCET,
             epoch_blocks: EPOCH_BLOCKS,
+            release_key: ReleaseKey::Dealt,
         }
     }
 }
@@ -113,7 +138,11 @@ pub fn genesis_contracts() -> Vec<GenesisContract> {
 
 /// The protocol's contracts in the order they must be created, on `terms`.
 pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
-    let Terms { faucet, epoch_blocks } = *terms;
+    let Terms {
+        faucet,
+        epoch_blocks,
+        release_key,
+    } = *terms;
     vec![
         contract(
             "OperatorRegistry",
@@ -233,12 +262,26 @@ pub fn genesis_contracts_with(terms: &Terms) -> Vec<GenesisContract> {
             vec![],
         ),
         contract("ReaderBook", addresses::READER_BOOK, &abi::ReaderBook::BYTECODE, vec![]),
-        contract(
-            "DealtReleaseCommittee",
-            addresses::RELEASE_COMMITTEE,
-            &abi::DealtReleaseCommittee::BYTECODE,
-            vec![],
-        ),
+        match release_key {
+            ReleaseKey::Dealt => contract(
+                "DealtReleaseCommittee",
+                addresses::RELEASE_COMMITTEE,
+                &abi::DealtReleaseCommittee::BYTECODE,
+                vec![],
+            ),
+            ReleaseKey::Generated => contract(
+                "ReleaseCeremony",
+                addresses::RELEASE_COMMITTEE,
+                &abi::ReleaseCeremony::BYTECODE,
+                (
+                    addresses::NETWORK_REGISTRY,
+                    addresses::OPERATOR_REGISTRY,
+                    RELEASE_SERVICE,
+                    epoch_blocks,
+                )
+                    .abi_encode_params(),
+            ),
+        },
         contract(
             "DAChallenges",
             addresses::DA_CHALLENGES,
@@ -415,6 +458,37 @@ pub fn founding_calls(founders: &[Founder]) -> Vec<SetupCall> {
     let founded = [(DA_SERVICE, !founders.is_empty()), (CONSENSUS_SERVICE, validators > 0)];
     for (service, _) in founded.into_iter().filter(|(_, founded)| *founded) {
         let activate = abi::NetworkRegistry::activateCall { service };
+        calls.push(call(Address::ZERO, services, &activate, U256::ZERO));
+    }
+    calls
+}
+
+/// The calls, after [`founding_calls`], that make `founders` the first committee that releases keys where its members make the key
+/// ([`ReleaseKey::Generated`]).
+///
+/// # Panics
+///
+/// When there are 2^32 founders.
+pub fn releasing_calls(founders: &[Founder]) -> Vec<SetupCall> {
+    let services = addresses::NETWORK_REGISTRY;
+    let count = u32::try_from(founders.len()).expect("a network has few founders");
+    let create = abi::NetworkRegistry::createCall {
+        kind: 2,       // Storage.
+        allocation: 0, // Shared.
+        slasher: Address::ZERO,
+        seats: release_seats(count),
+        minStake: RELEASE_MIN_STAKE_WEI,
+    };
+    let mut calls = vec![call(Address::ZERO, services, &create, U256::ZERO)];
+    calls.extend(
+        (0..)
+            .zip(founders)
+            .map(|(operator, founder)| opt_in(founder.account, operator, RELEASE_SERVICE)),
+    );
+    if !founders.is_empty() {
+        let activate = abi::NetworkRegistry::activateCall {
+            service: RELEASE_SERVICE,
+        };
         calls.push(call(Address::ZERO, services, &activate, U256::ZERO));
     }
     calls

@@ -17,9 +17,10 @@ pub use documents::docs;
 pub use genesis::{
     CHALLENGE_DEPOSIT_WEI, CHALLENGE_WINDOW_BLOCKS, CONSENSUS_MIN_STAKE_WEI, CONSENSUS_SEATS_MAX, CONSENSUS_SERVICE,
     DA_MIN_STAKE_WEI, DA_SEATS, DA_SERVICE, EPOCH_BLOCKS, FAUCET_SUPPLY, Founder, FoundingValidator, GRACE_EPOCHS,
-    GenesisContract, JOINING_EPOCHS, LOOKAHEAD_EPOCHS, PRICE_PER_BYTE_BLOCK_WEI, SEATS_PER_FOUNDER,
-    SERVICE_CREATION_WEI, SLASH_WEI, SLASH_WINDOW_EPOCHS, SetupCall, Terms, UNBONDING_EPOCHS, VoteKey,
-    challenge_window, consensus_seats, founding_calls, genesis_contracts, genesis_contracts_with,
+    GenesisContract, JOINING_EPOCHS, LOOKAHEAD_EPOCHS, PRICE_PER_BYTE_BLOCK_WEI, RELEASE_MIN_STAKE_WEI,
+    RELEASE_SEATS_MAX, RELEASE_SERVICE, ReleaseKey, SEATS_PER_FOUNDER, SERVICE_CREATION_WEI, SLASH_WEI,
+    SLASH_WINDOW_EPOCHS, SetupCall, Terms, UNBONDING_EPOCHS, VoteKey, challenge_window, consensus_seats,
+    founding_calls, genesis_contracts, genesis_contracts_with, release_seats, releasing_calls,
 };
 pub use provider::{CallError, Event, EventFilter, Mined, Provider, ProviderError, Request, read, write};
 pub use revert::reason as revert_reason;

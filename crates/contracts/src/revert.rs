@@ -48,6 +48,7 @@ fn whole_reason(data: &[u8]) -> String {
         abi::ModelRegistry::ModelRegistryErrors,
         abi::ReaderBook::ReaderBookErrors,
         abi::DealtReleaseCommittee::DealtReleaseCommitteeErrors,
+        abi::ReleaseCeremony::ReleaseCeremonyErrors,
         abi::DAChallenges::DAChallengesErrors,
         abi::DALottery::DALotteryErrors,
         abi::ChainClient::ChainClientErrors,

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! request   policy 32 | epoch 8 | reader 32
-//! response  0 | envelope 80 | sealed share 66      or 1: refused      or 2: the chain does not answer
+//! response  0 | count 1 | times: envelope 80 | sealed share 66      or 1: refused      or 2: the chain does not answer
 //! identity  H_aloft/da/release/identity/v1(chain id 8, ReaderBook 20, policy 32, epoch 8)
 //! ```
 //!
@@ -18,12 +18,14 @@
 //!
 //! A share proves itself: `e(share, G2) = e(H(identity), member's key)` holds for the right one and no other, so an answer carries no proof.
 //!
-//! The members' keys are their own for this: not those that sign for rows. They come from a distributed key generation
-//! ([`Generated`]), or, in tests and networks of one owner, from a dealer ([`crypto::threshold::DealtThresholdKeys`]).
+//! The members' keys are their own for this: not those that sign for rows. The members make them among themselves, on the chain
+//! ([`ceremony`], [`participant`]), or, in tests and networks of one owner, from a dealer ([`crypto::threshold::DealtThresholdKeys`]).
 
+pub mod ceremony;
 mod collect;
 mod generated;
 mod keepers;
+pub mod participant;
 #[cfg(test)]
 mod tests;
 
@@ -61,6 +63,9 @@ pub struct Request {
     pub reader: RecipientPublic,
 }
 
+/// Shares of one operator at most.
+pub const SHARES_MAX: usize = 64;
+
 /// A member's share, sealed to the reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedShare {
@@ -70,11 +75,11 @@ pub struct SealedShare {
     sealed: [u8; SHARE_BYTES + TAG_BYTES],
 }
 
-/// What a member answers.
+/// What an operator answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Response {
-    /// Its share.
-    Share(SealedShare),
+    /// Its shares, one for each member that it is: 1 to [`SHARES_MAX`].
+    Shares(Vec<SealedShare>),
     /// The policy does not let this reader read this epoch at present.
     Refused,
     /// The member cannot ask the chain just now; another request may do better.
@@ -104,36 +109,40 @@ pub enum AnswerError {
     },
 }
 
-/// One member of the committee: asks the chain, then answers.
+/// One operator of the committee, with a share for each member that it is: asks the chain, then answers.
 pub struct Member<P: Provider> {
     provider: P,
     domain: Domain,
-    share: SecretShare,
+    shares: Vec<SecretShare>,
 }
 
 impl<P: Provider> Member<P> {
-    /// A member that holds `share` and believes `provider`, which should be its own node.
-    pub fn new(provider: P, domain: Domain, share: SecretShare) -> Self {
+    /// An operator that holds `shares` and believes `provider`, which should be its own node.
+    ///
+    /// # Panics
+    ///
+    /// When there is no share, or there are more than [`SHARES_MAX`].
+    pub fn new(provider: P, domain: Domain, shares: Vec<SecretShare>) -> Self {
+        assert!((1..=SHARES_MAX).contains(&shares.len()), "{} shares", shares.len());
         Self {
             provider,
             domain,
-            share,
+            shares,
         }
     }
 
-    /// Answers one request: a call on the latest final state, then about 0.3 ms if it allows.
+    /// Answers one request: a call on the latest final state, then about 0.3 ms a share if it allows.
     ///
     /// The chain is asked each time, because a policy may change with each block; nothing is kept between requests.
     pub async fn answer(&self, rng: &mut impl CryptoRng, request: &Request) -> Response {
         match allowed(&self.provider, request).await {
             Ok(true) => {
                 let identity = identity(&self.domain, &request.terms);
-                Response::Share(SealedShare::seal(
-                    rng,
-                    &identity,
-                    &request.reader,
-                    &self.share.release(&identity),
-                ))
+                let sealed = self.shares.iter().map(|share| {
+                    let released = share.release(&identity);
+                    SealedShare::seal(rng, &identity, &request.reader, &released)
+                });
+                Response::Shares(sealed.collect())
             }
             Ok(false) => Response::Refused,
             Err(error) => {
@@ -169,27 +178,33 @@ pub fn identity(domain: &Domain, terms: &Terms) -> Identity {
     Identity(Digest::from(hasher.finalize()))
 }
 
-/// The share in the answer of `member` to the request for `terms` by the holder of `secret`. Whether it is the right one, the
-/// committee's keys tell.
-///
-/// # Errors
-///
-/// [`AnswerError`].
-pub fn open_share(
+/// The share of each of `members` in the answer of the operator that they are, to the request for `terms` by the holder of `secret`. Whether they
+/// are the right ones, the committee's keys tell.
+pub fn open_shares(
     domain: &Domain,
     terms: &Terms,
     secret: &RecipientSecret,
-    member: u16,
+    members: &[u16],
     response: &Response,
-) -> Result<ReleaseShare, AnswerError> {
-    match response {
+) -> Vec<(u16, Result<ReleaseShare, AnswerError>)> {
+    let opened: Vec<ReleaseShare> = match response {
+        Response::Shares(sealed) => {
+            let identity = identity(domain, terms);
+            // Who sends more than it has members has us open no more.
+            let sealed = sealed.iter().take(members.len());
+            sealed.filter_map(|share| share.open(&identity, secret)).collect()
+        }
+        Response::Refused | Response::Unavailable => Vec::new(),
+    };
+    let of = |member| match response {
         Response::Refused => Err(AnswerError::Refused { member }),
         Response::Unavailable => Err(AnswerError::Unavailable { member }),
-        Response::Share(sealed) => sealed
-            .open(&identity(domain, terms), secret)
-            .filter(|share| share.member == member)
-            .ok_or(AnswerError::Unauthentic { member }),
-    }
+        Response::Shares(_) => {
+            let own = opened.iter().find(|share| share.member == member);
+            own.copied().ok_or(AnswerError::Unauthentic { member })
+        }
+    };
+    members.iter().map(|member| (*member, of(*member))).collect()
 }
 
 impl SealedShare {
@@ -261,17 +276,20 @@ impl Read for Request {
     }
 }
 
-const SHARE: u8 = 0;
+const SHARES: u8 = 0;
 const REFUSED: u8 = 1;
 const UNAVAILABLE: u8 = 2;
 
 impl Write for Response {
     fn write(&self, buf: &mut impl BufMut) {
         match self {
-            Self::Share(share) => {
-                SHARE.write(buf);
-                share.envelope.write(buf);
-                share.sealed.write(buf);
+            Self::Shares(shares) => {
+                SHARES.write(buf);
+                u8::try_from(shares.len()).expect("at most SHARES_MAX").write(buf);
+                for share in shares {
+                    share.envelope.write(buf);
+                    share.sealed.write(buf);
+                }
             }
             Self::Refused => REFUSED.write(buf),
             Self::Unavailable => UNAVAILABLE.write(buf),
@@ -282,7 +300,7 @@ impl Write for Response {
 impl EncodeSize for Response {
     fn encode_size(&self) -> usize {
         match self {
-            Self::Share(_) => 1 + ENVELOPE_BYTES + SHARE_BYTES + TAG_BYTES,
+            Self::Shares(shares) => 2 + shares.len() * (ENVELOPE_BYTES + SHARE_BYTES + TAG_BYTES),
             Self::Refused | Self::Unavailable => 1,
         }
     }
@@ -293,10 +311,19 @@ impl Read for Response {
 
     fn read_cfg(buf: &mut impl Buf, (): &()) -> Result<Self, Error> {
         Ok(match u8::read(buf)? {
-            SHARE => Self::Share(SealedShare {
-                envelope: ReadExt::read(buf)?,
-                sealed: ReadExt::read(buf)?,
-            }),
+            SHARES => {
+                let count = usize::from(u8::read(buf)?);
+                if !(1..=SHARES_MAX).contains(&count) {
+                    return Err(Error::InvalidLength(count));
+                }
+                let share = |_| {
+                    Ok(SealedShare {
+                        envelope: ReadExt::read(buf)?,
+                        sealed: ReadExt::read(buf)?,
+                    })
+                };
+                Self::Shares((0..count).map(share).collect::<Result<_, Error>>()?)
+            }
             REFUSED => Self::Refused,
             UNAVAILABLE => Self::Unavailable,
             other => return Err(Error::InvalidEnum(other)),

@@ -408,15 +408,34 @@ impl<E: Runtime> Service<E> {
     /// Begins to release keys with `share` to whom policies allow it, as `provider`'s latest final state has them. Until then, who asks
     /// is told that no share is here.
     pub fn release(&mut self, context: E, provider: impl Provider, share: SecretShare) {
-        let member = Member::new(provider, self.shared.config.peer.domain, share);
-        let (desk, keeper) = release::Keeper::new(member);
-        *self.shared.releases.lock() = Some(desk);
-        self.tasks.push(context.spawn(move |context| keeper.run(context)));
+        self.releasing().serve(context, provider, vec![share]);
+    }
+
+    /// Where shares go that change while it runs.
+    pub fn releasing(&self) -> Releasing<E> {
+        Releasing(self.shared.clone())
     }
 
     /// Stops its tasks. What was signed for is on disk.
     pub fn stop(self) {
         self.tasks.iter().for_each(|task| task.abort());
+    }
+}
+
+/// Says with which shares a [`Service`] releases keys.
+pub struct Releasing<E: Runtime>(Arc<Shared<E>>);
+
+impl<E: Runtime> Releasing<E> {
+    /// Releases with `shares` from now on, and with those before no more; with none, who asks is told that none is here. What was asked before is still
+    /// answered with what was held then.
+    pub fn serve(&self, context: E, provider: impl Provider, shares: Vec<SecretShare>) {
+        let desk = (!shares.is_empty()).then(|| {
+            let (desk, keeper) = release::Keeper::new(Member::new(provider, self.0.config.peer.domain, shares));
+            // Ends when nobody holds its desk any more.
+            drop(context.spawn(move |context| keeper.run(context)));
+            desk
+        });
+        *self.0.releases.lock() = desk;
     }
 }
 

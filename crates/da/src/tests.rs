@@ -12,6 +12,7 @@ mod lapses;
 mod liars;
 mod local;
 mod loopback;
+mod members;
 mod network;
 mod parts;
 mod permits;

@@ -6,7 +6,8 @@ use crate::{
 };
 use alloy_sol_types::SolCall;
 use contracts::{
-    Founder, FoundingValidator, SetupCall, Terms, VoteKey, abi, addresses, founding_calls, genesis_contracts_with,
+    Founder, FoundingValidator, ReleaseKey, SetupCall, Terms, VoteKey, abi, addresses, founding_calls,
+    genesis_contracts_with, releasing_calls,
 };
 use crypto::bls;
 use evm::{Genesis, GenesisCall};
@@ -58,7 +59,9 @@ pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
 
     let founders: Vec<Founder> = network.nodes.iter().map(founder).collect::<Result<_, _>>()?;
     let mut calls: Vec<GenesisCall> = founding_calls(&founders).into_iter().map(genesis_call).collect();
-    if let Some(keys) = &network.dealt_release_committee {
+    if network.release_key() == ReleaseKey::Generated {
+        calls.extend(releasing_calls(&founders).into_iter().map(genesis_call));
+    } else if let Some(keys) = &network.dealt_release_committee {
         let appoint = abi::DealtReleaseCommittee::appointCall {
             keys: keys.clone(),
             streamKeys: founders.iter().map(|founder| founder.stream_key).collect(),
@@ -80,6 +83,7 @@ pub fn genesis(network: &NetworkFile) -> Result<Genesis, GenesisError> {
         allocations,
         contracts: genesis_contracts_with(&Terms {
             epoch_blocks: network.epoch_blocks.get(),
+            release_key: network.release_key(),
             ..Terms::default()
         }),
         calls,
@@ -160,6 +164,18 @@ mod tests {
                 .account(&addresses::OPERATOR_REGISTRY)
                 .is_some_and(|account| account.code_hash != B256::ZERO)
         );
+    }
+
+    #[test]
+    fn where_members_make_the_release_key_the_founders_are_its_committee() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = Layout::open_or_create_with(folder.path(), Some(4), None, ReleaseKey::Generated).unwrap();
+        let genesis = genesis(&layout.network).unwrap();
+        let name = |contract: &contracts::GenesisContract| contract.address == addresses::RELEASE_COMMITTEE;
+        let found = genesis.contracts.iter().find(|contract| name(contract)).unwrap();
+        assert_eq!(found.name, "ReleaseCeremony");
+        // Each call of genesis has to succeed.
+        genesis.build().unwrap();
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub enum KeyFileError {
     },
 }
 
-/// All secrets of one node but its share of the key that releases others, which was dealt: [`crate::release_key`].
+/// All secrets of one node but its shares of the key that releases others: [`crate::release_key`], [`crate::release_member`].
 pub struct NodeKeys {
     /// Consensus: identity on the network and votes.
     pub validator: ValidatorKeys,
@@ -103,6 +103,11 @@ impl NodeKeys {
     /// What the request ids of its disperser are tagged with.
     pub fn request_key(&self) -> RequestKey {
         RequestKey::new(*self.derive("aloft/node/request-ids/v1", &[]))
+    }
+
+    /// By which its seats sign in the release committee's ceremonies.
+    pub fn release_seats(&self) -> Zeroizing<[u8; 32]> {
+        self.derive("aloft/node/release-seats/v1", &[])
     }
 
     /// A secret for one purpose, of the account's, which every node has.

@@ -4,7 +4,7 @@
 //! DIR/network.json        who the nodes are and where they listen ([`NetworkFile`])
 //! DIR/network.log         the merged log
 //! DIR/node-0/seed         the node's secret, readable by its owner only
-//! DIR/node-0/release-share  its share of the key that releases others, the same
+//! DIR/node-0/release-share  its share of the key that releases others, the same; or what it keeps where members make it: [`crate::release_member`]
 //! DIR/node-0/chain.redb   state, blocks, receipts
 //! DIR/node-0/runtime/     consensus journals, rows
 //! DIR/node-0/compute/     vouchers, receipts
@@ -19,6 +19,7 @@ use crate::{
 };
 use chain::{consensus::EPOCH_BLOCKS_MIN, keys::Identity};
 use commonware_codec::{DecodeExt, Encode};
+use contracts::ReleaseKey;
 use primitives::{Address, Bytes, CHAIN_ID, Digest};
 use rand::TryRng;
 use serde::{Deserialize, Serialize};
@@ -108,6 +109,14 @@ pub enum LayoutError {
         found: NonZeroU64,
         /// Blocks asked for.
         wanted: NonZeroU64,
+    },
+    /// The folder holds a network whose release key was dealt.
+    #[error(
+        "{dir} holds a network whose release key was dealt: leave --generate-release-key out, or start anew with --reset"
+    )]
+    ReleaseKeyDealt {
+        /// The folder.
+        dir: PathBuf,
     },
     /// No free port was found.
     #[error("find a free port on loopback")]
@@ -230,6 +239,9 @@ pub struct NetworkFile {
     /// [`crypto::threshold::Committee`]. Dealt when the network was made; none in networks that are older.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dealt_release_committee: Option<Bytes>,
+    /// Whether members of the committee that releases others make its key among themselves, on the chain; none is dealt then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub generated_release_key: bool,
     /// Blocks of an epoch: committees change at its end.
     #[serde(default = "epoch_blocks")]
     pub epoch_blocks: NonZeroU64,
@@ -257,10 +269,10 @@ impl Layout {
     ///
     /// [`LayoutError`], naming the file or the number at fault.
     pub fn open_or_create(dir: &Path, nodes: Option<usize>) -> Result<Self, LayoutError> {
-        Self::open_or_create_with(dir, nodes, None)
+        Self::open_or_create_with(dir, nodes, None, ReleaseKey::Dealt)
     }
 
-    /// As [`Self::open_or_create`], with `blocks` of an epoch in a new network.
+    /// As [`Self::open_or_create`], with `blocks` of an epoch in a new network, and where its release key comes from.
     ///
     /// # Errors
     ///
@@ -269,6 +281,7 @@ impl Layout {
         dir: &Path,
         nodes: Option<usize>,
         blocks: Option<NonZeroU64>,
+        release_key: ReleaseKey,
     ) -> Result<Self, LayoutError> {
         let path = dir.join("network.json");
         if let Some(blocks) = blocks.filter(|blocks| *blocks < EPOCH_BLOCKS_MIN) {
@@ -284,6 +297,9 @@ impl Layout {
                     wanted,
                 });
             }
+            if release_key == ReleaseKey::Generated && layout.network.release_key() != release_key {
+                return Err(LayoutError::ReleaseKeyDealt { dir: dir.to_owned() });
+            }
             let found = layout.network.nodes.len();
             return match nodes {
                 Some(wanted) if wanted != found => Err(LayoutError::OtherNodeCount {
@@ -294,7 +310,12 @@ impl Layout {
                 _ => Ok(layout),
             };
         }
-        Self::create(dir, nodes.unwrap_or(4), blocks.unwrap_or_else(epoch_blocks))
+        Self::create(
+            dir,
+            nodes.unwrap_or(4),
+            blocks.unwrap_or_else(epoch_blocks),
+            release_key,
+        )
     }
 
     /// Opens the network in `dir`.
@@ -315,7 +336,12 @@ impl Layout {
         })
     }
 
-    fn create(dir: &Path, count: usize, epoch_blocks: NonZeroU64) -> Result<Self, LayoutError> {
+    fn create(
+        dir: &Path,
+        count: usize,
+        epoch_blocks: NonZeroU64,
+        release_key: ReleaseKey,
+    ) -> Result<Self, LayoutError> {
         if !(1..=MAX_LOCAL_NODES).contains(&count) {
             return Err(LayoutError::NodeCount { count });
         }
@@ -351,11 +377,14 @@ impl Layout {
                 state_history: None,
             });
         }
-        let shares: Vec<PathBuf> = nodes
-            .iter()
-            .map(|node| dir.join(&node.name).join(RELEASE_SHARE_FILE))
-            .collect();
-        let release_committee = release_key::deal(&shares)?;
+        let dealt = match release_key {
+            ReleaseKey::Generated => None,
+            ReleaseKey::Dealt => {
+                let share = |node: &NodeEntry| dir.join(&node.name).join(RELEASE_SHARE_FILE);
+                let shares: Vec<PathBuf> = nodes.iter().map(share).collect();
+                Some(release_key::deal(&shares)?)
+            }
+        };
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_secs());
@@ -364,7 +393,8 @@ impl Layout {
             chain_id: CHAIN_ID,
             genesis_time: now,
             dealt_beacon: random_32()?.into(),
-            dealt_release_committee: Some(release_committee.encode().to_vec().into()),
+            dealt_release_committee: dealt.map(|committee| committee.encode().to_vec().into()),
+            generated_release_key: release_key == ReleaseKey::Generated,
             epoch_blocks,
             nodes,
         };
@@ -404,6 +434,14 @@ impl Layout {
 }
 
 impl NetworkFile {
+    /// Where the key that releases others comes from.
+    pub fn release_key(&self) -> ReleaseKey {
+        match self.generated_release_key {
+            true => ReleaseKey::Generated,
+            false => ReleaseKey::Dealt,
+        }
+    }
+
     /// Reads what [`Self::public`] or a network's folder says; `path` is named in errors.
     pub(crate) fn parse(text: &[u8], path: &Path) -> Result<Self, LayoutError> {
         let malformed = |source| LayoutError::Malformed {
@@ -441,6 +479,7 @@ impl NetworkFile {
             genesis_time,
             dealt_beacon: [0; 32].into(),
             dealt_release_committee: None,
+            generated_release_key: false,
             epoch_blocks: epoch_blocks(),
             nodes: Vec::new(),
         }
@@ -529,6 +568,24 @@ mod tests {
         ports.sort_unstable();
         ports.dedup();
         assert_eq!(ports.len(), 48);
+    }
+
+    #[test]
+    fn a_network_whose_members_make_the_release_key_has_no_dealt_share_and_stays_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = |release_key| Layout::open_or_create_with(folder.path(), Some(2), None, release_key);
+        let made = open(ReleaseKey::Generated).unwrap();
+        assert!(made.network.dealt_release_committee.is_none() && !made.release_share_path(0).exists());
+        assert_eq!(
+            open(ReleaseKey::Dealt).unwrap().network.release_key(),
+            ReleaseKey::Generated
+        );
+        let dealt = tempfile::tempdir().unwrap();
+        Layout::open_or_create(dealt.path(), Some(1)).unwrap();
+        let refused = Layout::open_or_create_with(dealt.path(), None, None, ReleaseKey::Generated)
+            .err()
+            .unwrap();
+        assert!(refused.to_string().contains("--generate-release-key"), "{refused}");
     }
 
     /// Networks made before there were foreign interfaces go on without them.

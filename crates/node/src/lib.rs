@@ -17,6 +17,7 @@ mod metrics;
 mod process;
 mod provider;
 mod release_key;
+mod release_member;
 mod services;
 mod shards;
 mod supervisor;

@@ -12,6 +12,7 @@ use crate::{
     metrics::{NodeMetrics, Reading},
     provider::LedgerProvider,
     release_key,
+    release_member::{MemberKeys, Membership},
     services::{self, ModelCatalogue},
     shards::ShardFileError,
     validators::{self, StakedCommittees},
@@ -27,6 +28,7 @@ use chain::{
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Runner as _, Supervisor as _, tokio as runtime};
 use compute::till::{JournalError, Till, TillLimits};
+use contracts::ReleaseKey;
 use da::{
     Domain,
     disperse::Peer,
@@ -129,6 +131,9 @@ pub enum NodeError {
     /// The role that releases keys.
     #[error(transparent)]
     Release(#[from] KeepersError),
+    /// What is kept of the release committee's ceremonies.
+    #[error("open what is kept of the release committee's ceremonies")]
+    ReleaseVault(#[source] io::Error),
     /// A port is taken, or a signal cannot be listened for.
     #[error("{what}")]
     System {
@@ -248,6 +253,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
 
     let request_key = keys.request_key();
+    let member = MemberKeys::of(&keys);
     let began_block = ledger.latest().header.number;
     let wallet = Arc::new(keys.wallet);
     let provider = LedgerProvider::new(ledger.clone(), wallet.clone());
@@ -270,7 +276,19 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
     let mut availability = da::Service::start(context.child("availability"), availability, provider.clone())
         .await
         .map_err(|error| NodeError::Availability(Box::new(error)))?;
-    if network.dealt_release_committee.is_some() {
+    let mut membership = None;
+    if network.release_key() == ReleaseKey::Generated {
+        let begun = Membership::begin(
+            context.child("membership"),
+            &dir,
+            &member,
+            provider.clone(),
+            peer.domain,
+            network.epoch_blocks,
+            availability.releasing(),
+        );
+        membership = Some(begun.map_err(NodeError::ReleaseVault)?);
+    } else if network.dealt_release_committee.is_some() {
         let share = release_key::open(&layout.release_share_path(index))?;
         let keepers = Keepers::read(&provider).await?;
         keepers.check(&share, &peer.stream_key.public_key())?;
@@ -347,6 +365,7 @@ async fn serve(context: runtime::Context, layout: Layout, index: usize, supervis
         }),
         stop = told_to_stop(supervised) => stop,
     };
+    drop(membership);
     http.abort();
     counting.abort();
     models.abort();

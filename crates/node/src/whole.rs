@@ -1,8 +1,9 @@
 //! Files that are there whole or not at all, also after a power cut.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, OpenOptions},
     io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
@@ -12,9 +13,28 @@ use std::{
 ///
 /// The system's. What was there before is there still, unless only its folder could not be synced.
 pub(crate) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, 0o666)
+}
+
+/// As [`write_whole`], a file that its owner alone may read.
+///
+/// # Errors
+///
+/// As [`write_whole`].
+pub(crate) fn write_secret(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write(path, bytes, 0o600)
+}
+
+fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    let mut file = File::create(&partial)?;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .create(true)
+        .write(true)
+        .truncate(true)
+        .mode(mode)
+        .open(&partial)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&partial, path)?;

@@ -4,6 +4,7 @@ mod dev;
 
 use crate::output::{ExitCode, Failure, Output};
 use anyhow::Context as _;
+use contracts::ReleaseKey;
 use node::{DEVELOPMENT_KEYS, Layout, LocalNetwork, development_wallets};
 use primitives::Address;
 use serde::Serialize;
@@ -27,6 +28,10 @@ pub struct Up {
     /// Folder of the network.
     #[arg(long, default_value = ".aloft")]
     dir: PathBuf,
+    /// Have the nodes of a new network make the key that releases others among themselves, on the chain, in its first epoch, instead of dealing it
+    /// to them: nobody ever knows it. Epochs must not be shorter than some forty blocks then.
+    #[arg(long)]
+    generate_release_key: bool,
     /// Begin anew: delete the network in the folder first.
     #[arg(long)]
     reset: bool,
@@ -100,7 +105,11 @@ impl Up {
         }
         let mut interrupted = signal(SignalKind::interrupt()).context("listen for Ctrl-C")?;
         let mut terminated = signal(SignalKind::terminate()).context("listen for termination")?;
-        let layout = Layout::open_or_create_with(&self.dir, self.nodes, self.epoch_blocks)?;
+        let release_key = match self.generate_release_key {
+            true => ReleaseKey::Generated,
+            false => ReleaseKey::Dealt,
+        };
+        let layout = Layout::open_or_create_with(&self.dir, self.nodes, self.epoch_blocks, release_key)?;
         let starting = output.spinner("starting the nodes");
         let network = tokio::select! {
             network = LocalNetwork::start(layout, self.logs) => Some(network?),

@@ -139,21 +139,31 @@ impl<E: Runtime> Files<E> {
     pub(super) async fn released(&self, header: &Header, list: &ReaderList) -> Result<Key, FileError> {
         let (root, wallet) = (list.root(), self.provider.wallet());
         let offered = list.release().ok_or(FileError::NotReleased { root })?;
-        let keepers = Keepers::read(&self.provider).await?;
+        let mut keepers = Keepers::read(&self.provider).await?;
         if *keepers.committee().key() != offered.committee {
             return Err(FileError::OtherCommittee { root });
         }
         let secret = wallet.envelope_secret();
         let peer = &self.peer;
         let operators = quorum::committees(&self.provider, &peer.domain).await?;
-        let collected = release::collect(&self.context, peer, &operators, &keepers, &offered.terms, &secret)
-            .await
-            .map_err(|source| FileError::NotReleasedTo {
-                root,
-                policy: offered.terms.policy,
-                wallet: wallet.address(),
-                source,
-            })?;
+        let collected = loop {
+            let collecting = release::collect(&self.context, peer, &operators, &keepers, &offered.terms, &secret);
+            let source = match collecting.await {
+                Ok(collected) => break collected,
+                Err(source) => source,
+            };
+            // Members give shares of the present sharing, which may be another by now: once an epoch at most.
+            let present = Keepers::read(&self.provider).await?;
+            if present == keepers {
+                return Err(FileError::NotReleasedTo {
+                    root,
+                    policy: offered.terms.policy,
+                    wallet: wallet.address(),
+                    source,
+                });
+            }
+            keepers = present;
+        };
         list.open_released(header, &collected.released)
             .map_err(|_| FileError::NotReleased { root })
     }

@@ -2,7 +2,9 @@
 
 use crate::keys::Operator;
 use alloy_sol_types::{SolCall, SolEvent};
-use contracts::{Founder, GenesisContract, SetupCall, Terms, founding_calls, genesis_contracts_with};
+use contracts::{
+    Founder, GenesisContract, ReleaseKey, SetupCall, Terms, founding_calls, genesis_contracts_with, releasing_calls,
+};
 use primitives::{Address, B256, Bytes, U256};
 use revm::{
     Context, DatabaseCommit, ExecuteEvm, MainBuilder, MainContext,
@@ -63,9 +65,15 @@ impl Chain {
 
     /// Genesis with `founders`, then block 1.
     pub fn founded(faucet: Address, founders: &[Founder]) -> Self {
+        Self::founded_with(faucet, founders, ReleaseKey::Dealt)
+    }
+
+    /// As [`Self::founded`], where all founders release keys if their key is to be generated.
+    pub fn founded_with(faucet: Address, founders: &[Founder], release_key: ReleaseKey) -> Self {
         let mut chain = Self::empty();
         let terms = Terms {
             faucet,
+            release_key,
             ..Terms::default()
         };
         for contract in genesis_contracts_with(&terms) {
@@ -76,6 +84,11 @@ impl Chain {
         }
         for call in founding_calls(founders) {
             chain.set_up(call);
+        }
+        if release_key == ReleaseKey::Generated {
+            releasing_calls(founders)
+                .into_iter()
+                .for_each(|call| chain.set_up(call));
         }
         chain.block = 1;
         chain

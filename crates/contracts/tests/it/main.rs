@@ -4,6 +4,7 @@ mod artifacts;
 mod assignment;
 mod beacon;
 mod book;
+mod ceremony;
 mod chain;
 mod challenges;
 mod channels;

@@ -1,6 +1,6 @@
 //! A reader's part: ask every member at once, check what comes, and put the first `threshold` right shares together.
 
-use super::{AnswerError, Keepers, Request, Terms, identity, open_share};
+use super::{AnswerError, Keepers, Request, Terms, identity, open_shares};
 use crate::{
     Committee, Operator, Runtime,
     disperse::Peer,
@@ -11,7 +11,7 @@ use crypto::{
     threshold::{CombineError, ReleaseShare, Released},
 };
 use futures::{StreamExt, stream::FuturesUnordered};
-use std::time::Duration;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// Longest that one member may take, from the call to its answer. A member that is silent delays nobody while others suffice; when they
 /// do not, this is how long it takes to know.
@@ -37,14 +37,14 @@ pub struct Failure {
 }
 
 /// Why a member gave no right share.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum FailureKind {
     /// No operator has its stream key (any more), so there is nowhere to ask.
     #[error("it is no operator")]
     Absent,
     /// Its stream failed, or it took too long.
     #[error("its stream")]
-    Wire(#[from] WireError),
+    Wire(#[source] Arc<WireError>),
     /// It answered something else than was asked.
     #[error("it answered out of turn")]
     OutOfTurn,
@@ -57,6 +57,12 @@ pub enum FailureKind {
     /// It sent a share that its public key disproves: it lies, or its key is damaged.
     #[error("its share is wrong")]
     WrongShare,
+}
+
+impl From<WireError> for FailureKind {
+    fn from(error: WireError) -> Self {
+        Self::Wire(Arc::new(error))
+    }
 }
 
 /// Too few right shares came.
@@ -101,10 +107,11 @@ fn cause(kind: &FailureKind) -> &'static str {
     }
 }
 
-/// Asks all members for the key of `terms` on behalf of the holder of `secret`, and combines the first right shares. Where members listen is known of
+/// Asks all members for the key of `terms` on behalf of the holder of `secret`, each operator once for all members that it is, and combines the first
+/// right shares. Where operators listen is known of
 /// those that have a seat in one of `committees`, the present ones of all quorums.
 ///
-/// Each member has [`MEMBER_TIMEOUT`] of its own. A share counts once its member's public key proves it, about 1 ms each; a wrong one is
+/// Each operator has [`MEMBER_TIMEOUT`] of its own. A share counts once its member's public key proves it, about 1 ms each; a wrong one is
 /// named and not used. What is still under way when the threshold is reached is dropped.
 ///
 /// # Errors
@@ -120,35 +127,44 @@ pub async fn collect<E: Runtime>(
 ) -> Result<Collected, CollectError> {
     let identity = identity(&peer.domain, terms);
     let threshold = keepers.committee().threshold();
-    let mut asked: FuturesUnordered<_> = (0u16..)
-        .zip(keepers.stream_keys())
-        .map(|(member, stream_key)| async move {
+    let mut members: BTreeMap<_, Vec<u16>> = BTreeMap::new();
+    for (member, stream_key) in (0u16..).zip(keepers.stream_keys()) {
+        members.entry(stream_key).or_default().push(member);
+    }
+    let mut asked: FuturesUnordered<_> = members
+        .into_iter()
+        .map(|(stream_key, members)| async move {
             let operator = committees
                 .iter()
                 .find_map(|committee| committee.operator_of(stream_key));
-            let share = match operator {
+            let answered = match operator {
                 None => Err(FailureKind::Absent),
                 Some(operator) => {
-                    let asking = ask(context, peer, operator, terms, secret, member);
+                    let asking = ask(context, peer, operator, terms, secret, &members);
                     match wire::within(context, MEMBER_TIMEOUT, asking).await {
-                        Ok(share) => share,
+                        Ok(answered) => answered,
                         Err(silent) => Err(silent.into()),
                     }
                 }
             };
-            (member, share)
+            match answered {
+                Ok(shares) => shares,
+                Err(failure) => members.iter().map(|member| (*member, Err(failure.clone()))).collect(),
+            }
         })
         .collect();
     let mut right: Vec<ReleaseShare> = Vec::with_capacity(threshold.into());
     let mut failures = Vec::new();
-    while let Some((member, share)) = asked.next().await {
-        match share {
-            Ok(share) if keepers.committee().verify(&identity, &share) => right.push(share),
-            Ok(_) => failures.push(Failure {
-                member,
-                source: FailureKind::WrongShare,
-            }),
-            Err(source) => failures.push(Failure { member, source }),
+    while let Some(shares) = asked.next().await {
+        for (member, share) in shares {
+            match share {
+                Ok(share) if keepers.committee().verify(&identity, &share) => right.push(share),
+                Ok(_) => failures.push(Failure {
+                    member,
+                    source: FailureKind::WrongShare,
+                }),
+                Err(source) => failures.push(Failure { member, source }),
+            }
         }
         if right.len() < usize::from(threshold) {
             continue;
@@ -173,15 +189,15 @@ pub async fn collect<E: Runtime>(
     })
 }
 
-/// One member's share, on a stream of its own. Only its sender is checked: whether it is right, the committee's keys tell.
+/// An operator's shares, on a stream of its own. Only its sender is checked: whether it is right, the committee's keys tell.
 async fn ask<E: Runtime>(
     context: &E,
     peer: &Peer,
     operator: &Operator,
     terms: &Terms,
     secret: &RecipientSecret,
-    member: u16,
-) -> Result<ReleaseShare, FailureKind> {
+    members: &[u16],
+) -> Result<Vec<(u16, Result<ReleaseShare, FailureKind>)>, FailureKind> {
     let mut connection = wire::dial(context, &peer.stream_key, peer.domain.chain_id, operator).await?;
     let request = Request {
         terms: *terms,
@@ -192,7 +208,12 @@ async fn ask<E: Runtime>(
         .send(&wire::Request::Release(request), MEMBER_TIMEOUT)
         .await?;
     match connection.receiver.receive(MEMBER_TIMEOUT).await? {
-        wire::Response::Release(response) => Ok(open_share(&peer.domain, terms, secret, member, &response)?),
+        wire::Response::Release(response) => {
+            let shares = open_shares(&peer.domain, terms, secret, members, &response).into_iter();
+            Ok(shares
+                .map(|(member, share)| (member, share.map_err(FailureKind::from)))
+                .collect())
+        }
         wire::Response::NotFound => Err(FailureKind::NotAMember),
         _ => Err(FailureKind::OutOfTurn),
     }

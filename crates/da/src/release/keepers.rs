@@ -19,8 +19,8 @@ pub enum KeepersError {
     /// The chain did not answer.
     #[error("ask the chain who releases keys")]
     Chain(#[from] Box<CallError>),
-    /// Nobody was appointed.
-    #[error("this network has no committee that releases keys")]
+    /// Nobody was appointed, or the members have not made their key.
+    #[error("this network has no committee that releases keys, or none yet")]
     Nobody,
     /// The keys are no committee's.
     #[error("the committee that releases keys is none")]
@@ -64,7 +64,7 @@ impl Keepers {
         Ok(Self { committee, stream_keys })
     }
 
-    /// The committee that genesis appointed; its keys are checked to share one secret, which takes 25 ms for a hundred members.
+    /// The present committee: that which genesis appointed, or which made its key on the chain and handed it on. Its keys are checked to share one secret, which takes 25 ms for a hundred members.
     ///
     /// # Errors
     ///

@@ -32,12 +32,23 @@ fn request(seed: u8, epoch: u64) -> Request {
 }
 
 fn members(book: &Book, shares: &[SecretShare]) -> Vec<Member<Book>> {
-    let member = |share: &SecretShare| Member::new(book.clone(), DOMAIN(), share.clone());
+    let member = |share: &SecretShare| Member::new(book.clone(), DOMAIN(), vec![share.clone()]);
     shares.iter().map(member).collect()
 }
 
 fn dealt() -> DealtThresholdKeys {
     DealtThresholdKeys::deal(&mut seeded(1), 3, 4).unwrap()
+}
+
+/// The share of one member in an answer.
+fn open_share(
+    domain: &Domain,
+    terms: &Terms,
+    secret: &RecipientSecret,
+    member: u16,
+    response: &Response,
+) -> Result<ReleaseShare, AnswerError> {
+    open_shares(domain, terms, secret, &[member], response).swap_remove(0).1
 }
 
 /// What the reader makes of the members' answers to its request.
@@ -189,7 +200,7 @@ fn an_identity_depends_on_policy_epoch_and_chain() {
 fn any_bytes_are_refused_or_are_the_one_encoding_of_a_message() {
     let book = Book::of(Address::ZERO);
     book.set_access(POLICY, &reader(5).public(), 100);
-    let member = Member::new(book, DOMAIN(), dealt().shares[0].clone());
+    let member = Member::new(book, DOMAIN(), dealt().shares[..2].to_vec());
     let mut rng = seeded(5);
     let response = block_on(member.answer(&mut rng, &request(5, 0)));
     for response in [&response, &Response::Refused, &Response::Unavailable] {
@@ -203,7 +214,8 @@ fn any_bytes_are_refused_or_are_the_one_encoding_of_a_message() {
         if let Ok(read) = Response::decode(Bytes::from(damaged.clone())) {
             assert_eq!(read.encode(), damaged);
             if damaged != response.encode() {
-                assert!(open_share(&DOMAIN(), &terms(0), &reader(5), 0, &read).is_err());
+                let opened = open_shares(&DOMAIN(), &terms(0), &reader(5), &[0, 1], &read);
+                assert!(opened.iter().any(|(_, share)| share.is_err()));
             }
         }
         let mut damaged = request(5, 0).encode().to_vec();

@@ -1,4 +1,4 @@
-//! The role of a member of the release committee: answers requests that come on the operator's streams.
+//! The role of an operator of the release committee: answers requests that come on its streams.
 
 use super::Shared;
 use crate::{
@@ -20,7 +20,7 @@ type Asked = (Request, oneshot::Sender<Response>);
 /// Where sessions hand their requests in.
 pub(super) type Desk = mpsc::Sender<Asked>;
 
-/// The task that holds the share: nothing else sees it, and requests never take more than one processor.
+/// The task that holds the shares: nothing else sees it, and requests never take more than one processor.
 pub(super) struct Keeper<P: Provider> {
     member: Member<P>,
     asked: mpsc::Receiver<Asked>,

@@ -8,9 +8,10 @@ use alloy_sol_types::SolCall;
 use commonware_cryptography::Signer;
 use commonware_utils::sync::Mutex;
 use contracts::{
-    DA_SERVICE, EPOCH_BLOCKS, Event, EventFilter, Founder, Mined, Provider, ProviderError, Request, SLASH_WEI,
+    DA_SERVICE, EPOCH_BLOCKS, Event, EventFilter, Founder, Mined, Provider, ProviderError, ReleaseKey, Request,
+    SLASH_WEI, Terms,
     abi::{DAEntrance, NetworkRegistry},
-    addresses, founding_calls, genesis_contracts,
+    addresses, founding_calls, genesis_contracts_with, releasing_calls,
 };
 use primitives::{Address, B256, Bytes, CHAIN_ID, U256};
 use revm::{
@@ -52,12 +53,21 @@ pub(super) fn account(index: u32) -> Address {
 impl EvmChain {
     /// Genesis with an operator at each of `endpoints`, each account and `rich` having `wei`.
     pub(super) fn genesis(endpoints: &[SocketAddr], rich: Address, wei: U256) -> Self {
+        Self::genesis_with(endpoints, rich, wei, ReleaseKey::Dealt)
+    }
+
+    /// As [`Self::genesis`], where all operators release keys if their key is to be generated.
+    pub(super) fn genesis_with(endpoints: &[SocketAddr], rich: Address, wei: U256, release_key: ReleaseKey) -> Self {
         let mut state = State {
             db: CacheDB::default(),
             block: 0,
             events: Vec::new(),
         };
-        for contract in genesis_contracts() {
+        let terms = Terms {
+            release_key,
+            ..Terms::default()
+        };
+        for contract in genesis_contracts_with(&terms) {
             let code = |code: Bytes| AccountInfo::default().with_code(Bytecode::new_raw(code)).with_nonce(1);
             state.db.insert_account_info(contract.address, code(contract.init_code));
             let runtime = state
@@ -85,6 +95,11 @@ impl EvmChain {
         }
         for call in founding_calls(&founders) {
             state.execute(call.from, call.to, call.data, call.value, true).unwrap();
+        }
+        if release_key == ReleaseKey::Generated {
+            for call in releasing_calls(&founders) {
+                state.execute(call.from, call.to, call.data, call.value, true).unwrap();
+            }
         }
         state.fund(rich, wei);
         // Unless it is the test's business.

@@ -113,7 +113,8 @@ fn responses() -> Vec<Response> {
         Response::Release(release::Response::Refused),
         Response::Release(release::Response::Unavailable),
         // Envelope and share are sealed: any bytes of their length are one.
-        Response::decode(Bytes::from([&[16, 0][..], &[7; 146]].concat())).unwrap(),
+        Response::decode(Bytes::from([&[16, 0, 1][..], &[7; 146]].concat())).unwrap(),
+        Response::decode(Bytes::from([&[16, 0, 64][..], &[7; 64 * 146]].concat())).unwrap(),
     ]);
     responses
 }

@@ -121,7 +121,8 @@ pub fn measure(set: &mut Set<'_>) {
     set("shards_load_average_before", json!(load_average()));
     let folder = tempfile::tempdir().expect("a temporary folder");
     let blocks = NonZeroU64::new(ROOT_EPOCH_BLOCKS);
-    let layout = Layout::open_or_create_with(folder.path(), Some(1), blocks).expect("a new network");
+    let layout = Layout::open_or_create_with(folder.path(), Some(1), blocks, contracts::ReleaseKey::Dealt)
+        .expect("a new network");
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let mut network = runtime
         .block_on(LocalNetwork::start(layout.clone(), false))

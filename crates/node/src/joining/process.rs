@@ -16,6 +16,7 @@ use crate::{
         ROWS_CAPACITY_BYTES, open_ledger, open_store, run_in, system, told_to_stop,
     },
     provider::LedgerProvider,
+    release_member::{MemberKeys, Membership},
     validators::{self, StakedCommittees},
 };
 use api::{
@@ -28,11 +29,19 @@ use chain::{
 };
 use commonware_cryptography::Signer as _;
 use commonware_runtime::{Metrics as _, Supervisor as _, tokio as runtime};
+use contracts::ReleaseKey;
 use crypto::bls;
 use da::{Domain, disperse::Peer, service::StartError};
 use primitives::{Address, B256, U256};
 use serde_json::json;
-use std::{convert::Infallible, future::pending, net::SocketAddr, path::Path, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::pending,
+    net::SocketAddr,
+    num::NonZeroU64,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet, time::timeout};
 
 /// Why a node that joined did not start, or stopped.
@@ -86,6 +95,7 @@ async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> R
     let ledger = open_ledger(joined.dir(), &genesis, StateHistory::default())?;
     ledger.keep_checkpoints(network.epoch_blocks);
     let account = keys.wallet.address();
+    let member = MemberKeys::of(&keys);
     let provider = LedgerProvider::new(ledger.clone(), Arc::new(keys.wallet));
     let stream_key = keys.validator.ed25519.clone();
 
@@ -126,6 +136,9 @@ async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> R
             domain: Domain::of_chain(network.chain_id),
         },
         provider,
+        member: (network.release_key() == ReleaseKey::Generated).then_some(member),
+        epoch_blocks: network.epoch_blocks,
+        folder: joined.dir().to_owned(),
     };
     let eth_metrics = EthMetrics::default();
     let eth = EthConfig {
@@ -264,6 +277,10 @@ struct Rows {
     bls_key: bls::SecretKey,
     peer: Peer,
     provider: LedgerProvider,
+    /// Its part in releasing keys, where members make the key.
+    member: Option<MemberKeys>,
+    epoch_blocks: NonZeroU64,
+    folder: PathBuf,
 }
 
 impl Rows {
@@ -274,6 +291,7 @@ impl Rows {
         registered(&self.provider, stream_key, &self.bls_key.public_key())
             .await
             .map_err(|error| failed(StartError::from(error)))?;
+        let domain = self.peer.domain;
         let config = da::service::Config {
             listen: self.listen,
             peer: self.peer,
@@ -287,6 +305,18 @@ impl Rows {
         let mut service = da::Service::start(context.child("availability"), config, self.provider.clone())
             .await
             .map_err(failed)?;
+        let membership = self.member.map(|member| {
+            Membership::begin(
+                context.child("membership"),
+                &self.folder,
+                &member,
+                self.provider.clone(),
+                domain,
+                self.epoch_blocks,
+                service.releasing(),
+            )
+        });
+        let _membership = membership.transpose().map_err(NodeError::ReleaseVault)?;
         service.play(
             context.child("lottery"),
             self.provider.clone(),

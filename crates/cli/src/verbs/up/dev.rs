@@ -17,7 +17,7 @@ const BLOCK_TIME_MAX_S: f64 = 86_400.0;
 pub struct Dev {
     /// Run a development chain in this process instead of a network: nobody votes, blocks come as transactions do, anvil_*, evm_* and
     /// hardhat_* methods work, and nothing is kept but by --state.
-    #[arg(long, conflicts_with_all = ["nodes", "dir", "reset", "logs"])]
+    #[arg(long, conflicts_with_all = ["nodes", "dir", "reset", "logs", "generate_release_key"])]
     pub dev: bool,
     /// Make a block every so many seconds, instead of when a transaction comes.
     #[arg(long, value_name = "SECONDS", requires = "dev", value_parser = parse_seconds)]
