@@ -9,6 +9,7 @@
 pub mod beacon;
 pub mod block;
 pub mod consensus;
+mod fields;
 pub mod finality;
 #[cfg(test)]
 mod fixtures;

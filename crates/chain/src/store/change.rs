@@ -9,6 +9,7 @@
 //! Numbers are big endian. Marks: 1, there is an account; 2, it has code; 4, all that it stored before is gone.
 
 use super::StoreError;
+use crate::fields::{count, put_bytes, take, take_bytes, take_count};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256};
 use evm::{Account, HashedAccountDiff, HashedDiff};
 
@@ -42,8 +43,7 @@ pub(super) fn encode(diff: &HashedDiff) -> Vec<u8> {
     out.extend(count(diff.codes.len()));
     for (hash, code) in &diff.codes {
         out.extend(hash);
-        out.extend(count(code.len()));
-        out.extend(code);
+        put_bytes(code, &mut out);
     }
     out
 }
@@ -86,23 +86,7 @@ fn decode_diff(mut bytes: &[u8]) -> Option<HashedDiff> {
     }
     for _ in 0..take_count(&mut bytes)? {
         let hash = B256::from(take::<32>(&mut bytes)?);
-        let length = take_count(&mut bytes)?;
-        diff.codes
-            .insert(hash, Bytes::copy_from_slice(bytes.split_off(..length)?));
+        diff.codes.insert(hash, Bytes::copy_from_slice(take_bytes(&mut bytes)?));
     }
     bytes.is_empty().then_some(diff)
-}
-
-fn count(count: usize) -> [u8; 4] {
-    u32::try_from(count)
-        .expect("a block changes under 4 billion of anything")
-        .to_be_bytes()
-}
-
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    bytes.split_off(..N)?.try_into().ok()
-}
-
-fn take_count(bytes: &mut &[u8]) -> Option<usize> {
-    take(bytes).map(|count| u32::from_be_bytes(count) as usize)
 }

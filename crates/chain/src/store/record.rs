@@ -9,7 +9,11 @@
 //! what it would take, is that of its logs.
 
 use super::StoreError;
-use crate::{beacon::news, ledger::Sealed};
+use crate::{
+    beacon::news,
+    fields::{count, put_bytes, take, take_bytes, take_count},
+    ledger::Sealed,
+};
 use alloy_consensus::{Header, Receipt as ReceiptBody, TxEnvelope};
 use alloy_eips::eip2718::{Decodable2718 as _, Encodable2718 as _};
 use alloy_primitives::Address;
@@ -25,13 +29,13 @@ pub fn encode(block: &Sealed) -> Vec<u8> {
     let mut out = Vec::with_capacity(block.transactions.len() * TRANSFER_BYTES);
     let mut header = Vec::with_capacity(block.header.length());
     block.header.encode(&mut header);
-    put(&header, &mut out);
-    out.extend(length(news::size(&block.beacon)));
+    put_bytes(&header, &mut out);
+    out.extend(count(news::size(&block.beacon)));
     news::write(&block.beacon, &mut out);
-    out.extend(length(block.transactions.len()));
+    out.extend(count(block.transactions.len()));
     for transaction in &block.transactions {
         out.extend(transaction.signer());
-        out.extend(length(transaction.encode_2718_len()));
+        out.extend(count(transaction.encode_2718_len()));
         transaction.encode_2718(&mut out);
     }
     for receipt in &block.receipts {
@@ -42,7 +46,7 @@ pub fn encode(block: &Sealed) -> Vec<u8> {
             list: true,
             payload_length,
         };
-        out.extend(length(list.length_with_payload()));
+        out.extend(count(list.length_with_payload()));
         list.encode(&mut out);
         fields.iter().for_each(|field| field.encode(&mut out));
     }
@@ -59,18 +63,18 @@ pub fn decode(bytes: &[u8]) -> Result<Sealed, StoreError> {
 }
 
 fn decode_block(mut bytes: &[u8]) -> Option<Sealed> {
-    let mut header_bytes = take(&mut bytes)?;
+    let mut header_bytes = take_bytes(&mut bytes)?;
     let header = Header::decode(&mut header_bytes).ok()?;
-    let mut beacon_bytes = Copying(take(&mut bytes)?);
+    let mut beacon_bytes = Copying(take_bytes(&mut bytes)?);
     let beacon = news::read(&mut beacon_bytes)
         .ok()
         .filter(|_| beacon_bytes.0.is_empty())?;
-    let count = take_length(&mut bytes)?;
+    let count = take_count(&mut bytes)?;
     // A transaction takes at least its sender and length: damage cannot reserve more than a few times the record.
     let mut transactions = Vec::with_capacity(count.min(bytes.len() / 24));
     for _ in 0..count {
-        let sender = Address::from_slice(bytes.split_off(..20)?);
-        let envelope = TxEnvelope::decode_2718_exact(take(&mut bytes)?).ok()?;
+        let sender = Address::from(take::<20>(&mut bytes)?);
+        let envelope = TxEnvelope::decode_2718_exact(take_bytes(&mut bytes)?).ok()?;
         transactions.push(Transaction::new_unchecked(envelope, sender));
     }
     let receipts: Option<Vec<_>> = transactions
@@ -78,7 +82,7 @@ fn decode_block(mut bytes: &[u8]) -> Option<Sealed> {
         .map(|transaction| {
             Some(Receipt::from_typed(
                 transaction.tx_type(),
-                decode_receipt(take(&mut bytes)?)?,
+                decode_receipt(take_bytes(&mut bytes)?)?,
             ))
         })
         .collect();
@@ -102,25 +106,4 @@ fn decode_receipt(mut bytes: &[u8]) -> Option<ReceiptBody> {
         logs: Decodable::decode(&mut fields).ok()?,
     };
     (bytes.is_empty() && fields.is_empty()).then_some(body)
-}
-
-fn length(length: usize) -> [u8; 4] {
-    u32::try_from(length)
-        .expect("a block's parts are under 4 GiB")
-        .to_be_bytes()
-}
-
-fn put(bytes: &[u8], out: &mut Vec<u8>) {
-    out.extend(length(bytes.len()));
-    out.extend(bytes);
-}
-
-fn take_length(bytes: &mut &[u8]) -> Option<usize> {
-    let length = bytes.split_off(..4)?;
-    Some(u32::from_be_bytes(length.try_into().ok()?) as usize)
-}
-
-fn take<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let length = take_length(bytes)?;
-    bytes.split_off(..length)
 }

@@ -12,6 +12,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::fields::{self, count, put_bytes};
 use alloy_primitives::{B256, Bytes, KECCAK256_EMPTY, U256};
 use evm::{Account, AccountPage, AccountRow, EMPTY_ROOT, RANGE_NODE_BYTES_MAX, RANGE_NODES_MAX, SlotPage};
 
@@ -140,8 +141,7 @@ pub fn decode_slots(mut bytes: &[u8]) -> Result<SlotPage, PageError> {
 fn put_nodes(nodes: &[Bytes], out: &mut Vec<u8>) {
     out.extend(count(nodes.len()));
     for node in nodes {
-        out.extend(count(node.len()));
-        out.extend(node);
+        put_bytes(node, out);
     }
 }
 
@@ -161,15 +161,8 @@ fn take_nodes(bytes: &mut &[u8]) -> Result<Vec<Bytes>, PageError> {
     }
 }
 
-fn count(count: usize) -> [u8; 4] {
-    u32::try_from(count)
-        .expect("a page has under 4 billion of anything")
-        .to_be_bytes()
-}
-
 fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], PageError> {
-    let taken = bytes.split_off(..N).ok_or(PageError::Length)?;
-    Ok(taken.try_into().expect("as many were taken"))
+    fields::take(bytes).ok_or(PageError::Length)
 }
 
 fn take_flag(bytes: &mut &[u8]) -> Result<bool, PageError> {
@@ -181,7 +174,7 @@ fn take_flag(bytes: &mut &[u8]) -> Result<bool, PageError> {
 }
 
 fn take_count(bytes: &mut &[u8], what: &'static str, max: usize) -> Result<usize, PageError> {
-    let count = u32::from_be_bytes(take(bytes)?) as usize;
+    let count = fields::take_count(bytes).ok_or(PageError::Length)?;
     if count > max {
         return Err(PageError::Count { what, count, max });
     }
