@@ -1,10 +1,12 @@
 use super::*;
 use crate::{
+    block::EthereumBlock,
     fixtures::{self, GWEI, Wallet, ethereum, genesis, ledger, ledger_on, propose},
+    pool::PoolError,
     store::MemoryDisk,
 };
-use alloy_consensus::BlockHeader as _;
-use alloy_primitives::U256;
+use alloy_consensus::{BlockHeader as _, TxEnvelope};
+use alloy_primitives::{Address, U256};
 
 /// Takes a block to the end: final and durable.
 fn extend(ledger: &Ledger, beneficiary: u8) -> Arc<Sealed> {

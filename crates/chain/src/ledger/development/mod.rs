@@ -9,9 +9,9 @@ mod image;
 mod tests;
 mod undo;
 
-use super::{Ledger, LedgerError, Lineage, Origin, Sealed, StateHistory, fill, funds};
+use super::{Ledger, LedgerError, Sealed, StateHistory, blocks::fill, lineage::Lineage, waiting::funds};
 use crate::{
-    pool::{PoolError, PoolLimits, Waiting},
+    pool::{Origin, PoolError, PoolLimits, Waiting},
     store::{MemoryDisk, Store},
 };
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256, keccak256};
