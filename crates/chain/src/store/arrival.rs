@@ -3,6 +3,7 @@
 //! | row of `meta` | value |
 //! |---|---|
 //! | `arrival` | header's length (4, big endian), header (RLP) of the block after which the state is; then nothing, or account (32), slot (32): where it goes on |
+//! | `successors` | who votes in the epochs after that block, as far as the state names them: count (4), then for each epoch (8), count of validators (4), for each of them identity (32), count of vote keys (4), these (48 each) |
 //! | `checkpoint` | the certificate of that block, once all is here |
 //!
 //! A part and how far the state is with it are one transaction: whenever the power fails, the next start goes on after the last part that was
@@ -18,11 +19,17 @@ use super::{
     record,
     rows::{ACCOUNTS, CODES, Rows, SLOTS, slot_key},
 };
-use crate::{finality::FinalityProof, ledger::Sealed};
+use crate::{
+    fields::{count, put_bytes, take, take_bytes, take_count},
+    finality::FinalityProof,
+    keys::{Committee, Identity, Validator, VoteKey},
+    ledger::Sealed,
+    sync::Successor,
+};
 use alloy_consensus::Header;
 use alloy_primitives::{B256, Bytes, U256};
 use alloy_rlp::{Decodable as _, Encodable as _};
-use commonware_codec::{DecodeExt as _, Encode as _};
+use commonware_codec::{DecodeExt as _, Encode as _, FixedSize as _};
 use evm::Account;
 use redb::{ReadableDatabase as _, TableDefinition, WriteTransaction};
 
@@ -30,6 +37,7 @@ use redb::{ReadableDatabase as _, TableDefinition, WriteTransaction};
 pub(super) const ANCESTORS: TableDefinition<u64, &[u8; 32]> = TableDefinition::new("ancestors");
 
 const META_ARRIVAL: &str = "arrival";
+const META_SUCCESSORS: &str = "successors";
 const META_CHECKPOINT: &str = "checkpoint";
 
 /// How far a state is that comes from others.
@@ -111,7 +119,11 @@ impl Store {
         write.open_table(ACCOUNTS)?;
         write.open_table(SLOTS)?;
         write.open_table(CODES)?;
-        write.open_table(META)?.insert(META_GENESIS, genesis.as_slice())?;
+        {
+            let mut meta = write.open_table(META)?;
+            meta.insert(META_GENESIS, genesis.as_slice())?;
+            meta.remove(META_SUCCESSORS)?;
+        }
         put(&write, &arrival)?;
         write.commit()?;
         Ok(arrival)
@@ -146,6 +158,32 @@ impl Store {
         Ok(write.commit()?)
     }
 
+    /// Writes down who votes in the epochs after the block of the state that is coming: by them a later block can take its place.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`]; nothing is written then.
+    pub fn put_successors(&self, successors: &[Successor]) -> Result<(), StoreError> {
+        let write = self.database.begin_write()?;
+        write
+            .open_table(META)?
+            .insert(META_SUCCESSORS, encode_successors(successors).as_slice())?;
+        Ok(write.commit()?)
+    }
+
+    /// What [`Store::put_successors`] wrote for the state that is coming; nothing where it did not.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError`] where the database fails or the stored bytes do not decode.
+    pub fn successors(&self) -> Result<Vec<Successor>, StoreError> {
+        let meta = self.database.begin_read()?.open_table(META)?;
+        let Some(value) = meta.get(META_SUCCESSORS)? else {
+            return Ok(Vec::new());
+        };
+        decode_successors(value.value()).ok_or(StoreError::Corrupt { what: "committee" })
+    }
+
     /// Whether a code with this Keccak-256 is here.
     ///
     /// # Errors
@@ -174,6 +212,7 @@ impl Store {
         {
             let mut meta = write.open_table(META)?;
             meta.remove(META_ARRIVAL)?;
+            meta.remove(META_SUCCESSORS)?;
             meta.insert(META_HEIGHT, height.to_be_bytes().as_slice())?;
             meta.insert(META_CHECKPOINT, certificate.encode().as_ref())?;
             write
@@ -220,9 +259,8 @@ impl Store {
 fn put(write: &WriteTransaction, arrival: &Arrival) -> Result<(), StoreError> {
     let mut header = Vec::with_capacity(arrival.header.length());
     arrival.header.encode(&mut header);
-    let length = u32::try_from(header.len()).expect("a header is under a kilobyte");
-    let mut bytes = length.to_be_bytes().to_vec();
-    bytes.extend(header);
+    let mut bytes = Vec::new();
+    put_bytes(&header, &mut bytes);
     if let Some(Position { account, slot }) = arrival.next {
         bytes.extend(account);
         bytes.extend(slot);
@@ -236,18 +274,51 @@ fn decode(bytes: &[u8]) -> Result<Arrival, StoreError> {
 }
 
 fn decode_arrival(mut bytes: &[u8]) -> Option<Arrival> {
-    let length = u32::from_be_bytes(bytes.split_off(..4)?.try_into().ok()?);
-    let mut header = bytes.split_off(..length as usize)?;
+    let mut header = take_bytes(&mut bytes)?;
     let arrival = Arrival {
         header: Header::decode(&mut header).ok()?,
-        next: match bytes.len() {
-            0 => None,
-            64 => Some(Position {
-                account: B256::from_slice(&bytes[..32]),
-                slot: B256::from_slice(&bytes[32..]),
+        next: match bytes {
+            [] => None,
+            _ => Some(Position {
+                account: B256::from(take::<32>(&mut bytes)?),
+                slot: B256::from(take::<32>(&mut bytes)?),
             }),
-            _ => return None,
         },
     };
-    header.is_empty().then_some(arrival)
+    (header.is_empty() && bytes.is_empty()).then_some(arrival)
+}
+
+fn encode_successors(successors: &[Successor]) -> Vec<u8> {
+    let mut out = count(successors.len()).to_vec();
+    for Successor { epoch, committee } in successors {
+        out.extend(epoch.to_be_bytes());
+        out.extend(count(committee.validators().len()));
+        for validator in committee.validators() {
+            out.extend(validator.identity.encode());
+            out.extend(count(validator.vote_keys.len()));
+            validator.vote_keys.iter().for_each(|key| out.extend(key.encode()));
+        }
+    }
+    out
+}
+
+fn decode_successors(mut bytes: &[u8]) -> Option<Vec<Successor>> {
+    let bytes = &mut bytes;
+    let mut successors = Vec::new();
+    for _ in 0..take_count(bytes)? {
+        let epoch = u64::from_be_bytes(take(bytes)?);
+        let mut validators = Vec::new();
+        for _ in 0..take_count(bytes)? {
+            let identity = Identity::decode(bytes::Bytes::from(take::<{ Identity::SIZE }>(bytes)?.to_vec())).ok()?;
+            let mut vote_keys = Vec::new();
+            for _ in 0..take_count(bytes)? {
+                let key = take::<{ VoteKey::SIZE }>(bytes)?.to_vec();
+                vote_keys.push(VoteKey::decode(bytes::Bytes::from(key)).ok()?);
+            }
+            validators.push(Validator { identity, vote_keys });
+        }
+        let committee = Committee::new(&validators).ok()?;
+        successors.push(Successor { epoch, committee });
+    }
+    bytes.is_empty().then_some(successors)
 }

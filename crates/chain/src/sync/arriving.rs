@@ -100,6 +100,12 @@ pub enum WrongAnswer {
         /// Which.
         index: usize,
     },
+    /// A block is not the last of an epoch whose committee the state names with which the node began.
+    #[error("block {height} is not the last of an epoch whose committee is known")]
+    NotLater {
+        /// Its height.
+        height: u64,
+    },
 }
 
 /// Why an answer was not taken.
@@ -133,6 +139,8 @@ pub struct Arriving {
     next: Option<Position>,
     page: Option<Page>,
     counts: Counts,
+    /// Whether no account is wanted but the first.
+    only: bool,
 }
 
 /// What came since this was made.
@@ -168,6 +176,21 @@ impl Arriving {
             next: arrival.next,
             page: None,
             counts: Counts::default(),
+            only: false,
+        }
+    }
+
+    /// Takes one account alone, with its code and slots, into a store that is for such accounts: that of the address whose Keccak-256 is `key`, or nothing if the
+    /// state has none. `arrival` says after which block.
+    pub fn only(store: Store, arrival: Arrival, key: B256) -> Self {
+        let next = Some(Position {
+            account: key,
+            slot: B256::ZERO,
+        });
+        Self {
+            next,
+            only: true,
+            ..Self::new(store, arrival)
         }
     }
 
@@ -181,8 +204,11 @@ impl Arriving {
         self.counts
     }
 
-    /// How much of the state is here, in percent. Keys are hashes, so that where it goes on says how much there is before.
+    /// How much of the state is here, in percent; none of it with one account alone. Keys are hashes, so that where it goes on says how much there is before.
     pub fn percent(&self) -> u64 {
+        if self.only {
+            return 0;
+        }
         let first = |position: Position| u64::from(u16::from_be_bytes([position.account[0], position.account[1]]));
         self.next.map_or(100, |next| first(next) * 100 / (1 << 16))
     }
@@ -212,8 +238,12 @@ impl Arriving {
     /// Where something else was wanted.
     pub fn take_accounts(&mut self, bytes: &[u8]) -> Result<(), TakeError> {
         let position = self.next.filter(|_| self.page.is_none()).expect("accounts are wanted");
-        let page = decode_accounts(bytes)?;
+        let mut page = decode_accounts(bytes)?;
         page.verify(self.header.state_root, position.account)?;
+        if self.only {
+            page.rows.retain(|row| row.key == position.account);
+            page.more = false;
+        }
         let last = page.rows.last().filter(|_| page.more);
         let coded = page.rows.iter().filter(|row| row.has_code());
         let hashes: BTreeSet<B256> = coded.map(|row| row.account.code_hash).collect();

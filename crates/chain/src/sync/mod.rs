@@ -10,6 +10,7 @@
 mod arriving;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod later;
 pub mod page;
 mod run;
 mod serving;
@@ -18,5 +19,6 @@ pub use arriving::{
     ACCOUNTS_WANTED, Arriving, Counts, TakeError, Wanted, WrongAnswer, ancestors_of, check_ancestors, check_block,
     check_header,
 };
+pub use later::{Successor, check_later};
 pub use run::{FinalRun, RUN_BLOCKS_MAX, RunError};
 pub use serving::{CODES_MAX, HEADERS_MAX, STORAGES_MAX};

@@ -154,6 +154,46 @@ fn a_chain_that_began_with_a_state_of_others_goes_on_and_says_where_it_begins() 
     );
 }
 
+/// Until the state is here, or is another's; whenever the node is started.
+#[test]
+fn who_votes_after_the_block_is_known_as_long_as_its_state_is_coming() {
+    let (ledger, checkpoint, genesis) = chain();
+    let disk = MemoryDisk::new();
+    let store = Store::in_memory(&disk).unwrap();
+    store.begin_arrival(genesis, &checkpoint.block.header).unwrap();
+    assert!(store.successors().unwrap().is_empty());
+    let founders: Vec<Validator> = (1..=3u8)
+        .map(|seed| crate::ValidatorKeys::from_seed(&[seed; 32]).validator(usize::from(seed)))
+        .collect();
+    let successor = |epoch: u64, validators: &[Validator]| Successor {
+        epoch,
+        committee: Committee::new(validators).unwrap(),
+    };
+    let written = [successor(1, &founders), successor(2, &founders[1..])];
+    store.put_successors(&written).unwrap();
+    drop(store);
+    let store = Store::in_memory(&disk).unwrap();
+    let seats = |successors: &[Successor]| -> Vec<(u64, Vec<Validator>)> {
+        let seats = |successor: &Successor| (successor.epoch, successor.committee.validators().to_vec());
+        successors.iter().map(seats).collect()
+    };
+    store.begin_arrival(genesis, &checkpoint.block.header).unwrap();
+    assert_eq!(seats(&store.successors().unwrap()), seats(&written));
+    let bytes = encode_successors(&written);
+    for length in 0..bytes.len() {
+        assert!(decode_successors(&bytes[..length]).is_none(), "{length} bytes");
+    }
+    assert!(decode_successors(&[&bytes[..], &[0]].concat()).is_none());
+
+    store.begin_arrival(genesis, &Header::default()).unwrap();
+    assert!(store.successors().unwrap().is_empty());
+    store.put_successors(&written).unwrap();
+    store.begin_arrival(genesis, &checkpoint.block.header).unwrap();
+    store.put_successors(&written).unwrap();
+    take(&store, &ledger, &checkpoint, genesis).unwrap();
+    assert!(store.successors().unwrap().is_empty());
+}
+
 #[test]
 fn what_came_of_another_block_is_forgotten_and_another_network_is_refused() {
     let (_, checkpoint, genesis) = chain();

@@ -120,6 +120,39 @@ fn a_state_comes_whole_in_pages_of_any_size_and_after_any_restart() {
     }
 }
 
+/// A few accounts come alone, whatever is sent with them; of one that is not there nothing does.
+#[test]
+fn accounts_come_alone_with_code_and_slots_into_a_store_of_their_own() {
+    let state = state(60, 1);
+    let store = Store::in_memory(&MemoryDisk::new()).unwrap();
+    let address = |number: u64| Address::from_word(keccak256(number.to_be_bytes()));
+    for number in [15, 16, 99, 18] {
+        let arrival = store.begin_arrival(B256::repeat_byte(1), &header_of(&state)).unwrap();
+        let mut arriving = Arriving::only(store.clone(), arrival, keccak256(address(number)));
+        while let Some(answer) = answer(&state, &arriving.wanted(), 16) {
+            take(&mut arriving, answer).unwrap();
+        }
+        assert_eq!(arriving.counts().accounts, u64::from(number != 99));
+    }
+    let came = store.state().unwrap();
+    for number in [15, 16, 18] {
+        let key = keccak256(address(number));
+        assert_eq!(came.account(&address(number)), state.account(&address(number)));
+        assert!(came.code(&came.account(&address(number)).unwrap().code_hash).is_some());
+        assert_eq!(
+            came.slot_page(&key, &B256::ZERO, 64),
+            state.slot_page(&key, &B256::ZERO, 64)
+        );
+    }
+    assert!(
+        !state
+            .slot_page(&keccak256(address(15)), &B256::ZERO, 64)
+            .rows
+            .is_empty()
+    );
+    assert_eq!(came.account_page(&B256::ZERO, 64).rows.len(), 3);
+}
+
 /// One storage of several full pages, which are asked for one after the other.
 #[test]
 fn a_storage_of_many_pages_comes_whole() {
