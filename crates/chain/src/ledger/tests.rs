@@ -5,7 +5,7 @@ use crate::{
     pool::PoolError,
     store::MemoryDisk,
 };
-use alloy_consensus::{BlockHeader as _, TxEnvelope};
+use alloy_consensus::BlockHeader as _;
 use alloy_primitives::{Address, U256};
 
 /// Takes a block to the end: final and durable.
