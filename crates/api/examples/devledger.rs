@@ -6,7 +6,7 @@
 
 use alloy_primitives::{B256, U256, hex};
 use api::eth::{
-    EthConfig, EthMetrics,
+    EthConfig,
     development::{DevelopmentConfig, Sealing, serve},
 };
 use chain::{Development, PoolLimits};
@@ -42,14 +42,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         calls: vec![],
     };
     let config = DevelopmentConfig {
-        eth: EthConfig {
-            listen,
-            client_version: "anvil/aloft-devledger".into(),
-            peer_count: 0,
-            metrics: EthMetrics::default(),
-            certificates: Default::default(),
-            network: None,
-        },
+        eth: EthConfig::alone(listen, "anvil/aloft-devledger"),
         keys,
         sealing: Sealing::Instant,
         ahead_s: 0,

@@ -8,7 +8,7 @@ use crate::{
     whole::write_whole,
 };
 use api::eth::{
-    EthConfig, EthMetrics,
+    EthConfig,
     development::{self, DevelopmentChain, DevelopmentConfig, SavedState, Sealing, StateError},
 };
 use chain::{Development, LedgerError, PoolLimits};
@@ -132,14 +132,7 @@ impl DevelopmentNode {
         };
         let (chain_id, height) = (chain.ledger().chain_id(), chain.ledger().latest().header.number);
         let config = DevelopmentConfig {
-            eth: EthConfig {
-                listen: options.listen,
-                client_version: CLIENT_VERSION.into(),
-                peer_count: 0,
-                metrics: EthMetrics::default(),
-                certificates: Default::default(),
-                network: None,
-            },
+            eth: EthConfig::alone(options.listen, CLIENT_VERSION),
             keys: development_wallets()
                 .iter()
                 .map(|wallet| wallet.secret().clone())

@@ -84,6 +84,20 @@ pub struct EthConfig {
     pub network: Option<serde_json::Value>,
 }
 
+impl EthConfig {
+    /// For a chain of one process, on which nobody votes and which nobody joins: no peers, no certificates, and metrics of its own.
+    pub fn alone(listen: SocketAddr, client_version: &str) -> Self {
+        Self {
+            listen,
+            client_version: client_version.into(),
+            peer_count: 0,
+            metrics: EthMetrics::default(),
+            certificates: Certificates::default(),
+            network: None,
+        }
+    }
+}
+
 /// A running server. It stops when this is dropped.
 #[derive(Debug)]
 pub struct EthServer {

@@ -1,5 +1,5 @@
 use super::{
-    EthConfig, EthMetrics,
+    EthConfig,
     filter::{Filters, Kind},
     server::module,
 };
@@ -77,12 +77,8 @@ impl Chain {
         };
         let ledger = Ledger::open(&genesis, store, PoolLimits::default()).unwrap();
         let config = EthConfig {
-            listen: ([127, 0, 0, 1], 0).into(),
-            client_version: "test".into(),
             peer_count: 3,
-            metrics: EthMetrics::default(),
-            certificates: Default::default(),
-            network: None,
+            ..EthConfig::alone(([127, 0, 0, 1], 0).into(), "test")
         };
         Self {
             module: module(config, ledger.clone()),

@@ -4,7 +4,7 @@
 //! by reading that file's transactions into its pool. It ends with its standard input.
 
 use crate::workload;
-use api::eth::{EthConfig, EthMetrics, serve};
+use api::eth::{EthConfig, serve};
 use chain::{
     Ledger, PoolLimits, Store, ValidatorKeys,
     consensus::{self, Config, FixedRoster, Pace, TcpConfig, start_on_tcp},
@@ -218,12 +218,8 @@ async fn serve_until_told(context: runtime::Context, folder: PathBuf, index: usi
     let _validator: consensus::Validator = start_on_tcp(context.child("validator"), config, tcp);
     let server = serve(
         EthConfig {
-            listen: loopback(ports[index].rpc),
-            client_version: "aloft/throughput".into(),
             peer_count: ports.len() as u32 - 1,
-            metrics: EthMetrics::default(),
-            certificates: Default::default(),
-            network: None,
+            ..EthConfig::alone(loopback(ports[index].rpc), "aloft/throughput")
         },
         ledger.clone(),
     );

@@ -1,5 +1,4 @@
 use super::*;
-use crate::eth::EthMetrics;
 use alloy_primitives::{address, b256};
 use chain::PoolLimits;
 use std::collections::BTreeSet;
@@ -31,14 +30,7 @@ impl Client {
         };
         let chain = Development::begin(&genesis, PoolLimits::default()).unwrap();
         let config = DevelopmentConfig {
-            eth: EthConfig {
-                listen: ([127, 0, 0, 1], 0).into(),
-                client_version: "test".into(),
-                peer_count: 0,
-                metrics: EthMetrics::default(),
-                certificates: Default::default(),
-                network: None,
-            },
+            eth: EthConfig::alone(([127, 0, 0, 1], 0).into(), "test"),
             keys: vec![key(1), key(2)],
             sealing,
             ahead_s: 0,
@@ -260,14 +252,7 @@ async fn a_damaged_state_is_refused_not_followed() {
 async fn a_networks_node_has_no_method_of_a_development_chain() {
     let client = Client::new(Sealing::Instant);
     let network = server::module(
-        EthConfig {
-            listen: ([127, 0, 0, 1], 0).into(),
-            client_version: "test".into(),
-            peer_count: 0,
-            metrics: EthMetrics::default(),
-            certificates: Default::default(),
-            network: None,
-        },
+        EthConfig::alone(([127, 0, 0, 1], 0).into(), "test"),
         client.bench.chain().ledger().clone(),
     );
     let ours: BTreeSet<_> = client.module.method_names().collect();

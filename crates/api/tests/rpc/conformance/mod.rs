@@ -82,12 +82,8 @@ async fn execution_apis_exchanges_are_answered_as_the_suite_says() {
     assert_eq!(ledger.latest().hash, HEAD.parse::<B256>().unwrap());
     let metrics = EthMetrics::default();
     let config = EthConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
-        client_version: "test".into(),
-        peer_count: 0,
         metrics: metrics.clone(),
-        certificates: Default::default(),
-        network: None,
+        ..EthConfig::alone(([127, 0, 0, 1], 0).into(), "test")
     };
     let server = serve(config, ledger).await.unwrap();
     let mut methods: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
