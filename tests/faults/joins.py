@@ -19,18 +19,19 @@ SLOW_S = 0.1
 
 
 class Liar:
-    """Passes on what a node answers, but for one method: there `lie` makes another answer of it, given how to ask the node.
+    """Passes on what a node answers, but for methods that have a lie in `lies`: that makes another answer of it, given how to ask the node.
 
     All answers come `slow_s` late.
     """
 
-    def __init__(self, port, method, lie, slow_s=0.0):
+    def __init__(self, port, lies, slow_s=0.0):
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 ask = lambda question: post(port, question, 10 * PATIENCE)
                 time.sleep(slow_s)
-                answer = lie(asked, ask) if asked["method"] == method else ask(asked)
+                lie = lies.get(asked["method"])
+                answer = lie(asked, ask) if lie else ask(asked)
                 answer = json.dumps(answer).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
@@ -90,6 +91,18 @@ def of_another_state(asked, ask):
     return ask(with_params(asked, p0=other[0])) if other else wrong(asked, ask)
 
 
+def busy_while_kept(asked, ask):
+    """No page of a state that the node keeps, but for the single accounts that a newcomer begins with."""
+    kept = ask(asked | {"method": "aloft_getCheckpoints", "params": []})["result"]
+    if int(asked["params"][2], 16) > 1 and asked["params"][0] in [one["hash"] for one in kept]:
+        return {"jsonrpc": "2.0", "id": asked["id"], "error": {"code": -32005, "message": "busy"}}
+    return ask(asked)
+
+
+def of_the_first_block(asked, ask):
+    return ask(with_params(asked, p0="0x1"))
+
+
 def of_another_block(asked, ask):
     return ask(with_params(asked, p0=ask(asked | {"method": "eth_getBlockByNumber", "params": ["0x1", False]})["result"]["hash"]))
 
@@ -128,10 +141,14 @@ class Newcomer(Node):
         addresses = json.loads((self.dir / "node.json").read_text())["addresses"]
         self.ports = {"rpc": port(addresses["rpc"]), "http": port(addresses["http"])}
 
+    def stage(self):
+        """What it says that it does."""
+        return self.aloft("node", "status", self.dir)["sync"]["stage"]
+
     def aloft(self, *arguments):
         """What a verb says, as JSON, asked of the first node."""
         command = [self.network.aloft, "--json", *arguments]
-        if arguments[:2] != ("node", "keys"):
+        if arguments[0] != "node":
             command += ["--rpc", f"http://127.0.0.1:{self.network.nodes[0].ports['rpc']}"]
         done = subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE)
         check(done.returncode == 0, f"aloft {' '.join(map(str, arguments))}: {done.stdout}")
@@ -212,7 +229,7 @@ def newcomer(run):
     """Coins, keys, registration, deposit, service, seats, blocks of its own; then back to nothing but following."""
     network, first = run.network, run.network.nodes[0]
     gaps = Gaps(first)
-    liar = Liar(first.ports["rpc"], "aloft_getBlocks", one_early)
+    liar = Liar(first.ports["rpc"], {"aloft_getBlocks": one_early})
     own = Newcomer(network, network.dir.parent / "own", [liar.url(), f"http://127.0.0.1:{network.nodes[1].ports['rpc']}"])
     account = own.make_keys()
     own.start()
@@ -272,8 +289,8 @@ def checkpoint(run):
         ("debug_getRawReceipts", wrong),
         ("aloft_getBlocks", one_early),
     ]
-    liars = [Liar(honest, method, lie, SLOW_S) for method, lie in lies]
-    slow = Liar(honest, None, None, SLOW_S)
+    liars = [Liar(honest, {method: lie}, SLOW_S) for method, lie in lies]
+    slow = Liar(honest, {}, SLOW_S)
     own = Newcomer(network, network.dir.parent / "own", [liar.url() for liar in [*liars, slow]])
     account = own.make_keys()
     begun, kept = time.monotonic(), []
@@ -306,6 +323,7 @@ def checkpoint(run):
     check(int(rpc(own.ports["rpc"], "eth_feeHistory", ["0x400", "latest", []])["oldestBlock"], 16) == height, "wrong fee history")
     check(own.metric("aloft_chain_height") >= height, f"{own.name} counts no block")
     own.enlist(account)
+    check(own.stage() == "validating", f"{own.name} is {own.stage()}")
     own.kill()
     own.launch()
     own.wait_height(run.observer.height, 60 * PATIENCE)
@@ -320,6 +338,51 @@ def checkpoint(run):
 
 
 checkpoint.epoch_blocks = 3 * EPOCH_BLOCKS
+
+
+def overtaken(run):
+    """The state that a node takes is no longer kept before it has all of it, first while it runs and then while it is down: it goes on with later ones."""
+    network, honest = run.network, run.network.nodes[1].ports["rpc"]
+    lies = {"aloft_getAccounts": busy_while_kept}
+    liar, gate = Liar(honest, lies | {"aloft_getFinality": of_the_first_block}), Liar(honest, lies)
+    own = Newcomer(network, network.dir.parent / "own", [liar.url(), gate.url()])
+    begun, kept = time.monotonic(), []
+    while not kept:
+        check(time.monotonic() - begun < STEP_S, "no epoch ended")
+        time.sleep(0.1)
+        kept = rpc(honest, "aloft_getCheckpoints")
+    named = kept[-1]
+    own.checkpoint = f"{int(named['number'], 16)}:{named['hash']}"
+    own.launch()
+    own.wait_folder()
+    network.nodes.append(own)
+    gone_on = "going on with that of a later block"
+    wait_for_line(own, "taking the state from others", 1)
+    check(own.stage() == "arriving", f"{own.name} is {own.stage()}")
+    wait_for_line(own, gone_on, 1)
+    wait_for_line(own, "taking the state from others", 2)
+    own.kill()
+    later = json.loads((own.dir / "node.json").read_text())["later"]
+    check(later["height"] > int(named["number"], 16) and later["hash"] != named["hash"], f"{own.name} went on with {later}")
+    while any(one["hash"] == later["hash"] for one in rpc(honest, "aloft_getCheckpoints")):
+        check(time.monotonic() - begun < STEP_S, "no epoch ended")
+        time.sleep(0.1)
+    own.launch()
+    wait_for_line(own, gone_on, 2)
+    lies.clear()
+    wait_for_line(own, "the state is here", 1)
+    own.wait_ready()
+    own.first = int(rpc(own.ports["rpc"], "eth_getBlockByNumber", ["earliest", False])["number"], 16)
+    check(own.first > later["height"], f"{own.name} begins with block {own.first}")
+    own.check_liars([liar], 2)
+    run.observer.watch(own)
+    caught_up = own.wait_height(run.observer.height, 60 * PATIENCE)
+    check(own.stage() == "following", f"{own.name} is {own.stage()}")
+    first, last = int(named["number"], 16), own.log_since().count(gone_on)
+    return f"named block {first}, began with {own.first} after {last} states that were over; caught up in {caught_up:.1f} s"
+
+
+overtaken.epoch_blocks = 2 * EPOCH_BLOCKS
 
 
 def wait_for_block(node, account, own):

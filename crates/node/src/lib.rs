@@ -20,6 +20,7 @@ mod release_key;
 mod release_member;
 mod services;
 mod shards;
+mod status;
 mod supervisor;
 mod validators;
 mod whole;

@@ -101,8 +101,21 @@ impl StateReader<'_> {
         }
     }
 
-    /// The validators of an epoch.
+    /// The validators of an epoch, and who may connect to them.
     pub(crate) fn roster(&self, epoch: u64) -> Result<Roster, StateError> {
+        let (committee, found) = self.voting(epoch)?;
+        let candidates = self.view(addresses::VALIDATOR_REGISTRY, &ValidatorRegistry::candidatesCall {})?;
+        let peers = found.iter().chain(&candidates).filter_map(peer).collect();
+        Ok(Roster { committee, peers })
+    }
+
+    /// The validators of an epoch.
+    pub(crate) fn committee(&self, epoch: u64) -> Result<Committee, StateError> {
+        Ok(self.voting(epoch)?.0)
+    }
+
+    /// The validators of an epoch, and their entries in the registry.
+    fn voting(&self, epoch: u64) -> Result<(Committee, Vec<ValidatorRegistry::Validator>), StateError> {
         // The registry keeps the last committee when nobody qualifies, but what if nobody in it has a vote key? Then the last
         // epoch's go on in which somebody had. The founders have theirs, so there is one.
         for at_epoch in (0..=epoch).rev() {
@@ -113,10 +126,7 @@ impl StateReader<'_> {
                 continue;
             }
             let committee = Committee::new(&voting).map_err(|source| StateError::Committee { epoch, source })?;
-            let candidates = ValidatorRegistry::candidatesCall {};
-            let candidates = self.view(addresses::VALIDATOR_REGISTRY, &candidates)?;
-            let peers = found.iter().chain(&candidates).filter_map(peer).collect();
-            return Ok(Roster { committee, peers });
+            return Ok((committee, found));
         }
         Err(StateError::Nobody)
     }

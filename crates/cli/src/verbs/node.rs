@@ -2,15 +2,12 @@
 
 mod join;
 mod keys;
+mod status;
 
 pub use join::Join;
 
-use super::connection::Connection;
 use crate::output::{ExitCode, Failure, Output};
-use anyhow::Context as _;
-use primitives::ByteCount;
-use serde::{Deserialize, Serialize};
-use std::{fmt, path::PathBuf};
+use std::path::PathBuf;
 
 /// Make a node's keys, join a network with a node, run one of a local network, or ask one how it is.
 #[derive(clap::Args)]
@@ -25,7 +22,7 @@ pub enum Command {
     Keys(keys::Keys),
     Join(Join),
     Run(Run),
-    Status(Status),
+    Status(status::Status),
 }
 
 /// Run one node of a local network in this process. `aloft up` runs them all.
@@ -67,65 +64,6 @@ pub(super) fn log_to_standard_error() {
     std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
 }
 
-/// Show a running node's height, rows and waiting transactions.
-///
-/// Example: aloft node status --api http://127.0.0.1:7778
-#[derive(clap::Args)]
-pub struct Status {
-    #[command(flatten)]
-    connection: Connection,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    node: NodeStatus,
-}
-
-#[derive(Serialize, Deserialize)]
-struct NodeStatus {
-    name: String,
-    account: primitives::Address,
-    chain_id: u64,
-    height: u64,
-    block_hash: primitives::B256,
-    waiting_transactions: u64,
-    rows: Rows,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Rows {
-    epoch: u64,
-    seen_height: u64,
-    blobs: u64,
-    stored_bytes: u64,
-    capacity_bytes: u64,
-    missing: u64,
-}
-
-impl fmt::Display for NodeStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Rows {
-            blobs,
-            stored_bytes,
-            capacity_bytes,
-            missing,
-            ..
-        } = &self.rows;
-        writeln!(f, "node     {}, account {}", self.name, self.account)?;
-        writeln!(
-            f,
-            "chain    {}, block {} {}",
-            self.chain_id, self.height, self.block_hash
-        )?;
-        writeln!(f, "waiting  {} transactions", self.waiting_transactions)?;
-        let (stored, capacity) = (ByteCount(*stored_bytes), ByteCount(*capacity_bytes));
-        write!(
-            f,
-            "rows     of {blobs} files, {stored} of {capacity}, {missing} missing"
-        )
-    }
-}
-
 impl Command {
     /// Carries out a command that asks a running node.
     pub async fn run(self, output: &Output) -> Result<ExitCode, Failure> {
@@ -133,12 +71,7 @@ impl Command {
             Self::Keys(keys) => keys.run(output),
             Self::Join(join) => join.run(),
             Self::Run(run) => run.run(),
-            Self::Status(status) => {
-                let status = client::status(&status.connection.api).await;
-                let status: Answer =
-                    serde_json::from_value(status.context("ask the node")?).context("read its answer")?;
-                super::done(output, &status.node)
-            }
+            Self::Status(status) => status.run(output).await,
         }
     }
 }

@@ -1,34 +1,26 @@
 //! Takes the state that a node begins with from others, before it follows: what [`chain::sync::Arriving`] asks for, from whoever answers.
 //!
-//! Nothing that a node says is believed, and what came is durable: a node that is killed goes on after the last page.
+//! Nothing that a node says is believed, and what came is durable: a node that is killed goes on after the last page. When nobody keeps the state any
+//! longer, the node begins again with that of a later block, if the committees that the first one names certified it.
 
+mod others;
+mod successors;
 #[cfg(test)]
 mod tests;
 
-use super::{
-    folder::CheckpointName,
-    source::{Served, Source, SourceError},
-};
+use super::{folder::CheckpointName, progress::Progress};
 use crate::validators::{StateError, StateReader};
+use alloy_consensus::Header;
 use chain::{
     Store, StoreError,
     consensus::namespace,
-    sync::{Arriving, TakeError, Wanted, WrongAnswer, ancestors_of, check_ancestors, check_block, check_header},
+    sync::{ACCOUNTS_WANTED, Arriving, ancestors_of, check_ancestors, check_block, check_header},
 };
-use evm::{BlockContext, BlockHashes, Genesis};
+use evm::{BlockContext, BlockHashes, Genesis, State};
+use others::Others;
 use primitives::{Address, B256};
-use std::{
-    num::NonZeroU64,
-    time::{Duration, Instant},
-};
+use std::{num::NonZeroU64, time::Instant};
 use tokio::task::block_in_place;
-
-/// Pause after no node answered.
-const RETRY: Duration = Duration::from_secs(1);
-/// Rounds of asking between two in which who does not help is told of.
-const ROUNDS_TOLD: u64 = 30;
-/// Percents of the state between two lines of the log.
-const PROGRESS_PERCENT: u64 = 5;
 
 /// Why a node cannot begin with a state of others.
 #[derive(Debug, thiserror::Error)]
@@ -83,7 +75,27 @@ impl From<StateError> for ArrivalError {
     }
 }
 
-/// Takes the state after the block `checkpoint` from the nodes at `sources` into `store`; nothing where a chain is there already.
+/// How taking a state ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arrived {
+    /// It is here, or a chain was already.
+    Here,
+    /// Nobody keeps it any longer. This later block is as good as the one that was named, and some node keeps the state after it.
+    Later(CheckpointName),
+}
+
+/// What all nodes of the network agree on, as far as a state is checked by it.
+struct Network {
+    chain_id: u64,
+    /// Hash of the first block.
+    genesis: B256,
+    epoch_blocks: NonZeroU64,
+    /// Of votes.
+    namespace: Vec<u8>,
+}
+
+/// Takes the state after the block `checkpoint` from the nodes at `sources` into `store`, and tells `progress` how far it is; nothing where a chain is there
+/// already.
 ///
 /// # Errors
 ///
@@ -98,16 +110,46 @@ pub(super) async fn arrive(
     epoch_blocks: NonZeroU64,
     checkpoint: CheckpointName,
     sources: &[String],
-) -> Result<(), ArrivalError> {
+    progress: &Progress,
+) -> Result<Arrived, ArrivalError> {
     if store.height()?.is_some() {
-        return Ok(());
+        return Ok(Arrived::Here);
     }
     let (first, ..) = genesis.build()?;
-    let hash = checkpoint.hash;
-    let mut others = Others {
-        checkpoint,
-        sources: sources.iter().map(|url| Source::new(url)).collect(),
+    let network = Network {
+        chain_id: genesis.chain_id,
+        genesis: first.hash_slow(),
+        epoch_blocks,
+        namespace: namespace(genesis.chain_id, first.mix_hash),
     };
+    let mut others = Others::new(checkpoint, sources, progress.clone());
+    match take(store, &network, checkpoint, &mut others).await {
+        Ok(()) => Ok(Arrived::Here),
+        Err(ArrivalError::NotServed { checkpoint, served }) => {
+            let begun = store
+                .arrival()?
+                .filter(|begun| begun.header.hash_slow() == checkpoint.hash);
+            let known = if begun.is_some() {
+                store.successors()?
+            } else {
+                Vec::new()
+            };
+            let later = others.later(&network, &known).await;
+            later
+                .map(Arrived::Later)
+                .ok_or(ArrivalError::NotServed { checkpoint, served })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+async fn take(
+    store: &Store,
+    network: &Network,
+    checkpoint: CheckpointName,
+    others: &mut Others,
+) -> Result<(), ArrivalError> {
+    let (hash, epoch_blocks) = (checkpoint.hash, network.epoch_blocks);
     let header = others
         .ask(
             async |source| source.header(hash).await,
@@ -121,37 +163,14 @@ pub(super) async fn arrive(
     if !(height + 1).is_multiple_of(epoch_blocks.get()) {
         return Err(ArrivalError::NotLast { height, epoch_blocks });
     }
-    let arrival = store.begin_arrival(first.hash_slow(), &header)?;
+    let arrival = store.begin_arrival(network.genesis, &header)?;
+    if store.successors()?.is_empty() {
+        successors::learn(store, network, &header, others).await?;
+    }
     let mut arriving = Arriving::new(store.clone(), arrival);
     tracing::info!(height, %hash, percent = arriving.percent(), "taking the state from others");
-    let (begun, mut bytes, mut told) = (Instant::now(), 0, arriving.percent());
-    loop {
-        bytes += match arriving.wanted() {
-            Wanted::Accounts(first) => {
-                let question = async |source: &Source| source.accounts(hash, first).await;
-                let take = |page: primitives::Bytes| arriving.take_accounts(&page).map(|()| page.len());
-                others.ask(question, take).await?
-            }
-            Wanted::Slots(storages) => {
-                let question = async |source: &Source| source.slots(hash, &storages).await;
-                let take = |pages: Vec<primitives::Bytes>| arriving.take_slots(&pages).map(|()| bytes_of(&pages));
-                others.ask(question, take).await?
-            }
-            Wanted::Codes(hashes) => {
-                let question = async |source: &Source| source.codes(hash, &hashes).await;
-                let take = |codes: Vec<primitives::Bytes>| {
-                    let bytes = bytes_of(&codes);
-                    arriving.take_codes(codes).map(|()| bytes)
-                };
-                others.ask(question, take).await?
-            }
-            Wanted::Nothing => break,
-        };
-        if arriving.percent() >= told + PROGRESS_PERCENT {
-            told = arriving.percent();
-            tracing::info!(percent = told, bytes, "the state is coming");
-        }
-    }
+    let begun = Instant::now();
+    let bytes = others.take(&mut arriving, ACCOUNTS_WANTED).await?;
     let (from, count) = ancestors_of(height);
     let ancestors = others
         .ask(
@@ -171,23 +190,14 @@ pub(super) async fn arrive(
         }
         .into());
     }
-    let context = BlockContext::after(&header, hash, header.timestamp, Address::ZERO, header.mix_hash);
-    let reader = StateReader {
-        chain_id: genesis.chain_id,
-        state: &(context, state),
-        hashes: &Ancestors {
-            height,
-            hash,
-            before: &ancestors,
-        },
-    };
-    let committee = reader.roster(height / epoch_blocks)?.committee;
-    let namespace = namespace(genesis.chain_id, first.mix_hash);
+    let after = After::new(&header, state, &ancestors);
+    let committee = after.reader(network.chain_id).committee(height / epoch_blocks)?;
     let (block, certificate) = others
         .ask(
             async |source| source.certified(height, hash).await,
             |(block, receipts, proof)| {
-                let block = check_block(&header, block, receipts, &proof, &committee, epoch_blocks, &namespace)?;
+                let namespace = &network.namespace;
+                let block = check_block(&header, block, receipts, &proof, &committee, epoch_blocks, namespace)?;
                 Ok((block, proof))
             },
         )
@@ -206,79 +216,32 @@ pub(super) async fn arrive(
     Ok(())
 }
 
-fn bytes_of(parts: &[primitives::Bytes]) -> usize {
-    parts.iter().map(|part| part.len()).sum()
+/// What contracts answer in the block after one whose state came.
+struct After<'a> {
+    state: (BlockContext, State),
+    ancestors: Ancestors<'a>,
 }
 
-/// Whom to ask, the one that answered last first. Who lied is taken out.
-struct Others {
-    checkpoint: CheckpointName,
-    sources: Vec<Source>,
-}
-
-impl Others {
-    /// What `take` makes of the first answer to `question` that is right.
-    async fn ask<T, U>(
-        &mut self,
-        question: impl AsyncFn(&Source) -> Result<T, SourceError>,
-        mut take: impl FnMut(T) -> Result<U, TakeError>,
-    ) -> Result<U, ArrivalError> {
-        for round in 0u64.. {
-            let (mut index, mut without) = (0, 0);
-            while index < self.sources.len() {
-                let source = &self.sources[index];
-                match question(source).await {
-                    Ok(answer) => match block_in_place(|| take(answer)) {
-                        Ok(taken) => {
-                            self.sources.swap(0, index);
-                            return Ok(taken);
-                        }
-                        Err(TakeError::Store(error)) => return Err(error.into()),
-                        Err(TakeError::Wrong(lie)) => {
-                            self.leave(index, &lie);
-                            continue;
-                        }
-                    },
-                    Err(SourceError::NoCheckpoint { .. }) => without += 1,
-                    Err(error) if round.is_multiple_of(ROUNDS_TOLD) => {
-                        tracing::warn!(url = source.url(), %error, "a node does not help");
-                    }
-                    Err(_) => {}
-                }
-                index += 1;
-            }
-            let checkpoint = self.checkpoint;
-            if self.sources.is_empty() {
-                return Err(ArrivalError::Liars { checkpoint });
-            }
-            if without == self.sources.len() {
-                let served = self.served().await;
-                return Err(ArrivalError::NotServed { checkpoint, served });
-            }
-            tokio::time::sleep(RETRY).await;
+impl<'a> After<'a> {
+    /// After the block with this header; `before` are the hashes of the blocks before it, the nearest first.
+    fn new(header: &Header, state: State, before: &'a [B256]) -> Self {
+        let hash = header.hash_slow();
+        let context = BlockContext::after(header, hash, header.timestamp, Address::ZERO, header.mix_hash);
+        Self {
+            state: (context, state),
+            ancestors: Ancestors {
+                height: header.number,
+                hash,
+                before,
+            },
         }
-        unreachable!("nobody waits for 2^64 rounds")
     }
 
-    fn leave(&mut self, index: usize, lie: &WrongAnswer) {
-        let source = self.sources.remove(index);
-        tracing::warn!(url = source.url(), %lie, source = ?std::error::Error::source(lie), "a node that lied is asked no more");
-    }
-
-    /// What the nodes keep, for people.
-    async fn served(&self) -> String {
-        let mut kept: Vec<String> = Vec::new();
-        for source in &self.sources {
-            for Served { number, hash } in source.checkpoints().await.unwrap_or_default() {
-                let name = format!("{number}:{hash}");
-                if !kept.contains(&name) {
-                    kept.push(name);
-                }
-            }
-        }
-        match kept.is_empty() {
-            true => "they keep none, as after a start until the next epoch ends".into(),
-            false => format!("they say that they keep {}", kept.join(" and ")),
+    fn reader(&self, chain_id: u64) -> StateReader<'_> {
+        StateReader {
+            chain_id,
+            state: &self.state,
+            hashes: &self.ancestors,
         }
     }
 }

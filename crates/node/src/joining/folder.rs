@@ -123,6 +123,9 @@ struct NodeFile {
     /// The block with whose state it begins; with the first block's if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     checkpoint: Option<CheckpointName>,
+    /// The later block with whose state it begins in its place, when that was no longer kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    later: Option<CheckpointName>,
 }
 
 /// An epoch's last block, as an operator names it.
@@ -206,6 +209,7 @@ impl Joined {
             addresses,
             sources,
             checkpoint,
+            later: None,
         };
         let joined = Self {
             dir: dir.to_owned(),
@@ -222,19 +226,33 @@ impl Joined {
         write(&self.dir.join(NODE_FILE), &text)
     }
 
-    /// Names another block to begin with, for a node that has not all of a state yet.
+    /// Names a block to begin with, for a node that has not all of a state yet. The one that was named before changes nothing: a later one may have taken
+    /// its place since.
     ///
     /// # Errors
     ///
     /// [`FolderError::File`].
     pub fn begin_with(&mut self, checkpoint: CheckpointName) -> Result<(), FolderError> {
-        self.file.checkpoint = Some(checkpoint);
+        if self.file.checkpoint.is_some_and(|named| named.hash == checkpoint.hash) {
+            return Ok(());
+        }
+        (self.file.checkpoint, self.file.later) = (Some(checkpoint), None);
+        self.write_file()
+    }
+
+    /// Puts a later block in the place of the one that the operator named.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::File`].
+    pub(crate) fn go_on_with(&mut self, later: CheckpointName) -> Result<(), FolderError> {
+        self.file.later = Some(later);
         self.write_file()
     }
 
     /// The block with whose state the node begins; `None`: with the first block's.
     pub fn checkpoint(&self) -> Option<CheckpointName> {
-        self.file.checkpoint
+        self.file.later.or(self.file.checkpoint)
     }
 
     /// Opens the folder that [`Self::create`] made.
@@ -365,6 +383,25 @@ mod tests {
         );
         let (header, ..) = opened.genesis().unwrap().build().unwrap();
         assert_eq!(header.hash_slow(), hash);
+    }
+
+    #[test]
+    fn a_later_block_stays_in_the_place_of_the_one_that_was_named_until_another_is_named() {
+        let ((network, hash), folder) = (network(), tempfile::tempdir().unwrap());
+        let sources = vec!["http://127.0.0.1:8545".to_owned()];
+        let name = |text: &str| -> CheckpointName { format!("{text}{}", "00".repeat(31)).parse().unwrap() };
+        let (named, later, other) = (name("7:0x01"), name("23:0x02"), name("31:0x03"));
+        Joined::create(folder.path(), &network, hash, addresses(), sources, Some(named)).unwrap();
+        let open = || Joined::open(folder.path()).unwrap();
+        assert_eq!(open().checkpoint(), Some(named));
+        open().go_on_with(later).unwrap();
+        assert_eq!(open().checkpoint(), Some(later));
+        // As by the command that started the node first.
+        open().begin_with(named).unwrap();
+        open().begin_with(name("0x01")).unwrap();
+        assert_eq!(open().checkpoint(), Some(later));
+        open().begin_with(other).unwrap();
+        assert_eq!(open().checkpoint(), Some(other));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Follows the chain without a vote: final blocks from nodes that need not be trusted.
 
 use super::{
+    progress::{Progress, Stage},
     source::{Source, SourceError},
     standing::Standing,
 };
@@ -85,6 +86,8 @@ pub(super) struct Follower {
     epoch_blocks: NonZeroU64,
     namespace: Vec<u8>,
     stream_key: B256,
+    /// Told of the height up to which there is something to take.
+    progress: Progress,
     /// Whom to ask, the one that answered last first. Who lied is taken out.
     sources: Vec<Source>,
     /// The last block's.
@@ -97,13 +100,20 @@ pub(super) struct Follower {
 
 impl Follower {
     /// Follows the nodes at `sources` into `ledger`, on behalf of the node with this stream key.
-    pub(super) fn new(ledger: Ledger, epoch_blocks: NonZeroU64, stream_key: B256, sources: &[String]) -> Self {
+    pub(super) fn new(
+        ledger: Ledger,
+        epoch_blocks: NonZeroU64,
+        stream_key: B256,
+        sources: &[String],
+        progress: Progress,
+    ) -> Self {
         Self {
             committees: StakedCommittees::new(ledger.clone()),
             namespace: namespace(ledger.chain_id(), ledger.genesis().mix_hash),
             told: ledger.latest().header.number,
             epoch_blocks,
             stream_key,
+            progress,
             certificate: None,
             sources: sources.iter().map(|url| Source::new(url)).collect(),
             handed_again: Instant::now(),
@@ -119,6 +129,8 @@ impl Follower {
     /// [`FollowError`], when it cannot go on. Nodes that do not answer, or lie, are no reason.
     pub(super) async fn until_let_in(&mut self) -> Result<Option<FinalityProof>, FollowError> {
         self.certificate = None;
+        let known_height = self.ledger.latest().header.number;
+        self.progress.set(Stage::Following { known_height });
         loop {
             if Standing::of(&self.ledger, self.stream_key)? == Standing::Inside {
                 let certificate = self.certificate.take();
@@ -171,6 +183,7 @@ impl Follower {
         let latest = self.ledger.latest();
         let next = latest.header.number + 1;
         let height = source.height().await?;
+        self.progress.set(Stage::Following { known_height: height });
         if height < next {
             return Ok(0);
         }

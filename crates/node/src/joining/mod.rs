@@ -11,6 +11,7 @@ mod arrival;
 mod folder;
 mod follower;
 mod process;
+mod progress;
 mod registration;
 mod source;
 mod standing;

@@ -1,9 +1,10 @@
 //! A node that joined, as a process: the state that it begins with, if it is another than the first block's; then JSON-RPC and metrics, rows of blobs once its operator is registered, and blocks as its operator's stake says.
 
 use super::{
-    arrival::{ArrivalError, arrive},
+    arrival::{ArrivalError, Arrived, arrive},
     folder::{FolderError, Joined},
     follower::{FollowError, Follower},
+    progress::{Progress, Stage},
     registration::registered,
     standing::Standing,
 };
@@ -17,6 +18,7 @@ use crate::{
     },
     provider::LedgerProvider,
     release_member::{MemberKeys, Membership},
+    status::ChainStatus,
     validators::{self, StakedCommittees},
 };
 use api::{
@@ -28,11 +30,12 @@ use chain::{
     consensus::{self, BeaconConfig, Certificates, Pace, TcpConfig},
 };
 use commonware_cryptography::Signer as _;
-use commonware_runtime::{Metrics as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{Supervisor as _, tokio as runtime};
 use contracts::ReleaseKey;
 use crypto::bls;
 use da::{Domain, disperse::Peer, service::StartError};
-use primitives::{Address, B256, U256};
+use evm::Genesis;
+use primitives::{B256, U256};
 use serde_json::json;
 use std::{
     convert::Infallible,
@@ -78,24 +81,35 @@ pub fn run(dir: &Path, supervised: bool) -> Result<(), JoinedError> {
     run_in(&folder, |context| serve(context, joined, supervised))
 }
 
-async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> Result<(), JoinedError> {
+async fn serve(context: runtime::Context, mut joined: Joined, supervised: bool) -> Result<(), JoinedError> {
     let keys = joined.keys().map_err(FolderError::from)?;
-    let (network, addresses) = (joined.network(), joined.addresses());
     let genesis = joined.genesis()?;
+    let account = keys.wallet.address();
+    let (eth_metrics, progress) = (EthMetrics::default(), Progress::default());
+    let mut observing = JoinSet::new();
+    let metrics = ChainMetrics::new(&eth_metrics, |_| {});
+    let stage = progress.clone();
+    let own = move || json!({ "account": account, "sync": stage.stage() });
+    let status = ChainStatus::new(genesis.chain_id, metrics, context.child("metrics"), own);
+    if let Some(listen) = joined.addresses().http {
+        let failed = |source| system("listen for HTTP on", listen, source);
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let router = http::observe(status.clone());
+        observing.spawn(async move {
+            let _ = http::serve(listener, router, Limits::default().connections_max, pending()).await;
+        });
+    }
     let stop = told_to_stop(supervised);
     tokio::pin!(stop);
-    if let Some(checkpoint) = joined.checkpoint() {
-        let store = open_store(joined.dir())?;
-        let arriving = arrive(&store, &genesis, network.epoch_blocks, checkpoint, joined.sources());
-        tokio::select! {
-            arrived = arriving => arrived?,
-            stopped = &mut stop => return stopped.map_err(JoinedError::from),
-        }
+    tokio::select! {
+        begun = take_state(&mut joined, &genesis, &progress) => begun?,
+        stopped = &mut stop => return stopped.map_err(JoinedError::from),
     }
+    let (network, addresses) = (joined.network(), joined.addresses());
     let ledger = open_ledger(joined.dir(), &genesis, StateHistory::default())?;
     ledger.keep_checkpoints(network.epoch_blocks);
-    let account = keys.wallet.address();
     let member = MemberKeys::of(&keys);
+    observing.spawn(status.open(ledger.clone()));
     let provider = LedgerProvider::new(ledger.clone(), Arc::new(keys.wallet));
     let stream_key = keys.validator.ed25519.clone();
 
@@ -107,6 +121,7 @@ async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> R
     let part = Part {
         name: B256::from_slice(stream_key.public_key().as_ref()),
         sources: joined.sources().to_vec(),
+        progress,
         tcp: TcpConfig {
             listen: addresses.p2p,
             namespace: ledger.genesis().hash_slow().to_vec(),
@@ -140,35 +155,17 @@ async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> R
         epoch_blocks: network.epoch_blocks,
         folder: joined.dir().to_owned(),
     };
-    let eth_metrics = EthMetrics::default();
     let eth = EthConfig {
         listen: addresses.rpc,
         client_version: CLIENT_VERSION.into(),
         peer_count: network.nodes.len() as u32,
-        metrics: eth_metrics.clone(),
+        metrics: eth_metrics,
         certificates,
         network: Some(network.public()),
     };
-    let eth = eth::serve(eth, ledger.clone())
+    let eth = eth::serve(eth, ledger)
         .await
         .map_err(|source| system("listen for JSON-RPC on", addresses.rpc, source))?;
-    let mut observing = JoinSet::new();
-    if let Some(listen) = addresses.http {
-        let failed = |source| system("listen for HTTP on", listen, source);
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
-        let metrics = ChainMetrics::new(&eth_metrics, |_| {});
-        observing.spawn(metrics.follow(ledger.clone()));
-        let status = JoinedStatus {
-            account,
-            ledger,
-            metrics,
-            context: context.child("metrics"),
-        };
-        let router = http::observe(Arc::new(status));
-        observing.spawn(async move {
-            let _ = http::serve(listener, router, Limits::default().connections_max, pending()).await;
-        });
-    }
     tracing::info!(%account, rpc = %eth.address(), "the node is up");
 
     let ended = tokio::select! {
@@ -185,35 +182,24 @@ async fn serve(context: runtime::Context, joined: Joined, supervised: bool) -> R
     ended
 }
 
-/// What the node says of itself.
-struct JoinedStatus {
-    account: Address,
-    ledger: Ledger,
-    metrics: ChainMetrics,
-    /// Shows what the engine counts.
-    context: runtime::Context,
-}
-
-impl http::Node for JoinedStatus {
-    fn is_ready(&self) -> bool {
-        self.ledger.latest().header.number > 0
+/// Takes the state that the node begins with, if it is another than the first block's and no chain is here; that of a later block when nobody keeps the
+/// one after the block that was named, as often as that happens.
+async fn take_state(joined: &mut Joined, genesis: &Genesis, progress: &Progress) -> Result<(), JoinedError> {
+    if joined.checkpoint().is_none() {
+        return Ok(());
     }
-
-    fn status(&self) -> serde_json::Value {
-        let latest = self.ledger.latest();
-        json!({
-            "account": self.account,
-            "chain_id": self.ledger.chain_id(),
-            "height": latest.header.number,
-            "block_hash": latest.hash,
-            "first_block": self.ledger.first(),
-            "waiting_transactions": self.ledger.pool().len(),
-        })
+    let store = open_store(joined.dir())?;
+    let epoch_blocks = joined.network().epoch_blocks;
+    while let Some(checkpoint) = joined.checkpoint() {
+        match arrive(&store, genesis, epoch_blocks, checkpoint, joined.sources(), progress).await? {
+            Arrived::Here => break,
+            Arrived::Later(later) => {
+                tracing::info!(%checkpoint, %later, "nobody keeps the state any longer: going on with that of a later block");
+                joined.go_on_with(later)?;
+            }
+        }
     }
-
-    fn metrics(&self) -> String {
-        self.metrics.page(self.ledger.pool().len(), &self.context.encode())
-    }
+    Ok(())
 }
 
 /// The node's part in agreeing on blocks.
@@ -221,6 +207,7 @@ struct Part {
     /// Its stream key.
     name: B256,
     sources: Vec<String>,
+    progress: Progress,
     tcp: TcpConfig,
     config: consensus::Config,
 }
@@ -229,13 +216,20 @@ impl Part {
     /// Follows while the validators do not let the node in, takes part while they do.
     async fn take(self, context: runtime::Context, dir: &Path) -> Result<Infallible, JoinedError> {
         let (ledger, epoch_blocks) = (self.config.ledger.clone(), self.config.epoch_blocks);
-        let mut follower = Follower::new(ledger.clone(), epoch_blocks, self.name, &self.sources);
+        let mut follower = Follower::new(
+            ledger.clone(),
+            epoch_blocks,
+            self.name,
+            &self.sources,
+            self.progress.clone(),
+        );
         for turn in 0u64.. {
             let floor = follower.until_let_in().await?;
             tracing::info!(
                 height = ledger.latest().header.number,
                 "the validators let this node in"
             );
+            self.progress.set(Stage::Validating);
             let context = context.child("validator").with_attribute("turn", turn);
             let config = consensus::Config {
                 floor,

@@ -1,10 +1,7 @@
 //! A node that others follow, over its JSON-RPC. Nothing that it says is believed: see [`super::follower`].
 
 use alloy_eips::eip2718::Decodable2718 as _;
-use chain::{
-    Block, FinalityProof,
-    sync::{ACCOUNTS_WANTED, RUN_BLOCKS_MAX},
-};
+use chain::{Block, FinalityProof, sync::RUN_BLOCKS_MAX};
 use client::{Rpc, RpcError};
 use commonware_codec::DecodeExt as _;
 use primitives::{B256, Bytes, U256};
@@ -175,9 +172,9 @@ impl Source {
         Ok((block, self.receipts(hash).await?, proof))
     }
 
-    /// A page of accounts of the state after a checkpoint, as it sends it.
-    pub(super) async fn accounts(&self, checkpoint: B256, first: B256) -> Result<Bytes, SourceError> {
-        let params = json!([checkpoint, first, U256::from(ACCOUNTS_WANTED)]);
+    /// A page of at most `count` accounts of the state after a checkpoint, as it sends it.
+    pub(super) async fn accounts(&self, checkpoint: B256, first: B256, count: usize) -> Result<Bytes, SourceError> {
+        let params = json!([checkpoint, first, U256::from(count)]);
         self.of_checkpoint("aloft_getAccounts", checkpoint, params).await
     }
 

@@ -73,7 +73,9 @@ fn described(page: &str) -> BTreeMap<String, (String, String)> {
 }
 
 fn reference() -> BTreeMap<String, (String, String)> {
-    let shard = crate::shards::ShardMetrics::new(&EthMetrics::default()).page(0, "");
+    let shard = crate::shards::ShardMetrics::new(&EthMetrics::default())
+        .chain
+        .page(0, "");
     described(&(page("") + &api::http::metrics_reference() + &shard))
 }
 

@@ -3,7 +3,6 @@
 use super::Relayed;
 use crate::metrics::ChainMetrics;
 use api::eth::EthMetrics;
-use chain::Ledger;
 use prometheus_client::{
     encoding::{EncodeLabelSet, EncodeLabelValue},
     metrics::{counter::Counter, family::Family, gauge::Gauge},
@@ -104,7 +103,8 @@ impl Carried {
 
 /// A shard's validator's metrics.
 pub(crate) struct ShardMetrics {
-    chain: ChainMetrics,
+    /// Of its chain, and the page that shows all.
+    pub(crate) chain: ChainMetrics,
     pub(super) carried: Carried,
 }
 
@@ -116,15 +116,5 @@ impl ShardMetrics {
             chain: ChainMetrics::new(eth, |registry| carried.register(registry)),
             carried,
         }
-    }
-
-    /// Counts every block that becomes final from now on, until the ledger is gone.
-    pub(crate) fn follow(&self, ledger: Ledger) -> impl Future<Output = ()> + Send + 'static {
-        self.chain.follow(ledger)
-    }
-
-    /// The page, with so many transactions that wait. `engine` is what the runtime shows of its own.
-    pub(crate) fn page(&self, pool_transactions: usize, engine: &str) -> String {
-        self.chain.page(pool_transactions, engine)
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     layout::{Layout, Ports},
     process::{CLIENT_VERSION, CLOSE_GRACE, NodeError, OFFENCES_WAITING, open_ledger, run_in, system, told_to_stop},
     provider::LedgerProvider,
+    status::ChainStatus,
     validators::StakedCommittees,
 };
 use api::{
@@ -18,11 +19,11 @@ use api::{
     http::{self, Limits},
 };
 use chain::{
-    Ledger, StateHistory,
+    StateHistory,
     consensus::{self, Certificates, TcpConfig},
 };
 use client::{HttpProvider, Rpc, Wallet};
-use commonware_runtime::{Metrics as _, Supervisor as _, tokio as runtime};
+use commonware_runtime::{Supervisor as _, tokio as runtime};
 use contracts::ProviderError;
 use serde_json::json;
 use std::{future::pending, path::Path, sync::Arc, time::Duration};
@@ -86,10 +87,19 @@ async fn serve(
     let mut validator = consensus::start_on_tcp(context.child("validator"), validator, tcp);
 
     let eth_metrics = EthMetrics::default();
-    let metrics = ShardMetrics::new(&eth_metrics);
-    let carried = metrics.carried.clone();
+    let ShardMetrics {
+        chain: metrics,
+        carried,
+    } = ShardMetrics::new(&eth_metrics);
+    let name = format!("shard-{chain}/node-{index}");
+    let status = ChainStatus::new(
+        chain,
+        metrics,
+        context.child("metrics"),
+        move || json!({ "name": name }),
+    );
     let mut tasks = tokio::task::JoinSet::new();
-    tasks.spawn(metrics.follow(ledger.clone()));
+    tasks.spawn(status.open(ledger.clone()));
 
     let carrier = Arc::new(keys.carrier(chain));
     let own = LocalPort::new(
@@ -122,19 +132,12 @@ async fn serve(
         // Nobody joins a shard by its own address: its validators are the root chain's operators.
         network: None,
     };
-    let eth = eth::serve(eth, ledger.clone()).await;
+    let eth = eth::serve(eth, ledger).await;
     let eth = eth.map_err(|source| system("listen for JSON-RPC on", listen, source))?;
     let listen = Ports::loopback(node.ports.http);
     let listener = TcpListener::bind(listen).await;
     let listener = listener.map_err(|source| system("listen for HTTP on", listen, source))?;
-    let status = ShardStatus {
-        shard,
-        index,
-        ledger,
-        metrics,
-        context: context.child("metrics"),
-    };
-    let router = http::observe(Arc::new(status));
+    let router = http::observe(status);
     tasks.spawn(async move {
         let _ = http::serve(listener, router, Limits::default().connections_max, pending()).await;
     });
@@ -175,36 +178,5 @@ impl RootNode {
             }
             tokio::time::sleep(ROOT_PAUSE).await;
         }
-    }
-}
-
-/// What a shard's validator says of itself.
-struct ShardStatus {
-    shard: ShardFile,
-    index: usize,
-    ledger: Ledger,
-    metrics: ShardMetrics,
-    /// Shows what the engine counts.
-    context: runtime::Context,
-}
-
-impl http::Node for ShardStatus {
-    fn is_ready(&self) -> bool {
-        self.ledger.latest().header.number > 0
-    }
-
-    fn status(&self) -> serde_json::Value {
-        let latest = self.ledger.latest();
-        json!({
-            "name": format!("shard-{}/node-{}", self.shard.chain_id, self.index),
-            "chain_id": self.shard.chain_id,
-            "height": latest.header.number,
-            "block_hash": latest.hash,
-            "waiting_transactions": self.ledger.pool().len(),
-        })
-    }
-
-    fn metrics(&self) -> String {
-        self.metrics.page(self.ledger.pool().len(), &self.context.encode())
     }
 }

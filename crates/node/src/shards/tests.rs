@@ -159,7 +159,9 @@ fn numbers_that_no_shard_can_have_are_refused() {
 
 #[test]
 fn a_shards_page_shows_both_ways_from_the_start() {
-    let page = ShardMetrics::new(&api::eth::EthMetrics::default()).page(3, "# TYPE engine_views counter\n# EOF\n");
+    let page = ShardMetrics::new(&api::eth::EthMetrics::default())
+        .chain
+        .page(3, "# TYPE engine_views counter\n# EOF\n");
     for line in [
         "aloft_pool_transactions 3\n",
         "aloft_shard_messages_delivered_total{way=\"ToShard\"} 0\n",

@@ -18,7 +18,8 @@ use std::{
 ///
 /// With --checkpoint it begins with the state after a recent block instead, which it takes from the nodes to follow, every part proved against that block, and
 /// executes only the blocks after it. That block's hash, too, has to come from somebody whom you trust, and has to be younger than the time that stake takes to
-/// be paid out (aloft operator show); it is the last of one of the last two epochs, which `aloft chain checkpoints` asks a node for.
+/// be paid out (aloft operator show); it is the last of one of the last two epochs, which `aloft chain checkpoints` asks a node for. When its state is no longer
+/// kept before all of it is here, the node begins again with that of a later block which the first one proves.
 ///
 /// Started again in the same folder it goes on, and the other options are not needed.
 ///

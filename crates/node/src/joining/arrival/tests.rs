@@ -1,6 +1,7 @@
 use super::*;
-use api::eth::{self, EthConfig, EthMetrics, EthServer};
-use chain::{Ledger, MemoryDisk, PoolLimits};
+use crate::{layout::Layout, validators::StakedCommittees};
+use api::eth::{self, EthConfig, EthServer};
+use chain::{Ledger, MemoryDisk, PoolLimits, store::arrival::Position};
 
 const EPOCH_BLOCKS: NonZeroU64 = NonZeroU64::new(8).unwrap();
 
@@ -18,24 +19,22 @@ fn genesis() -> Genesis {
 
 /// A node with so many blocks, which began to keep checkpoints with the first.
 async fn serve(blocks: u64) -> (Ledger, EthServer, String) {
+    serve_chain(&genesis(), blocks).await
+}
+
+async fn serve_chain(genesis: &Genesis, blocks: u64) -> (Ledger, EthServer, String) {
     let store = Store::in_memory(&MemoryDisk::new()).unwrap();
-    let ledger = Ledger::open(&genesis(), store, PoolLimits::default()).unwrap();
+    let ledger = Ledger::open(genesis, store, PoolLimits::default()).unwrap();
     ledger.keep_checkpoints(EPOCH_BLOCKS);
-    for time in 0..blocks {
-        let parent = ledger.latest().hash;
+    for _ in 0..blocks {
+        let parent = ledger.latest();
+        let time = parent.header.timestamp + 1;
         let block = ledger
-            .propose(parent, 2 + time, Address::ZERO, B256::ZERO, &mut || false)
+            .propose(parent.hash, time, Address::ZERO, B256::ZERO, &mut || false)
             .unwrap();
         ledger.finalize(block.hash).unwrap();
     }
-    let config = EthConfig {
-        listen: ([127, 0, 0, 1], 0).into(),
-        client_version: "test".into(),
-        peer_count: 0,
-        metrics: EthMetrics::default(),
-        certificates: Default::default(),
-        network: None,
-    };
+    let config = EthConfig::alone(([127, 0, 0, 1], 0).into(), "test");
     let server = eth::serve(config, ledger.clone()).await.unwrap();
     let url = format!("http://{}", server.address());
     (ledger, server, url)
@@ -44,7 +43,15 @@ async fn serve(blocks: u64) -> (Ledger, EthServer, String) {
 async fn arrive_at(checkpoint: CheckpointName, url: &str) -> (Store, ArrivalError) {
     let store = Store::in_memory(&MemoryDisk::new()).unwrap();
     let sources = [url.to_owned()];
-    let arrived = arrive(&store, &genesis(), EPOCH_BLOCKS, checkpoint, &sources).await;
+    let arrived = arrive(
+        &store,
+        &genesis(),
+        EPOCH_BLOCKS,
+        checkpoint,
+        &sources,
+        &Progress::default(),
+    )
+    .await;
     let error = arrived.expect_err("no certificate could be had");
     (store, error)
 }
@@ -116,6 +123,43 @@ async fn a_state_comes_over_http_and_who_voted_is_read_from_it() {
     assert!(matches!(error, ArrivalError::Roster(_)), "{error:?}");
     assert_eq!(store.arrival().unwrap().unwrap().next, None);
     assert_eq!(store.state().unwrap().root(), kept.state.root());
+    server.stop().await;
+}
+
+/// Of a network with all its contracts: so that no contract is missing which says who votes.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_votes_in_the_next_two_epochs_is_known_before_the_rest_of_the_state_comes() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut layout = Layout::open_or_create(folder.path(), Some(3)).unwrap();
+    layout.network.epoch_blocks = EPOCH_BLOCKS;
+    let genesis = crate::genesis::genesis(&layout.network).unwrap();
+    let (ledger, server, url) = serve_chain(&genesis, 8).await;
+    let [kept] = ledger.checkpoints().try_into().unwrap();
+    let (header, hash) = (&kept.block.header, kept.block.hash);
+    let network = Network {
+        chain_id: genesis.chain_id,
+        genesis: ledger.genesis().hash_slow(),
+        epoch_blocks: EPOCH_BLOCKS,
+        namespace: Vec::new(),
+    };
+    let store = Store::in_memory(&MemoryDisk::new()).unwrap();
+    store.begin_arrival(network.genesis, header).unwrap();
+    let mut others = Others::new(CheckpointName { height: None, hash }, &[url], Progress::default());
+    successors::learn(&store, &network, header, &mut others).await.unwrap();
+
+    let known = store.successors().unwrap();
+    let epochs: Vec<u64> = known.iter().map(|successor| successor.epoch).collect();
+    assert_eq!(epochs, [1, 2]);
+    for successor in known {
+        let expected = StakedCommittees::new(ledger.clone()).read_in(&ledger.pending(), successor.epoch);
+        let expected = expected.unwrap().committee;
+        assert_eq!(expected.validators().len(), 3);
+        assert_eq!(successor.committee.validators(), expected.validators());
+    }
+    assert_eq!(store.arrival().unwrap().unwrap().next, Some(Position::START));
+    assert_eq!(store.state().unwrap().root(), State::empty().root());
+    // Whoever has no certificates has no later block either.
+    assert_eq!(others.later(&network, &store.successors().unwrap()).await, None);
     server.stop().await;
 }
 
