@@ -12,7 +12,7 @@ pub use observer::{CeremonyEnd, Outcome};
 use crate::{Link, Wallet};
 use alloy_primitives::{B256, U256};
 use chain::{
-    ValidatorKeys,
+    PoolError, ValidatorKeys,
     consensus::{FixedRoster, PEER_SETS, PEERS_MAX, Pace, max_message_bytes},
     keys::Identity,
 };
@@ -202,7 +202,7 @@ impl Network {
         self
     }
 
-    /// Lets users send one transfer every `ms` milliseconds, from the start to the end, to a machine that is up.
+    /// Lets a user send one transfer every `ms` milliseconds, from the start to the end, to the first machine that is up and takes it.
     pub fn steady(mut self, ms: u64) -> Self {
         self.steady = Some(Duration::from_millis(ms));
         self
@@ -297,9 +297,8 @@ impl Network {
             }
             if let Some(pause) = self.steady
                 && elapsed >= next_transfer
-                && let Some(node) = nodes.iter().find(|node| node.height().is_some())
+                && send_steadily(&nodes)
             {
-                node.transfer(&Wallet::nth(STEADY_WALLET));
                 next_transfer = elapsed + pause;
             }
             for node in &mut nodes {
@@ -363,6 +362,17 @@ impl Network {
         }
         setup
     }
+}
+
+/// Gives the next transfer of the user who never stops to the first machine that is up and takes it; whether there is one.
+fn send_steadily(nodes: &[Node]) -> bool {
+    let mut up = nodes.iter().filter(|node| node.height().is_some());
+    up.any(|node| match node.transfer(&Wallet::nth(STEADY_WALLET)) {
+        Ok(_) => true,
+        // It hears of no block any more: it is cut off, or its operator left.
+        Err(PoolError::NonceTooHigh { .. }) => false,
+        Err(error) => panic!("a funded user sends in order: {error}"),
+    })
 }
 
 /// Gives a transaction to the first machine that is up.

@@ -233,13 +233,13 @@ impl Node {
     }
 
     /// Gives it a transfer by `user`, after those that it knows of.
-    pub(super) fn transfer(&self, user: &Wallet) {
+    pub(super) fn transfer(&self, user: &Wallet) -> Result<B256, PoolError> {
         let ledger = self.ledger().expect("it is up");
         let (_, state) = ledger.pending();
         let final_nonce = state.account(&user.address()).map_or(0, |account| account.nonce);
         let nonce = ledger.pool().next_nonce(&user.address(), final_nonce);
         let transfer = user.transfer(ledger.chain_id(), nonce, Address::repeat_byte(0xaa), 1);
-        ledger.submit(&transfer).expect("a funded user sends in order");
+        ledger.submit(&transfer)
     }
 
     /// From now on it votes twice.

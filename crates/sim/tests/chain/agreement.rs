@@ -40,6 +40,23 @@ fn four_validators_finalize_the_same_blocks_and_every_transaction_once() {
     assert_agreed(&outcome, 12, 40);
 }
 
+/// For longer than its pool takes transfers of one user while none becomes final.
+#[test]
+fn users_leave_a_machine_that_hears_of_no_block_any_more() {
+    let cut = Event::Partition(vec![vec![0], vec![1, 2, 3]]);
+    let outcome = Network::new(9)
+        .steady(50)
+        .at_ms(1_000, cut)
+        .at_ms(60_000, Event::Heal)
+        .run(110, 120_000);
+    assert_agreed(&outcome, 110, 0);
+    assert!(
+        outcome.proposers.range(90..).any(|(_, leader)| *leader == 0),
+        "\n{}",
+        outcome.log
+    );
+}
+
 #[test]
 fn one_validator_alone_is_a_chain() {
     let outcome = Network::new(2).validators(1).at_ms(300, transfers(0, 2)).run(8, 30_000);

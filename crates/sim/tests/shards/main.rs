@@ -20,13 +20,15 @@ use world::{
     wallet,
 };
 
+/// Runs a test to its end on this thread.
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.unwrap().block_on(test);
+}
+
 #[test]
 fn a_certificate_of_a_ledger_verifies_and_its_words_name_the_same_seats() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    run(async {
         let world = World::new().await;
         for chain in [&world.root, &world.shard] {
             chain.seal();
@@ -50,11 +52,7 @@ fn a_certificate_of_a_ledger_verifies_and_its_words_name_the_same_seats() {
 /// Value goes there and back, committees change on both sides, and everything goes on, with nothing but what proofs carry.
 #[test]
 fn messages_and_committees_travel_between_a_root_chain_and_a_shard() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    run(async {
         let mut world = World::new().await;
         let alice = wallet(ALICE_SEED).address();
         let (here, there) = (
@@ -121,11 +119,7 @@ fn messages_and_committees_travel_between_a_root_chain_and_a_shard() {
 /// What a shard's validator does twice is told to the root chain, where its stake is, in the words of `ShardSlasher`.
 #[test]
 fn who_votes_twice_on_a_shard_loses_its_stake_on_the_root_chain() {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
+    run(async {
         let world = World::new().await;
         // The first committee's own epoch comes.
         while world.root.ledger.latest().header.number < 3 * ROOT_EPOCH_BLOCKS {
@@ -193,14 +187,7 @@ fn a_remote_chain_gives_the_same_proofs() {
     runtime.block_on(async {
         let world = World::new().await;
         let number = world.root.ledger.latest().header.number;
-        let config = api::eth::EthConfig {
-            listen: ([127, 0, 0, 1], 0).into(),
-            client_version: "test".into(),
-            peer_count: 0,
-            metrics: api::eth::EthMetrics::default(),
-            certificates: Default::default(),
-            network: None,
-        };
+        let config = api::eth::EthConfig::alone(([127, 0, 0, 1], 0).into(), "test");
         let server = api::eth::serve(config, world.root.ledger.clone()).await.unwrap();
         let rpc = client::Rpc::new(&format!("http://{}", server.address()));
         let remote = client::HttpProvider::connect(rpc, wallet(ALICE_SEED)).await.unwrap();
