@@ -1,6 +1,7 @@
 """Connections that do nothing, read nothing or write a byte a second: others are served meanwhile, by the same node."""
 
 import base64
+import errno
 import http.client
 import json
 import os
@@ -9,12 +10,17 @@ import time
 
 from network import PATIENCE, Fault, check, descriptors, rpc
 
-IDLE = 10_000  # of each kind of port together, as far as descriptors go
+IDLE = 10_000  # at all ports together, as far as descriptors go
 SHORT_IDLE = 5_000
+# At a time, with a pause after: the kernel drops what comes when its queues are full, and sends it again a second later.
+IDLE_BATCH = 250
+IDLE_PAUSE_S = 0.05
+SETTLE_S = 5 * PATIENCE
 SLOW_WRITERS = 100
 SLOW_READERS = 50
 OTHERS_S = 5 * PATIENCE
 MEMORY_MIB = 256
+DESCRIPTORS = 4096  # that a node asks for (crates/node/src/descriptors.rs); with none left no journal could be opened
 
 
 def connect(port):
@@ -61,7 +67,7 @@ def all_kinds(run):
         idle = idle_connections(run, node)
         held += idle
         head = b"POST / HTTP/1.1\r\nContent-Length: 1000000\r\n"
-        slowest = 0
+        slowest, open_files = 0, node.open_files()
         for byte in head:
             for writer in writers:
                 try:
@@ -69,8 +75,10 @@ def all_kinds(run):
                 except OSError:
                     pass  # It gave way to somebody else.
             slowest = max(slowest, ask(node), ask_http(node))
+            open_files = max(open_files, node.open_files())
             time.sleep(1 if run.is_long else 0.05)
         blocks = run.observer.seconds_to_next_block()
+        connected, shed = states(idle)
     finally:
         for connection in held:
             connection.close()
@@ -78,8 +86,11 @@ def all_kinds(run):
     check(slowest <= OTHERS_S, f"an ordinary request took {slowest:.1f} s meanwhile")
     check(peak - before <= MEMORY_MIB, f"memory grew from {before} to {peak} MiB")
     check(blocks <= OTHERS_S, f"the next block took {blocks:.1f} s")
+    check(open_files < DESCRIPTORS, f"{node.name} used up its {open_files} descriptors")
+    check(shed > 0, "no idle connection gave way to another")
     return (
-        f"{len(idle)} idle connections, {len(writers)} slow writers, {len(readers)} slow readers; ordinary requests within"
+        f"{len(idle)} idle connections tried, {connected} there at the end and {shed} shed by the node, which had at most"
+        f" {open_files} files open; {len(writers)} slow writers, {len(readers)} slow readers; ordinary requests within"
         f" {slowest:.2f} s, next block after {blocks:.1f} s; memory {before} MiB, at most {peak} MiB"
     )
 
@@ -92,6 +103,7 @@ def slow_readers(node):
 
 
 def idle_connections(run, node):
+    """Connections on which nothing is ever said, to each port in turn."""
     count = min(IDLE if run.is_long else SHORT_IDLE, descriptors() - 1000)
     ports = [port for port in node.ports.values() if port]
     tried = []
@@ -101,17 +113,30 @@ def idle_connections(run, node):
         connection.setblocking(False)
         connection.connect_ex(("127.0.0.1", ports[index % len(ports)]))
         tried.append(connection)
-    time.sleep(1)
-    return [connection for connection in tried if is_open(connection)]
+        if index % IDLE_BATCH == IDLE_BATCH - 1:
+            time.sleep(IDLE_PAUSE_S)
+    time.sleep(SETTLE_S)
+    return tried
 
 
-def is_open(connection):
-    try:
-        connection.getpeername()
-        return True
-    except OSError:
-        connection.close()
-        return False
+def states(connections):
+    """How many are connected, and how many were and are closed by the other side."""
+    connected = shed = 0
+    for connection in connections:
+        try:
+            connection.getpeername()
+        except OSError:
+            # It was reset, or never came to be.
+            shed += connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == errno.ECONNRESET
+            continue
+        try:
+            ended = connection.recv(1, socket.MSG_PEEK) == b""
+        except BlockingIOError:
+            ended = False
+        except OSError:
+            ended = True
+        connected, shed = connected + (not ended), shed + ended
+    return connected, shed
 
 
 def ask(node):

@@ -180,6 +180,10 @@ class Node:
                 return int(line.split()[1]) // 1024
         raise Fault(f"{self.name} has no {field}")
 
+    def open_files(self):
+        """Descriptors of the process."""
+        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+
     def reset_peak(self):
         Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
 
