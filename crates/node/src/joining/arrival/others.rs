@@ -104,6 +104,7 @@ impl Others {
             hash,
         })
     }
+
     /// What `take` makes of the first answer to `question` that is right.
     pub(super) async fn ask<T, U>(
         &mut self,
