@@ -169,6 +169,10 @@ impl Coefficients {
     ///
     /// When `row_bytes` is another length than the coefficients were derived for, or does not divide `rows`.
     pub fn combine_rows(&self, rows: &[u8], row_bytes: usize) -> Vec<Combined> {
+        assert_eq!(
+            row_bytes, self.row_bytes,
+            "rows are as long as the coefficients are for"
+        );
         assert!(
             rows.len().is_multiple_of(row_bytes),
             "{} bytes are not rows of {row_bytes}",

@@ -36,7 +36,7 @@ pub use keepers::{Keepers, KeepersError};
 use crate::Domain;
 use bytes::{BufMut, Bytes};
 use commonware_codec::{Buf, DecodeExt, Encode, EncodeSize, Error, FixedSize, Read, ReadExt, Write};
-use contracts::{CallError, Provider, abi::ReaderBook, addresses};
+use contracts::{CallError, Provider, RELEASE_SEATS_MAX, abi::ReaderBook, addresses};
 use crypto::{
     envelope::{self, ENVELOPE_BYTES, RecipientPublic, RecipientSecret},
     stream::{self, Key, TAG_BYTES},
@@ -64,7 +64,7 @@ pub struct Request {
 }
 
 /// Shares of one operator at most.
-pub const SHARES_MAX: usize = 64;
+pub const SHARES_MAX: usize = RELEASE_SEATS_MAX as usize;
 
 /// A member's share, sealed to the reader.
 #[derive(Clone, Debug, PartialEq, Eq)]
