@@ -419,25 +419,20 @@ pub struct SetupCall {
 ///
 /// When there are 2^32 founders.
 pub fn founding_calls(founders: &[Founder]) -> Vec<SetupCall> {
-    let services = addresses::NETWORK_REGISTRY;
-    let create = abi::NetworkRegistry::createCall {
-        kind: 1,       // Availability.
-        allocation: 0, // Shared.
-        slasher: addresses::DA_CHALLENGES,
-        seats: DA_SEATS,
-        minStake: DA_MIN_STAKE_WEI,
-    };
-    let mut calls = vec![call(Address::ZERO, services, &create, U256::ZERO)];
+    let mut calls = vec![create(
+        AVAILABILITY,
+        addresses::DA_CHALLENGES,
+        DA_SEATS,
+        DA_MIN_STAKE_WEI,
+    )];
     let validators = founders.iter().filter(|founder| founder.validator.is_some()).count();
     let validators = u32::try_from(validators).expect("a network has few founders");
-    let create = abi::NetworkRegistry::createCall {
-        kind: 0,       // Consensus.
-        allocation: 0, // Shared.
-        slasher: addresses::CONSENSUS_SLASHER,
-        seats: consensus_seats(validators),
-        minStake: CONSENSUS_MIN_STAKE_WEI,
-    };
-    calls.push(call(Address::ZERO, services, &create, U256::ZERO));
+    calls.push(create(
+        CONSENSUS,
+        addresses::CONSENSUS_SLASHER,
+        consensus_seats(validators),
+        CONSENSUS_MIN_STAKE_WEI,
+    ));
     for (operator, founder) in (0..).zip(founders) {
         let register = abi::OperatorRegistry::registerCall {
             streamKey: founder.stream_key,
@@ -456,10 +451,8 @@ pub fn founding_calls(founders: &[Founder]) -> Vec<SetupCall> {
         }
     }
     let founded = [(DA_SERVICE, !founders.is_empty()), (CONSENSUS_SERVICE, validators > 0)];
-    for (service, _) in founded.into_iter().filter(|(_, founded)| *founded) {
-        let activate = abi::NetworkRegistry::activateCall { service };
-        calls.push(call(Address::ZERO, services, &activate, U256::ZERO));
-    }
+    let founded = founded.into_iter().filter(|(_, founded)| *founded);
+    calls.extend(founded.map(|(service, _)| activate(service)));
     calls
 }
 
@@ -470,26 +463,20 @@ pub fn founding_calls(founders: &[Founder]) -> Vec<SetupCall> {
 ///
 /// When there are 2^32 founders.
 pub fn releasing_calls(founders: &[Founder]) -> Vec<SetupCall> {
-    let services = addresses::NETWORK_REGISTRY;
     let count = u32::try_from(founders.len()).expect("a network has few founders");
-    let create = abi::NetworkRegistry::createCall {
-        kind: 2,       // Storage.
-        allocation: 0, // Shared.
-        slasher: Address::ZERO,
-        seats: release_seats(count),
-        minStake: RELEASE_MIN_STAKE_WEI,
-    };
-    let mut calls = vec![call(Address::ZERO, services, &create, U256::ZERO)];
+    let mut calls = vec![create(
+        STORAGE,
+        Address::ZERO,
+        release_seats(count),
+        RELEASE_MIN_STAKE_WEI,
+    )];
     calls.extend(
         (0..)
             .zip(founders)
             .map(|(operator, founder)| opt_in(founder.account, operator, RELEASE_SERVICE)),
     );
     if !founders.is_empty() {
-        let activate = abi::NetworkRegistry::activateCall {
-            service: RELEASE_SERVICE,
-        };
-        calls.push(call(Address::ZERO, services, &activate, U256::ZERO));
+        calls.push(activate(RELEASE_SERVICE));
     }
     calls
 }
@@ -509,6 +496,28 @@ fn validator_calls(from: Address, validator: &FoundingValidator) -> Vec<SetupCal
     });
     let moved = call(from, registry, &moved, U256::ZERO);
     std::iter::once(moved).chain(keys).collect()
+}
+
+/// Kinds of services: `ServiceKind` of the contract.
+const CONSENSUS: u8 = 0;
+const AVAILABILITY: u8 = 1;
+const STORAGE: u8 = 2;
+
+/// Creates a service among which operators share their stake.
+fn create(kind: u8, slasher: Address, seats: u32, min_stake: u128) -> SetupCall {
+    let create = abi::NetworkRegistry::createCall {
+        kind,
+        allocation: 0, // Shared.
+        slasher,
+        seats,
+        minStake: min_stake,
+    };
+    call(Address::ZERO, addresses::NETWORK_REGISTRY, &create, U256::ZERO)
+}
+
+fn activate(service: u32) -> SetupCall {
+    let activate = abi::NetworkRegistry::activateCall { service };
+    call(Address::ZERO, addresses::NETWORK_REGISTRY, &activate, U256::ZERO)
 }
 
 fn opt_in(from: Address, operator: u32, service: u32) -> SetupCall {
