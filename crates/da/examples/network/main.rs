@@ -15,6 +15,7 @@
 //!
 //! CPU times are `getrusage`'s, user and system, of whole processes. GB are 1e9 bytes.
 
+mod ballast;
 mod figures;
 mod model;
 mod operator;
