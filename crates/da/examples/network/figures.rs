@@ -75,8 +75,8 @@ pub fn median(times: &mut [Duration]) -> Duration {
     times[times.len() / 2]
 }
 
-/// The one of `times` that nine of ten are below.
-pub fn ninth_decile(times: &mut [Duration]) -> Duration {
+/// The one of `times` that nine of ten are below; none of no times.
+pub fn ninth_decile(times: &mut [Duration]) -> Option<Duration> {
     times.sort();
-    times[(times.len() * 9 / 10).min(times.len() - 1)]
+    times.get(times.len() * 9 / 10).copied()
 }

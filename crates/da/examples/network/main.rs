@@ -9,7 +9,7 @@
 //! **What is real.** Every operator is a process of its own that runs `da::Service`: handshakes, encrypted streams over TCP, checks of
 //! heads and rows, files on a folder in memory (`/dev/shm`), a sync before each signature, BLS signatures. The disperser codes
 //! random payloads and verifies every signature. **What is not.** There is no chain: each operator's provider answers with the same
-//! fixed registry and a height that grows each time it is asked, and no certificate is submitted, so that every blob is one that
+//! fixed registry and a height that grows by the clock, and no certificate is submitted, so that every blob is one that
 //! nobody has paid for yet. Operators and disperser share the cores of one machine and its loopback, which has no latency and loses
 //! nothing; a sync of memory costs nothing. Where a figure comes from a calculation, its name begins with `modelled_`.
 //!

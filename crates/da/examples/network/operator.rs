@@ -36,8 +36,8 @@ pub struct Setup {
     pub ingest_bytes_per_s: u64,
     /// How often it looks at its chain, milliseconds.
     pub poll_ms: u64,
-    /// Blocks that pass between two looks.
-    pub blocks_per_look: u64,
+    /// Blocks that pass on that chain in a second.
+    pub blocks_per_s: u64,
 }
 
 impl Setup {
@@ -47,12 +47,12 @@ impl Setup {
             self.operators.into(),
             self.ingest_bytes_per_s,
             self.poll_ms,
-            self.blocks_per_look,
+            self.blocks_per_s,
         ]
     }
 
     fn of_words(words: &[u64]) -> Option<Self> {
-        let &[index, operators, ingest_bytes_per_s, poll_ms, blocks_per_look] = words else {
+        let &[index, operators, ingest_bytes_per_s, poll_ms, blocks_per_s] = words else {
             return None;
         };
         Some(Self {
@@ -60,7 +60,7 @@ impl Setup {
             operators: operators.try_into().ok()?,
             ingest_bytes_per_s,
             poll_ms,
-            blocks_per_look,
+            blocks_per_s,
         })
     }
 }
@@ -101,7 +101,7 @@ pub fn run(mut words: impl Iterator<Item = String>) {
             ingest_bytes_per_s: (setup.ingest_bytes_per_s > 0).then_some(setup.ingest_bytes_per_s),
             poll_ms: setup.poll_ms,
         };
-        let chain = FixedChain::new(setup.operators, setup.blocks_per_look);
+        let chain = FixedChain::new(setup.operators, setup.blocks_per_s);
         let service = Service::start(context.child("operator"), config, chain)
             .await
             .expect("start the operator");

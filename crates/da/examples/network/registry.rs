@@ -10,13 +10,7 @@ use contracts::{
 use crypto::{bls, ecdsa};
 use da::{Committee, CommitteeId, Domain, Header, Operator, Permit, Seed, disperse::Peer, permit::LIFETIME_BLOCKS};
 use primitives::{Address, B256, Bytes, CHAIN_ID, Epoch};
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
 /// Where operators are until they have a port: discard.
 const NOWHERE: ([u8; 4], u16) = ([127, 0, 0, 1], 9);
@@ -67,18 +61,17 @@ pub fn permit(header: &Header, height: u64) -> Permit {
 pub struct FixedChain {
     /// Made once: to make the keys of so many operators takes longer than to look at a blob.
     committee: Arc<Committee>,
-    /// Blocks that pass each time somebody asks for the height.
-    blocks_per_look: u64,
-    height: Arc<AtomicU64>,
+    blocks_per_s: u64,
+    began: Instant,
 }
 
 impl FixedChain {
-    /// A chain with `operators` operators and no event.
-    pub fn new(operators: u32, blocks_per_look: u64) -> Self {
+    /// A chain with `operators` operators and no event, on which `blocks_per_s` blocks pass in a second.
+    pub fn new(operators: u32, blocks_per_s: u64) -> Self {
         Self {
             committee: Arc::new(committee(operators, &[])),
-            blocks_per_look,
-            height: Arc::new(AtomicU64::new(1)),
+            blocks_per_s,
+            began: Instant::now(),
         }
     }
 }
@@ -165,6 +158,7 @@ impl Provider for FixedChain {
     }
 
     async fn height(&self) -> Result<u64, ProviderError> {
-        Ok(self.height.fetch_add(self.blocks_per_look, Ordering::Relaxed))
+        let blocks = self.began.elapsed().as_secs_f64() * self.blocks_per_s as f64;
+        Ok(1 + blocks as u64)
     }
 }

@@ -128,7 +128,7 @@ fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
         operators: count,
         ingest_bytes_per_s: CAP_BYTES_PER_S,
         poll_ms: 500,
-        blocks_per_look: 1,
+        blocks_per_s: 2,
     });
     let committee = Arc::new(committee);
     let source = source.clone();

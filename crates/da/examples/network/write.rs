@@ -125,7 +125,7 @@ pub fn measure(figures: &mut Figures) {
             operators: count,
             ingest_bytes_per_s: 0,
             poll_ms: 500,
-            blocks_per_look: 1,
+            blocks_per_s: 2,
         });
         let (source, committee, figures) = (source.clone(), Arc::new(committee), &mut *figures);
         runtime(folder.path()).start(|context| async move {
