@@ -30,8 +30,8 @@ const COUNTS: [u32; 6] = [1, 2, 4, 8, 16, 32];
 const LANES: usize = 2;
 /// Blobs that are coded before a lane is free for them.
 const CODED_AHEAD: usize = 1;
-/// Until streams are full and operators have what they keep.
-const WARM_UP: Duration = Duration::from_secs(5);
+/// Until streams are full, and operators have the memory that they keep: a whole blob too.
+const WARM_UP: Duration = WINDOW;
 /// How long is measured: a whole blob for the one operator that gets all of its rows.
 const WINDOW: Duration = Duration::from_secs(16);
 /// How often all counts are measured, one after the other: what else a machine does comes and goes.
