@@ -7,12 +7,12 @@
 
 use std::{
     fs::{File, OpenOptions},
-    io::Write as _,
+    os::unix::fs::FileExt as _,
     path::Path,
 };
 
 /// Written at a time while the file is made.
-const CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: u64 = 1 << 20;
 
 /// A file that holds memory until others need it.
 pub struct Ballast {
@@ -21,15 +21,24 @@ pub struct Ballast {
 }
 
 impl Ballast {
-    /// Takes `bytes` of the memory that files in `folder` lie in.
-    pub fn new(folder: &Path, bytes: u64) -> Self {
-        let options = OpenOptions::new().write(true).create_new(true).clone();
-        let mut file = options.open(folder.join("ballast")).expect("a file in memory");
-        let chunk = vec![0; CHUNK_BYTES];
-        for _ in 0..bytes.div_ceil(CHUNK_BYTES as u64) {
-            file.write_all(&chunk).expect("the memory that operators will need");
+    /// An empty one in `folder`, whose files lie in memory.
+    pub fn new(folder: &Path) -> Self {
+        let path = folder.join("ballast");
+        let file = OpenOptions::new().write(true).create_new(true).open(path);
+        Self {
+            file: file.expect("a file in memory"),
+            bytes: 0,
         }
-        Self { file, bytes }
+    }
+
+    /// Takes memory until it holds `bytes`. Soon after others gave theirs back, it is the same memory.
+    pub fn fill(&mut self, bytes: u64) {
+        let chunk = vec![0; CHUNK_BYTES as usize];
+        while self.bytes < bytes {
+            let written = self.file.write_all_at(&chunk, self.bytes);
+            written.expect("the memory that operators will need");
+            self.bytes += CHUNK_BYTES;
+        }
     }
 
     /// Gives `bytes` of it back, or what is left.

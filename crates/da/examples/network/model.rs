@@ -47,34 +47,30 @@ impl Costs {
         rows_bytes_per_s * self.byte_s + blobs_per_s * self.blob_s
     }
 
-    /// CPU time that an operator of `point` spent, to what these costs say.
-    fn excess(&self, point: &Point) -> f64 {
+    /// CPU seconds a second of an operator of `point`.
+    fn of(&self, point: &Point) -> f64 {
         let bytes = point.rows_bytes_per_s / f64::from(point.operators);
         let blobs = point.rows_bytes_per_s / rows_of_a_blob(BLOB_BYTES as u64);
-        point.operator_cores / self.cores(bytes, blobs)
+        self.cores(bytes, blobs)
     }
 }
 
-/// Fits the costs to the runs whose operators did not disturb each other, and holds each of them but the largest against what the
-/// others predict of it. How much more the larger runs took than the model says is printed for itself.
+/// Fits the costs to the runs that did not fill the machine, and holds each of them against what the others predict of it.
 pub fn check(figures: &mut Figures, points: &[Point]) -> Costs {
-    let rate_error = points.iter().filter(|point| !point.saturated());
-    let rate_error = rate_error.map(|point| (point.ratio - 1.0).abs()).fold(0.0, f64::max);
-    figures.set("model_error_of_aggregate_rate", rate_error);
-    let (fitted, disturbed): (Vec<Point>, Vec<Point>) = points.iter().partition(|point| point.undisturbed());
-    let costs = Costs::fit(&fitted);
+    let points: Vec<Point> = points.iter().filter(|point| !point.saturated()).copied().collect();
+    let costs = Costs::fit(&points);
     figures.set("model_cpu_s_per_gb_of_rows", costs.byte_s * 1e9);
     figures.set("model_cpu_ms_per_blob", costs.blob_s * 1e3);
-    let mut cpu_error = 0.0_f64;
-    for place in 0..fitted.len().saturating_sub(1) {
-        let others = [&fitted[..place], &fitted[place + 1..]].concat();
-        cpu_error = cpu_error.max((1.0 / Costs::fit(&others).excess(&fitted[place]) - 1.0).abs());
+    let (mut cpu_error, mut rate_error) = (0.0_f64, 0.0_f64);
+    for (place, point) in points.iter().enumerate() {
+        rate_error = rate_error.max((point.ratio - 1.0).abs());
+        let others = [&points[..place], &points[place + 1..]].concat();
+        let error = Costs::fit(&others).of(point) / point.operator_cores - 1.0;
+        figures.set(&format!("model_error_of_{:02}_operators", point.operators), error);
+        cpu_error = cpu_error.max(error.abs());
     }
+    figures.set("model_error_of_aggregate_rate", rate_error);
     figures.set("model_error_of_cpu_per_node", cpu_error);
-    for point in &disturbed {
-        let name = format!("model_cpu_of_{:02}_disturbed_operators_to_predicted", point.operators);
-        figures.set(&name, costs.excess(point));
-    }
     costs
 }
 

@@ -10,6 +10,7 @@ use crate::{
     write::{self, BLOB_BYTES, HEAD_REGION_BYTES, ROW_OVERHEAD_BYTES, Source},
 };
 use commonware_runtime::{Clock, Runner as _, Spawner, Supervisor};
+use commonware_utils::sync;
 use da::Shape;
 use futures::{SinkExt, StreamExt, channel::mpsc, lock::Mutex};
 use primitives::MIB;
@@ -36,16 +37,16 @@ const WARM_UP: Duration = WINDOW;
 const WINDOW: Duration = Duration::from_secs(16);
 /// How often all counts are measured, one after the other: what else a machine does comes and goes.
 const PASSES: usize = 3;
+/// How often counts of up to [`FEW`] are measured once more: a process costs a tenth more or less from one start to the next.
+const PASSES_OF_FEW: usize = 2;
+const FEW: u32 = 8;
 /// How often memory is given to the operators' files, a little more than they can fill until the next time.
 const BALLAST_TICK: Duration = Duration::from_millis(100);
 const BALLAST_EXCESS: f64 = 1.1;
-/// Given first: what a core frees waits for that core for a while.
+/// Given to each operator first, for what its process keeps.
 const BALLAST_AHEAD_BYTES: u64 = 64 * MIB;
 /// Above this share of the machine's cores, the cores are what is measured.
 const FULL: f64 = 0.85;
-/// From this share of the machine's cores on, processes evict each other from caches and wait for each other's cores so often that a
-/// byte costs more CPU time, which says something of this machine and nothing of an operator that has its own.
-const DISTURBED: f64 = 0.4;
 
 /// What one count of operators did.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +73,6 @@ impl Point {
         self.busy > FULL
     }
 
-    /// Whether operators disturbed each other so little that one with a machine of its own would spend about as much.
-    pub fn undisturbed(&self) -> bool {
-        self.busy < DISTURBED
-    }
-
     /// CPU seconds that an operator spends on a GB of rows.
     pub fn cpu_s_per_gb(&self) -> f64 {
         self.operator_cores / self.rows_bytes_per_s * f64::from(self.operators) * 1e9
@@ -97,14 +93,21 @@ impl Point {
 pub fn measure(figures: &mut Figures) -> Vec<Point> {
     let source = Arc::new(Source::new(BLOB_BYTES));
     let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let memory = operator::folder();
+    let ballast = Arc::new(sync::Mutex::new(Ballast::new(memory.path())));
+    let most = COUNTS.map(ballast_bytes).into_iter().fold(0, u64::max);
     figures.set("weak_scaling_cap_bytes_per_s", CAP_BYTES_PER_S as f64);
     println!("    N    rows MB/s    of N x cap    node CPU s/GB    node MB/s received    busy cores");
-    let passes: Vec<_> = (0..PASSES)
-        .map(|_| COUNTS.map(|count| point(&source, count, cores)))
-        .collect();
-    let points: Vec<_> = (0..COUNTS.len())
-        .map(|place| Point::of_runs(passes.iter().map(|pass| pass[place]).collect()))
-        .collect();
+    let mut runs = COUNTS.map(|_| Vec::new());
+    for pass in 0..PASSES + PASSES_OF_FEW {
+        for (count, runs) in COUNTS.into_iter().zip(&mut runs) {
+            if pass < PASSES || count <= FEW {
+                ballast.lock().fill(most);
+                runs.push(point(&source, count, cores, &ballast));
+            }
+        }
+    }
+    let points: Vec<_> = runs.into_iter().map(Point::of_runs).collect();
     for point in &points {
         let name = |figure: &str| format!("weak_scaling_{:02}_operators_{figure}", point.operators);
         figures.set(&name("rows_mb_per_s"), point.rows_bytes_per_s / 1e6);
@@ -121,7 +124,19 @@ pub fn measure(figures: &mut Figures) -> Vec<Point> {
     points
 }
 
-fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
+/// Bytes a second that the files of `count` operators are given.
+fn ballast_bytes_per_s(count: u32) -> f64 {
+    BALLAST_EXCESS * f64::from(count) * CAP_BYTES_PER_S as f64
+}
+
+/// Memory that `count` operators are given in all.
+fn ballast_bytes(count: u32) -> u64 {
+    let files = ballast_bytes_per_s(count) * (WARM_UP + WINDOW).as_secs_f64();
+    u64::from(count) * BALLAST_AHEAD_BYTES + files as u64
+}
+
+fn point(source: &Arc<Source>, count: u32, cores: usize, ballast: &Arc<sync::Mutex<Ballast>>) -> Point {
+    ballast.lock().release(u64::from(count) * BALLAST_AHEAD_BYTES);
     let folder = operator::folder();
     let (mut operators, committee) = write::start(folder.path(), count, |index| Setup {
         index,
@@ -132,12 +147,8 @@ fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
     });
     let committee = Arc::new(committee);
     let source = source.clone();
-    let bytes_per_s = BALLAST_EXCESS * f64::from(count) * CAP_BYTES_PER_S as f64;
-    let mut ballast = Ballast::new(
-        folder.path(),
-        BALLAST_AHEAD_BYTES + (bytes_per_s * (WARM_UP + WINDOW).as_secs_f64()) as u64,
-    );
-    ballast.release(BALLAST_AHEAD_BYTES);
+    let given = (ballast_bytes_per_s(count) * BALLAST_TICK.as_secs_f64()) as u64;
+    let ballast = ballast.clone();
     let running = &mut operators;
     let point = write::runtime(folder.path()).start(|context| async move {
         let stopped = Arc::new(AtomicBool::new(false));
@@ -166,7 +177,7 @@ fn point(source: &Arc<Source>, count: u32, cores: usize) -> Point {
         }
         context.child("ballast").spawn(move |context| async move {
             loop {
-                ballast.release((bytes_per_s * BALLAST_TICK.as_secs_f64()) as u64);
+                ballast.lock().release(given);
                 context.sleep(BALLAST_TICK).await;
             }
         });
