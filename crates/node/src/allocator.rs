@@ -3,10 +3,10 @@
 /// Blocks and messages of a megabyte come and go, and glibc gives such memory back to the system each time.
 pub use mimalloc::MiMalloc as Allocator;
 
-use libmimalloc_sys::{mi_option_eager_commit_delay, mi_option_set, mi_option_t};
+use libmimalloc_sys::{mi_option_set, mi_option_t, mi_option_use_numa_nodes};
 
-/// `mi_option_purge_delay` of mimalloc 2, which the bindings leave out: it follows `mi_option_eager_commit_delay`.
-const PURGE_DELAY: mi_option_t = mi_option_eager_commit_delay + 1;
+/// `mi_option_purge_delay`, which the bindings leave out: `mi_option_use_numa_nodes` follows it.
+const PURGE_DELAY: mi_option_t = mi_option_use_numa_nodes - 1;
 
 /// Keeps memory that is freed for what is allocated next, instead of giving it back after 10 ms and having the system clear it anew, which is a
 /// tenth of a validator's time under load. The process stays as large as it was at its largest.
