@@ -100,11 +100,17 @@ impl BlockContext {
     }
 }
 
-/// The base fee of the block after `parent`, in wei (EIP-1559 with Ethereum's parameters).
+/// As high as blocks that are full can raise the base fee, in wei: 9.2 coins a unit of gas.
+///
+/// A header's is 64 bits wide here, and an eighth more than this has to fit. From a gwei it takes 195 full blocks, each paid for.
+pub const BASE_FEE_MAX: u64 = 1 << 63;
+
+/// The base fee of the block after `parent`, in wei (EIP-1559 with Ethereum's parameters), [`BASE_FEE_MAX`] at most.
 pub fn next_base_fee(parent: &Header) -> u64 {
-    parent
-        .next_block_base_fee(BaseFeeParams::ethereum())
-        .unwrap_or_default()
+    let fee = parent.base_fee_per_gas.unwrap_or_default().min(BASE_FEE_MAX);
+    BaseFeeParams::ethereum()
+        .next_block_base_fee(parent.gas_used, parent.gas_limit, fee)
+        .min(BASE_FEE_MAX)
 }
 
 /// Where the `BLOCKHASH` instruction finds the ancestors of the block being executed.

@@ -23,7 +23,7 @@ mod transaction;
 mod trie;
 
 pub use beacon::{BEACON_KEY_BYTES, BEACON_SIGNATURE_BYTES, BeaconCeremony, BeaconNews, BeaconSharing};
-pub use block::{BlockContext, BlockHashes, next_base_fee};
+pub use block::{BASE_FEE_MAX, BlockContext, BlockHashes, next_base_fee};
 pub use call::{
     CALL_GAS_MAX, CallEnd, CallOutcome, CallRequest, EstimateError, call, create_access_list, estimate_gas,
 };

@@ -347,6 +347,36 @@ fn tips_go_to_the_beneficiary_and_the_base_fee_is_burned() {
     );
 }
 
+/// Found by a load that filled blocks for more than a minute: the fee's 64 bits overflowed, and the validators with them.
+#[test]
+fn the_base_fee_of_full_blocks_rises_by_an_eighth_to_its_limit_and_falls_again() {
+    let mut header = Header {
+        gas_limit: 150_000_000,
+        gas_used: 150_000_000,
+        base_fee_per_gas: Some(GWEI as u64),
+        ..Header::default()
+    };
+    let mut follow = |gas_used: u64| {
+        header.gas_used = gas_used;
+        let (before, after) = (header.base_fee_per_gas.unwrap(), next_base_fee(&header));
+        header.base_fee_per_gas = Some(after);
+        (before, after)
+    };
+    for _ in 0..194 {
+        let (before, after) = follow(150_000_000);
+        assert_eq!(after, before + before / 8);
+    }
+    for _ in 0..100 {
+        assert_eq!(follow(150_000_000).1, BASE_FEE_MAX);
+    }
+    assert_eq!(follow(75_000_000), (BASE_FEE_MAX, BASE_FEE_MAX));
+    assert_eq!(follow(0), (BASE_FEE_MAX, BASE_FEE_MAX - BASE_FEE_MAX / 8));
+    // As a developer may set it.
+    header.base_fee_per_gas = Some(u64::MAX);
+    header.gas_used = 150_000_000;
+    assert_eq!(next_base_fee(&header), BASE_FEE_MAX);
+}
+
 /// revm keeps one journal for the block: what one transaction destroys, the next may create again.
 #[test]
 fn an_account_destroyed_in_one_transaction_may_live_again_in_the_next() {

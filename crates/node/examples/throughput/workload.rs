@@ -21,9 +21,8 @@ pub const CHAIN_ID: u64 = 16_602;
 pub const GAS_LIMIT: u64 = node::GAS_LIMIT;
 /// Accounts that send. Few enough that a wallet's key is signed with often, many enough that no nonce window fills.
 pub const SENDERS: u64 = 2_000;
-/// What a sender pays for a unit of gas, at most, wei: the first base fee after 293 full blocks in a row, which is longer than a window lasts. Who
-/// pays less measures what fees let through, half of each block.
-const MAX_FEE_WEI: u128 = 1_000_000_000_000_000_000_000_000;
+/// What a sender pays for a unit of gas, at most, wei: whatever the base fee is. Who pays less measures what fees let through, half of each block.
+const MAX_FEE_WEI: u128 = 2 * evm::BASE_FEE_MAX as u128;
 /// What a sender has of the coin, wei: enough that a billion transactions may wait.
 pub const FUNDS_WEI: u128 = 100_000_000_000_000_000_000_000_000_000_000_000_000;
 /// What a sender has of the token.

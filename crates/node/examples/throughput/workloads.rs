@@ -17,7 +17,7 @@ const RUN: Duration = Duration::from_secs(75);
 /// Transactions of each kind that are signed for each second: more than four validators do.
 const TRANSFERS_PER_S: u64 = 12_000;
 const TOKENS_PER_S: u64 = 9_000;
-const SWAPS_PER_S: u64 = 5_000;
+const SWAPS_PER_S: u64 = 9_000;
 /// How long a step of what comes before may take to be final.
 const SETTLE: Duration = Duration::from_secs(3);
 
