@@ -317,8 +317,7 @@ def checkpoint(run):
     caught_up = own.wait_height(run.observer.height, 60 * PATIENCE)
     peak_mib = own.memory_mib("VmHWM")
     own.check_liars(liars, 3)  # in two starts, and as it follows: a list of nodes of its own
-    line = [line for line in own.log_since().splitlines() if "the state is here" in line][0]
-    figures = dict(word.split("=") for word in line.split() if word.count("=") == 1)
+    figures = arrival_figures(own)
     check(rpc(own.ports["rpc"], "eth_getBlockByNumber", [hex(height - 1), False]) is None, "it shows a block that it cannot have")
     earliest = rpc(own.ports["rpc"], "eth_getBlockByNumber", ["earliest", True])
     check(earliest == rpc(honest, "eth_getBlockByNumber", [hex(height), True]), "its first block is not the network's")
@@ -385,6 +384,106 @@ def overtaken(run):
 
 
 overtaken.epoch_blocks = 2 * EPOCH_BLOCKS
+
+# Of the case whose state is large: so many that it is not over before all of the state came.
+LARGE_EPOCH_BLOCKS = 512
+SHORT_LARGE_EPOCH_BLOCKS = 64
+ACCOUNTS = 1_000_000
+SHORT_ACCOUNTS = 5_000
+# Contract: gives a wei to each of `count` addresses from `first` on; both are words of the input.
+#   loop: while count: count -= 1; call(first + count, value 1)
+SPRINKLER = bytes.fromhex("602035" "5b8015602357" "600190036000600060006000600185600035016000f150600356" "5b00")
+# Creates what follows it: 37 bytes from the eleventh on.
+CREATE = bytes.fromhex("602580600b6000396000f3")
+# A new account costs a call, a value, and itself; as many as a transaction's gas allows (EIP-7825).
+ACCOUNT_GAS = 37_000
+TRANSACTION_GAS = 2**24
+# By how much a node may grow while a state comes, however large that is: some pages, and what the store keeps of what it writes.
+ARRIVING_MIB = 128
+
+
+def large(run):
+    """A node begins with a state of many accounts, a million in the long form, of which no more than a page is in memory until all is there."""
+    network, honest = run.network, run.network.nodes[1].ports["rpc"]
+    count = ACCOUNTS if run.is_long else SHORT_ACCOUNTS
+    made_in = make_accounts(network.nodes[0].ports["rpc"], run.wallets[3], count)
+    begun, kept, made = time.monotonic(), [], network.nodes[0].height()
+    while not kept or int(kept[-1]["number"], 16) < made:
+        check(time.monotonic() - begun < STEP_S, "no epoch ended")
+        time.sleep(0.1)
+        kept = rpc(honest, "aloft_getCheckpoints")
+    own = Newcomer(network, network.dir.parent / "own", [f"http://127.0.0.1:{node.ports['rpc']}" for node in network.nodes])
+    own.first = int(kept[-1]["number"], 16)
+    own.checkpoint = f"{own.first}:{kept[-1]['hash']}"
+    own.launch()
+    own.wait_folder()
+    arriving_mib, begun = [own.memory_mib()], time.monotonic()
+    while "all of the state came" not in own.log_since():
+        check(own.runs() and time.monotonic() - begun < STEP_S, f"the state does not come: {own.log_tail()}")
+        arriving_mib.append(own.memory_mib())
+        time.sleep(0.02)
+    grown_mib = max(arriving_mib[:-1] or arriving_mib) - arriving_mib[0]
+    wait_for_line(own, "the state is here", 1)
+    own.wait_ready()
+    run.observer.watch(own)
+    caught_up = own.wait_height(run.observer.height, 60 * PATIENCE)
+    network.nodes.append(own)
+    balance = rpc(own.ports["rpc"], "eth_getBalance", [address(count - 1), "latest"])
+    check(balance == "0x1", f"the last account has {balance}")
+    figures = arrival_figures(own)
+    check(int(figures["accounts"]) >= count, f"{figures['accounts']} accounts came")
+    check(grown_mib <= ARRIVING_MIB, f"{own.name} grew by {grown_mib} MiB while the state came")
+    seconds = float(figures["seconds"])
+    return (
+        f"{count} accounts made in {made_in:.0f} s; {figures['accounts']} accounts in {figures['bytes']} bytes and {seconds:.1f} s, "
+        f"{int(figures['accounts']) / seconds:.0f} a second; memory grew by {grown_mib} MiB while they came, "
+        f"{own.memory_mib()} MiB in the end; caught up in {caught_up:.1f} s"
+    )
+
+
+large.epoch_blocks = lambda is_long: LARGE_EPOCH_BLOCKS if is_long else SHORT_LARGE_EPOCH_BLOCKS
+
+
+def address(index):
+    """The address of account `index` of those that are made."""
+    return f"0x{0xACC << 144 | index:040x}"
+
+
+def make_accounts(port, wallet, count):
+    """Makes accounts of a wei, at addresses that follow one another; the seconds that it took."""
+    begun = time.monotonic()
+    nonce_of = lambda: int(rpc(port, "eth_getTransactionCount", [wallet.address, "latest"]), 16)
+    send = lambda *arguments, **more: rpc(port, "eth_sendRawTransaction", [wallet.transfer(*arguments, **more)])
+
+    def wait(nonce):
+        since, found = time.monotonic(), nonce_of()
+        while found < nonce:
+            check(time.monotonic() - since < 60 * PATIENCE, f"transaction {found} of {nonce} is not in a block")
+            time.sleep(0.05)
+            found = nonce_of()
+
+    nonce = nonce_of()
+    created = send(nonce, to="0x", value=0, gas=200_000, data=CREATE + SPRINKLER)
+    wait(nonce + 1)
+    contract = rpc(port, "eth_getTransactionReceipt", [created])["contractAddress"]
+    each = (TRANSACTION_GAS - 100_000) // ACCOUNT_GAS
+    sent = []
+    for first in range(0, count, each):
+        nonce += 1
+        these = min(each, count - first)
+        words = int(address(first), 16).to_bytes(32, "big") + these.to_bytes(32, "big")
+        sent.append(send(nonce, to=contract, value=these, gas=100_000 + these * ACCOUNT_GAS, data=words))
+        wait(nonce - 8)
+    wait(nonce + 1)
+    for status in (rpc(port, "eth_getTransactionReceipt", [hash])["status"] for hash in sent):
+        check(status == "0x1", "making accounts failed")
+    return time.monotonic() - begun
+
+
+def arrival_figures(own):
+    """What its log says of the state that came."""
+    line = [line for line in own.log_since().splitlines() if "the state is here" in line][0]
+    return dict(word.split("=") for word in line.split() if word.count("=") == 1)
 
 
 def wait_for_block(node, account, own):

@@ -119,9 +119,9 @@ class Wallet:
         x, y = _multiply(self.secret)
         self.address = "0x" + keccak(x.to_bytes(32, "big") + y.to_bytes(32, "big"))[12:].hex()
 
-    def transfer(self, nonce, to="0x00000000000000000000000000000000000a10f7", value=1, tip=GWEI, fee=100 * GWEI):
-        """A signed EIP-1559 transfer, in hexadecimal."""
-        fields = [self.chain_id, nonce, tip, fee, 21000, bytes.fromhex(to[2:]), value, b"", []]
+    def transfer(self, nonce, to="0x00000000000000000000000000000000000a10f7", value=1, tip=GWEI, fee=100 * GWEI, gas=21000, data=b""):
+        """A signed EIP-1559 transfer, call, or (where `to` is "0x") creation of a contract, in hexadecimal."""
+        fields = [self.chain_id, nonce, tip, fee, gas, bytes.fromhex(to[2:]), value, data, []]
         digest = int.from_bytes(keccak(b"\x02" + rlp(fields)), "big")
         r, parity = NONCE_POINT[0] % ORDER, NONCE_POINT[1] & 1
         s = NONCE_INVERSE * (digest + r * self.secret) % ORDER

@@ -171,6 +171,7 @@ async fn take(
     tracing::info!(height, %hash, percent = arriving.percent(), "taking the state from others");
     let begun = Instant::now();
     let bytes = others.take(&mut arriving, ACCOUNTS_WANTED).await?;
+    tracing::info!(bytes, "all of the state came; comparing it with the block's");
     let (from, count) = ancestors_of(height);
     let ancestors = others
         .ask(
