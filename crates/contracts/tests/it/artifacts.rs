@@ -7,11 +7,11 @@ const INSTALL: &str =
 
 #[test]
 fn the_artifacts_are_what_the_sources_compile_to() {
-    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts");
+    let home = Path::new("../../contracts");
     let run = |program: &str, arguments: &[&str]| {
         let output = Command::new(program)
             .args(arguments)
-            .current_dir(&home)
+            .current_dir(home)
             .output()
             .unwrap_or_else(|error| panic!("{program}: {error}; {INSTALL}"));
         assert!(

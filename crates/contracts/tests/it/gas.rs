@@ -260,12 +260,12 @@ fn the_economy_page_says_what_calls_cost() {
     for (name, gas) in measured() {
         let _ = writeln!(table, "| {name} | {gas} |");
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/spec/economy.md");
-    let page = fs::read_to_string(&path).expect("the page exists");
+    let path = Path::new("../../docs/spec/economy.md");
+    let page = fs::read_to_string(path).expect("the page exists");
     let (before, rest) = page.split_once(BEGIN).expect("the page marks where the table begins");
     let (found, after) = rest.split_once(END).expect("the page marks where the table ends");
     if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
-        fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).expect("docs can be written");
+        fs::write(path, format!("{before}{BEGIN}{table}{END}{after}")).expect("docs can be written");
     } else {
         assert_eq!(
             found, table,

@@ -10,7 +10,7 @@ const ENGINE: &[&str] = &[
 ];
 
 fn workspace_file(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)
+    Path::new("../..").join(path)
 }
 
 fn reading() -> Reading {

@@ -169,7 +169,7 @@ fn page(suite: &Suite, methods: &BTreeMap<&str, (usize, usize)>) -> String {
 }
 
 fn keep(page: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(PAGE);
+    let path = Path::new("../..").join(PAGE);
     if std::env::var_os("UPDATE").is_some() {
         std::fs::write(path, page).unwrap();
         return;

@@ -56,9 +56,8 @@ pub struct Suite {
 
 impl Suite {
     pub fn read() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let mut files = files(&root.join(SHIPPED));
-        let beside = self::files(&root.join(BESIDE));
+        let mut files = files(Path::new(SHIPPED));
+        let beside = self::files(Path::new(BESIDE));
         if beside.len() > files.len() {
             println!(
                 "the copy of the suite beside the checkout has more: {} files",
